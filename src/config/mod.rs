@@ -1,0 +1,3 @@
+//! The pipeline file: TOML with spans, read into [`spec`] with all errors at once.
+
+pub mod spec;

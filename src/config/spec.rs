@@ -1,0 +1,392 @@
+//! The pipeline as it was typed, after its shape was checked: names resolve, numbers are in range, expressions are still
+//! text (each with its span, so that the layers above can point at them).
+
+use crate::record::{Kind, Schema};
+use crate::time::{Span, Time};
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// A value with its byte range in the pipeline file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands in the file.
+    pub span: Range<usize>,
+}
+
+/// A whole pipeline.
+#[derive(Clone, Debug)]
+pub struct PipelineSpec {
+    /// `[pipeline] name`: letters, digits, `_`, `-`; the prefix of its topics.
+    pub name: String,
+    /// `every`: metrics are published and triggers judged at its multiples of pipeline time. Default 1h.
+    pub every: Span,
+    /// `tick_records`: a tick closes after so many records. Default 1000, 1 to 1,000,000.
+    pub tick_records: usize,
+    /// `tick_ms`: a live tick closes after so long. Default 5.
+    pub tick_ms: u64,
+    /// `max_ahead`: how far an event time may lie beyond pipeline time. Default 30d.
+    pub max_ahead: Span,
+    /// `idle_ms`: a live partition silent for so long is not waited for. Default 500.
+    pub idle_ms: u64,
+    /// `max_record_bytes`: longer records are dead letters. Default 1 MiB.
+    pub max_record_bytes: usize,
+    /// `max_pending`: events and labels kept for their counterpart. Default 10,000,000.
+    pub max_pending: usize,
+    /// The sources, in the order of the file, which is part of the law's order.
+    pub sources: Vec<SourceSpec>,
+    /// The features, in the order of the file.
+    pub features: Vec<FeatureSpec>,
+    /// The model (exactly one for now).
+    pub model: ModelSpec,
+}
+
+/// One `[source.NAME]`.
+#[derive(Clone, Debug)]
+pub struct SourceSpec {
+    /// Its name, with the span of the table's header.
+    pub name: Spanned<String>,
+    /// What its records are.
+    pub kind: Kind,
+    /// The key's columns; one column for events and labels.
+    pub key: Vec<String>,
+    /// The column of the event time.
+    pub time: String,
+    /// The declared columns.
+    pub schema: Schema,
+    /// `path`: files, in order, each a partition; `-` is standard input. Default
+    /// `datasets/<pipeline>/<source>.{csv,jsonl}[.gz]`, whichever exists (resolved when the run starts).
+    pub path: Vec<PathBuf>,
+    /// `format`: `csv` or `json`; default by the file's ending, and `json` for Kafka.
+    pub format: Option<Format>,
+    /// `topic`: default `<pipeline>.<source>`.
+    pub topic: String,
+    /// `unknown_fields = "refuse"` makes a record with an undeclared field a dead letter; default `ignore`.
+    pub refuse_unknown: bool,
+    /// Labels only: the expression over this source's columns that is the label.
+    pub label: Option<Spanned<String>>,
+    /// Labels only: how long an event waits for its label (and a label for its event).
+    pub timeout: Option<Span>,
+}
+
+/// How a record's bytes are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A JSON object a line or message.
+    Json,
+    /// Comma-separated values with a header line (RFC 4180).
+    Csv,
+}
+
+/// One line of `[features]`.
+#[derive(Clone, Debug)]
+pub struct FeatureSpec {
+    /// Its name, with its span.
+    pub name: Spanned<String>,
+    /// How it is computed.
+    pub kind: FeatureKind,
+    /// `missing = NUMBER`: stands in for null. Without it a null is an error at `check`.
+    pub missing: Option<f64>,
+    /// `indicator = true`: adds a 0/1 slot `<name>.missing`.
+    pub indicator: bool,
+    /// `slot = false`: only for use by features below it; not in the vector. Default true.
+    pub slot: bool,
+}
+
+/// How a feature is computed.
+#[derive(Clone, Debug)]
+pub enum FeatureKind {
+    /// A scalar expression over the event's columns, table columns (`weather.wind_speed`) and features above it.
+    Expression(Spanned<String>),
+    /// `{ one_hot = EXPR, values = [..] | "file" }`: one slot a value and one for `other`.
+    OneHot {
+        /// The categorical expression.
+        argument: Spanned<String>,
+        /// The values, in order, each as text.
+        values: Vec<String>,
+    },
+    /// `{ standardize = EXPR }`: online standardization over all events so far.
+    Standardize {
+        /// The numeric expression.
+        argument: Spanned<String>,
+    },
+    /// `{ mean = EXPR, by = .., over = .. }`: a rolling aggregate.
+    Aggregate {
+        /// Which aggregate.
+        function: Function,
+        /// The argument; `*` for `count`. Columns are written bare (the event's, or `label`) or as `source.column`.
+        argument: Spanned<String>,
+        /// The event's columns that key it; empty for all rows.
+        by: Vec<Spanned<String>>,
+        /// The window.
+        over: Over,
+    },
+    /// `{ lookup = "weather.wind_speed", max_age = "3h" }`: a table's column as of the event's time, not older than
+    /// `max_age`. Without `max_age` write the column in an expression.
+    Lookup {
+        /// `table.column`.
+        column: Spanned<String>,
+        /// The greatest age of the row by its own event time.
+        max_age: Option<Span>,
+    },
+}
+
+/// The aggregates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Function {
+    /// Rows (`*`) or values that are not null.
+    Count,
+    /// Sum, fixed point.
+    Sum,
+    /// Mean, from integer sums.
+    Mean,
+    /// Smallest value.
+    Min,
+    /// Greatest value.
+    Max,
+    /// Standard deviation of the population.
+    Std,
+    /// The newest value by event time.
+    Last,
+}
+
+impl Function {
+    /// All, by name.
+    pub const ALL: [(&'static str, Function); 7] = [
+        ("count", Function::Count),
+        ("sum", Function::Sum),
+        ("mean", Function::Mean),
+        ("min", Function::Min),
+        ("max", Function::Max),
+        ("std", Function::Std),
+        ("last", Function::Last),
+    ];
+}
+
+/// The extent of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// `(t - span, t]` by the aggregated record's own time.
+    Time(Span),
+    /// The newest so many rows by event time.
+    Rows(usize),
+}
+
+/// One `[model.NAME]`.
+#[derive(Clone, Debug)]
+pub struct ModelSpec {
+    /// Its name.
+    pub name: String,
+    /// The online learner.
+    pub learner: LearnerSpec,
+    /// The batch learner fitted when a trigger fires, if any.
+    pub retrain: Option<RetrainSpec>,
+    /// `[model.NAME.metrics]`
+    pub metrics: MetricsSpec,
+    /// `[[model.NAME.trigger]]`, in order.
+    pub triggers: Vec<TriggerSpec>,
+    /// `[model.NAME.train]`
+    pub train: TrainSpec,
+    /// `[model.NAME.gate]`
+    pub gate: GateSpec,
+    /// `[model.NAME.deploy] strategy`
+    pub deploy: DeploySpec,
+    /// `freeze_at`: at each instant the champion's state is copied and scored as a fixed shadow to the end.
+    pub freeze_at: Vec<Time>,
+}
+
+/// `learner = { kind = "logistic", learning_rate = 0.01, l2 = 0.0 }`
+#[derive(Clone, Debug, PartialEq)]
+pub enum LearnerSpec {
+    /// Logistic regression by stochastic gradient descent.
+    Logistic {
+        /// Step size, above 0, default 0.01 (River's).
+        learning_rate: f64,
+        /// L2 penalty, at least 0, default 0.
+        l2: f64,
+    },
+}
+
+/// `retrain = { kind = "logistic" }`
+#[derive(Clone, Debug, PartialEq)]
+pub enum RetrainSpec {
+    /// linfa's logistic regression (L-BFGS).
+    Logistic {
+        /// L2 penalty, at least 0, default 1.
+        alpha: f64,
+        /// At most so many iterations, default 100.
+        max_iterations: u64,
+    },
+    /// linfa's Gaussian naive Bayes.
+    GaussianNb {
+        /// Share of the greatest variance added to all, default 1e-9.
+        var_smoothing: f64,
+    },
+}
+
+/// `[model.NAME.metrics]`
+#[derive(Clone, Debug, Default)]
+pub struct MetricsSpec {
+    /// Sliding windows by prediction time, each a multiple of `every`.
+    pub windows: Vec<Span>,
+    /// Open windows from a fixed instant on (`since = ["2013-04-01"]`), beside the whole run (`all`), which is always kept.
+    pub since: Vec<Time>,
+    /// The metrics published.
+    pub names: Vec<Metric>,
+    /// The event's columns whose values slice the metrics.
+    pub slices: Vec<Spanned<String>>,
+    /// At most so many values a slice are kept apart; the rest counts as `other`. Default 200.
+    pub max_slice_values: usize,
+}
+
+/// The metrics of a binary task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Metric {
+    /// Mean logarithmic loss, probabilities clipped to [1e-4, 1 - 1e-4].
+    LogLoss,
+    /// Area under the ROC curve, from 4096 equal bins.
+    RocAuc,
+    /// Share of right classes.
+    Accuracy,
+    /// F1 of the positive class.
+    F1,
+    /// Cohen's kappa.
+    Kappa,
+    /// Brier score.
+    Brier,
+    /// Expected calibration error, 10 equal bins.
+    Ece,
+}
+
+impl Metric {
+    /// All, by name.
+    pub const ALL: [(&'static str, Metric); 7] = [
+        ("log_loss", Metric::LogLoss),
+        ("roc_auc", Metric::RocAuc),
+        ("accuracy", Metric::Accuracy),
+        ("f1", Metric::F1),
+        ("kappa", Metric::Kappa),
+        ("brier", Metric::Brier),
+        ("ece", Metric::Ece),
+    ];
+
+    /// Its name in files and topics.
+    pub fn name(self) -> &'static str {
+        Metric::ALL.iter().find(|(_, m)| *m == self).map_or("", |(n, _)| n)
+    }
+
+    /// Whether a smaller value is better.
+    pub fn lower_is_better(self) -> bool {
+        matches!(self, Metric::LogLoss | Metric::Brier | Metric::Ece)
+    }
+}
+
+/// One `[[model.NAME.trigger]]`.
+#[derive(Clone, Debug)]
+pub struct TriggerSpec {
+    /// Why to retrain.
+    pub cause: CauseSpec,
+    /// `warm_up`: labels of this model needed before it may fire. Default 1000.
+    pub warm_up: u64,
+    /// `cooldown`: pipeline time after any firing of this model in which this trigger is suppressed. Default 1d.
+    pub cooldown: Span,
+    /// `daily_budget`: firings allowed of this trigger in a UTC day of pipeline time. Default 4.
+    pub daily_budget: u32,
+    /// Where it stands in the file.
+    pub span: Range<usize>,
+}
+
+/// The cause of a trigger.
+#[derive(Clone, Debug)]
+pub enum CauseSpec {
+    /// `kind = "drift", detector = "adwin" | "page_hinkley" | "psi"`
+    Drift(DetectorSpec),
+    /// `kind = "degradation", when = "log_loss[7d] > 1.05 * log_loss_at_release"`
+    Degradation {
+        /// The condition.
+        when: Spanned<String>,
+        /// Labels in the window below which it is unknown. Default 500.
+        min_labels: u64,
+        /// Coverage below which it is unknown. Default 0.9.
+        min_coverage: f64,
+    },
+    /// `kind = "new_data", examples = 50_000`: so many first labels since the last training.
+    NewData {
+        /// The number, at least 1.
+        examples: u64,
+    },
+    /// `kind = "schedule", every = "30d"`: at that distance from the first boundary.
+    Schedule {
+        /// The distance, a multiple of the pipeline's `every`.
+        every: Span,
+    },
+    /// `kind = "manual", at = ["2013-08-15"]`: at the first boundary at or after each instant, and on request.
+    Manual {
+        /// The instants, ascending; may be empty.
+        at: Vec<Time>,
+    },
+}
+
+/// A drift detector.
+#[derive(Clone, Debug)]
+pub enum DetectorSpec {
+    /// ADWIN on the champion's 0/1 error. Bifet and Gavalda 2007.
+    Adwin {
+        /// Confidence, in (0, 1), default 0.002.
+        delta: f64,
+    },
+    /// Page-Hinkley on the champion's 0/1 error. Page 1954.
+    PageHinkley {
+        /// Tolerated change, default 0.005.
+        delta: f64,
+        /// Threshold, default 50.
+        threshold: f64,
+        /// Observations before it may fire, default 30.
+        min_instances: u64,
+        /// Forgetting factor, default 0.9999.
+        alpha: f64,
+    },
+    /// Population stability index of any feature against the serving version's training window.
+    Psi {
+        /// Fires above it, default 0.25.
+        threshold: f64,
+        /// The recent window, a multiple of `every`, default 7d.
+        window: Span,
+        /// Events in the recent window below which it is unknown, default 1000.
+        min_events: u64,
+    },
+}
+
+/// `[model.NAME.train]`
+#[derive(Clone, Debug)]
+pub struct TrainSpec {
+    /// Examples by prediction time that are kept and fitted. Default 365d.
+    pub window: Span,
+    /// Share of the newest rows held out, in (0, 0.9]. Default 0.2.
+    pub holdout: f64,
+    /// Pipeline time from decision to effect, at least `every`. Default 1d.
+    pub activate_after: Span,
+    /// At most so many examples are kept (the oldest leave first, counted). Default 2,000,000.
+    pub max_examples: usize,
+    /// Fewer examples than this do not train. Default 500.
+    pub min_examples: usize,
+}
+
+/// `[model.NAME.gate]`
+#[derive(Clone, Debug)]
+pub struct GateSpec {
+    /// The metric compared on the same held-out rows. Default log_loss.
+    pub metric: Metric,
+    /// The candidate must be better by more than this. Default 0.
+    pub margin: f64,
+}
+
+/// `[model.NAME.deploy]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeploySpec {
+    /// The new version is the champion from its activation on.
+    Immediate,
+    /// The new version is scored beside the champion, not served.
+    Shadow,
+}

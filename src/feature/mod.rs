@@ -1,0 +1,5 @@
+//! Features: expressions, as-of tables, rolling windows, standardization, and the vector that they make.
+
+mod vector;
+
+pub use vector::Vector;

@@ -1,0 +1,29 @@
+//! Tidemill: continuous machine learning on event streams, as one incremental dataflow.
+//!
+//! *A model is a view*: it is maintained, like any other derived data, and can say exactly which inputs it was
+//! derived from. `ARCHITECTURE.md` tells where everything is; a module imports from lower layers only.
+#![deny(missing_docs)]
+
+// layer 0: the words that everybody uses
+pub mod config;
+pub mod record;
+pub mod time;
+
+// layer 1: pure; no timely, I/O, clock, thread or global
+pub mod drift;
+pub mod evaluate;
+pub mod feature;
+pub mod model;
+pub mod train;
+pub mod trigger;
+
+// layer 2: the edges
+pub mod registry;
+pub mod sink;
+pub mod source;
+
+// layer 3: the rooms of the walk
+pub mod flow;
+
+// layer 4: the command line
+pub mod launch;

@@ -1,0 +1,5 @@
+//! Models: online learners, baselines, and the artifacts that versions are.
+
+mod role;
+
+pub use role::Role;
