@@ -74,13 +74,15 @@ fn read_form(mut table: Table<'_>, name: Spanned<String>, around: &Around<'_>) -
         [] => {
             let message = format!("feature `{}` does not say how it is computed", name.value);
             table.faults.add_across(name.span.clone(), message, format!("write one of {}", FORMS.join(", ")));
-            FORMS.into_iter().chain(["values", "max_age", "by", "over"]).for_each(|key| drop(table.take(key)));
+            table.knows(&FORMS);
+            table.knows(&["values", "max_age", "by", "over"]);
             None
         }
         [first, second, ..] => {
             let message = format!("feature `{}` has both `{first}` and `{second}`, allowed: one of them", name.value);
             table.faults.add(name.span.clone(), message, "a feature is computed in one way");
-            FORMS.into_iter().chain(["values", "max_age", "by", "over"]).for_each(|key| drop(table.take(key)));
+            table.knows(&FORMS);
+            table.knows(&["values", "max_age", "by", "over"]);
             None
         }
     };
@@ -129,7 +131,7 @@ fn read_kind(table: &mut Table<'_>, form: &'static str, around: &Around<'_>) -> 
             table.refuse(key, &format!("it belongs to {owner}, not to `{form}`"));
         }
     }
-    FORMS.into_iter().for_each(|key| drop(table.take(key)));
+    table.knows(&FORMS);
 
     let faults = table.faults;
     let argument = argument.words();

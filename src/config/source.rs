@@ -60,10 +60,7 @@ fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str) -> Option<S
             table.refuse("timeout", "only a source of kind \"labels\" has a timeout");
         }
         // The kind is unknown, and so is whether these are in place.
-        None => {
-            table.take("label");
-            table.take("timeout");
-        }
+        None => table.knows(&["label", "timeout"]),
     }
     let label = label.and_then(|i| i.words());
     if let (Some(schema), Some(time)) = (&schema, &time) {

@@ -108,6 +108,11 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Keys that are known here, whatever their values.
+    pub(super) fn knows(&mut self, keys: &[&'static str]) {
+        self.known.extend_from_slice(keys);
+    }
+
     /// Whether a key is there, without taking it.
     pub(super) fn has(&self, key: &str) -> bool {
         self.entries.iter().any(|e| e.key == key)

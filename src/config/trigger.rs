@@ -96,9 +96,7 @@ fn read_detector(table: &mut Table<'_>, every: Span) -> Option<DetectorSpec> {
     let help = "one of adwin, page_hinkley, psi";
     let detector = table.need("detector", help).and_then(|i| i.choice("detector", &DETECTORS));
     let Some(detector) = detector else {
-        for key in ["delta", "threshold", "min_instances", "alpha", "window", "min_events"] {
-            table.take(key);
-        }
+        table.knows(&["delta", "threshold", "min_instances", "alpha", "window", "min_events"]);
         return None;
     };
     match detector {
