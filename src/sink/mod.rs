@@ -1,5 +1,7 @@
 //! Sinks: the edge where predictions, metrics, models, decisions, dead letters and progress go out.
 
+pub mod kafka;
+
 use crate::model::Role;
 use crate::record::DeadLetter;
 use crate::time::Time;
