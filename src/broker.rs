@@ -18,7 +18,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// How long a broker may take to answer while a run starts.
-pub const DEADLINE: Duration = Duration::from_secs(15);
+pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A cluster: where it is, and how to speak to it.
 #[derive(Clone, Debug)]
