@@ -63,6 +63,12 @@ pub enum BrokerError {
         /// What the cluster said.
         cause: String,
     },
+    /// Topics hold records that nobody allowed to delete.
+    #[error("there are records already ({found}); choose another place, or start over with --fresh")]
+    Occupied {
+        /// The topics, and how many offsets they hold.
+        found: String,
+    },
 }
 
 /// A topic to be made.
@@ -202,6 +208,33 @@ impl Admin {
             })?;
             Ok(sum + high.saturating_sub(low).max(0) as u64)
         })
+    }
+
+    /// Sees to it that the topics are there and empty; as many partitions as they then have.
+    ///
+    /// Topics that hold records are deleted and made again if `fresh`, else [`BrokerError::Occupied`]. Topics that are there
+    /// and empty stay as they are.
+    pub fn prepare(&self, topics: &[Topic], fresh: bool) -> Result<Vec<Topic>, BrokerError> {
+        let known = self.partitions()?;
+        let mut occupied = Vec::new();
+        for topic in topics {
+            if let Some(&partitions) = known.get(&topic.name) {
+                let held = self.held(&topic.name, partitions)?;
+                if held > 0 {
+                    occupied.push((topic.name.as_str(), held));
+                }
+            }
+        }
+        if !fresh && !occupied.is_empty() {
+            let found: Vec<String> = occupied.iter().map(|(t, n)| format!("{n} offsets in `{t}`")).collect();
+            return Err(BrokerError::Occupied { found: found.join(", ") });
+        }
+        self.delete(&occupied.iter().map(|(t, _)| *t).collect::<Vec<_>>())?;
+        self.create(topics)?;
+        // What is there counts, not what was asked for: a topic may have been made by somebody else.
+        let known = self.partitions()?;
+        let partitions = |t: &Topic| known.get(&t.name).copied().unwrap_or(t.partitions).max(1);
+        Ok(topics.iter().map(|t| Topic { partitions: partitions(t), name: t.name.clone() }).collect())
     }
 
     /// Creates topics that are not there yet and waits until the cluster shows them.

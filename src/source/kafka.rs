@@ -9,7 +9,7 @@ use super::{Batch, Delivery, Partition, Record, SourceError};
 use crate::broker::{Broker, BrokerError, Narrator, cause_of};
 use crate::config::spec::{Format, SourceSpec};
 use crate::record::decode::Decoder;
-use crate::record::{Position, digest64};
+use crate::record::Position;
 use crate::time::Time;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -311,14 +311,7 @@ impl<W: Fn()> Reader<W> {
 fn record(decoder: &mut Decoder, plan: &Plan, message: &BorrowedMessage<'_>) -> Record {
     let position = Position { source: plan.source, partition: plan.partition, offset: message.offset().max(0) as u64 };
     let stamp = message.timestamp().to_millis().and_then(|ms| ms.checked_mul(1000)).map(Time);
-    let (key, value) = (message.key(), message.payload());
-    Record { digest: digest(key, value), body: decoder.decode(position, key, value, stamp) }
-}
-
-/// The digest of key and value; a null differs from what is empty.
-fn digest(key: Option<&[u8]>, value: Option<&[u8]>) -> u64 {
-    let of = |bytes: Option<&[u8]>| bytes.map_or(0, digest64);
-    of(key).rotate_left(32) ^ of(value)
+    Record::decode(decoder, position, message.key(), message.payload(), stamp)
 }
 
 /// Whether librdkafka tries again by itself.

@@ -5,6 +5,7 @@
 //! channel's bound is the partition's budget: a reader that is ahead waits.
 
 pub mod kafka;
+mod record;
 
 use crate::record::{DeadLetter, Row};
 use std::sync::mpsc::Receiver;

@@ -9,7 +9,7 @@
 mod desk;
 
 use super::{Page, Sink, SinkError, Stream};
-use crate::broker::{Admin, Broker, BrokerError, Topic};
+use crate::broker::{Broker, BrokerError, Topic};
 use crate::time::Time;
 use desk::{Command, Desk, Names};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -49,7 +49,10 @@ impl KafkaSink {
     /// [`SinkError::Write`].
     pub fn create(broker: &Broker, outputs: &Outputs<'_>) -> Result<KafkaSink, SinkError> {
         let place = format!("topics `{}.*` at {}", outputs.pipeline, broker.bootstrap());
-        let failed = |e: BrokerError| SinkError::Write { place: place.clone(), cause: e.to_string() };
+        let failed = |error: BrokerError| match error {
+            BrokerError::Occupied { found } => SinkError::Occupied { place: place.clone(), found },
+            other => SinkError::Write { place: place.clone(), cause: other.to_string() },
+        };
         let topics: Vec<Topic> = Stream::ALL
             .iter()
             .map(|stream| Topic {
@@ -58,22 +61,7 @@ impl KafkaSink {
             })
             .collect();
         let admin = broker.admin().map_err(failed)?;
-        let occupied = occupied(&admin, &topics).map_err(failed)?;
-        if !occupied.is_empty() {
-            if !outputs.fresh {
-                let found: Vec<String> = occupied.iter().map(|(t, n)| format!("{n} offsets in `{t}`")).collect();
-                return Err(SinkError::Occupied { place, found: found.join(", ") });
-            }
-            let names: Vec<&str> = occupied.iter().map(|(t, _)| t.as_str()).collect();
-            admin.delete(&names).map_err(failed)?;
-        }
-        admin.create(&topics).map_err(failed)?;
-        // What is there counts, not what was asked for: the topics may have been made by somebody else.
-        let known = admin.partitions().map_err(failed)?;
-        let topics: Vec<Topic> = topics
-            .into_iter()
-            .map(|t| Topic { partitions: known.get(&t.name).copied().unwrap_or(t.partitions).max(1), name: t.name })
-            .collect();
+        let topics = admin.prepare(&topics, outputs.fresh).map_err(failed)?;
         if let Some(progress) = topics.last().filter(|t| t.partitions != 1) {
             let cause = format!("topic `{}` has {} partitions, it must have 1", progress.name, progress.partitions);
             return Err(SinkError::Write { place, cause });
@@ -101,21 +89,6 @@ impl KafkaSink {
             None => Err(broken("it failed before and is closed")),
         }
     }
-}
-
-/// The topics that hold records, with how many offsets.
-fn occupied(admin: &Admin, topics: &[Topic]) -> Result<Vec<(String, u64)>, BrokerError> {
-    let known = admin.partitions()?;
-    let mut found = Vec::new();
-    for topic in topics {
-        if let Some(&partitions) = known.get(&topic.name) {
-            let held = admin.held(&topic.name, partitions)?;
-            if held > 0 {
-                found.push((topic.name.clone(), held));
-            }
-        }
-    }
-    Ok(found)
 }
 
 impl Sink for KafkaSink {
