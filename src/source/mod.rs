@@ -6,6 +6,7 @@
 
 pub mod file;
 mod frame;
+pub mod kafka;
 mod lines;
 mod record;
 
