@@ -8,10 +8,12 @@ mod adwin;
 #[cfg(test)]
 mod laws;
 mod page_hinkley;
+mod profile;
 mod psi;
 
 pub use adwin::Adwin;
 pub use page_hinkley::PageHinkley;
+pub use profile::{Profile, Recent};
 pub use psi::{Reference, psi};
 
 use crate::config::spec::DetectorSpec;

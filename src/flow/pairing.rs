@@ -6,6 +6,7 @@
 //! label without event until its timeout. All limits compare event times with running pipeline time, so they do not depend
 //! on where ticks are cut.
 
+use super::agenda::Agenda;
 use super::balance::Balance;
 use super::items::{Arguments, Case, CaseKind, Deed, Item, Touch};
 use super::plan::Plan;
@@ -14,7 +15,6 @@ use crate::feature::scope::View;
 use crate::record::{DeadLetter, Key, KeyMap, Kind, Position, Raw, Reason, Row, Value};
 use crate::time::{Span, Time};
 use smallvec::SmallVec;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// What a tick's rows became.
@@ -310,29 +310,4 @@ fn refuse(out: &mut Paired, position: Position, reason: Reason, detail: &str, ra
 /// The tie-breaker of rows with one event time in one window: their place in the input.
 fn tie(position: Position) -> u64 {
     (u64::from(position.source) << 56) | (u64::from(position.partition) << 44) | (position.offset & ((1 << 44) - 1))
-}
-
-/// Keys by date. Dates come nearly in order, so a late one is put in its place from behind.
-#[derive(Default)]
-struct Agenda {
-    entries: VecDeque<(Time, Key)>,
-}
-
-impl Agenda {
-    fn add(&mut self, date: Time, key: Key) {
-        let mut place = self.entries.len();
-        while place > 0 && self.entries[place - 1].0 > date {
-            place -= 1;
-        }
-        self.entries.insert(place, (date, key));
-    }
-
-    /// Takes the earliest key whose date plus `span` is before `now`.
-    fn due(&mut self, now: Time, span: Span) -> Option<Key> {
-        let (date, _) = self.entries.front()?;
-        if date.plus(span) >= now {
-            return None;
-        }
-        self.entries.pop_front().map(|(_, key)| key)
-    }
 }
