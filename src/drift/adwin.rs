@@ -118,7 +118,7 @@ impl Detector for Adwin {
     fn update(&mut self, x: f64) -> bool {
         assert!(x.is_finite(), "a detector is fed finite values");
         self.insert(x);
-        let judged = self.width() % CLOCK == 0 && self.width > GRACE;
+        let judged = self.width().is_multiple_of(CLOCK) && self.width > GRACE;
         let drift = judged && self.is_cut();
         if drift {
             self.reset();

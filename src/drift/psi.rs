@@ -1,7 +1,7 @@
 //! The population stability index: how far the recent values of a feature lie from those that a model was trained on.
 //!
 //! In: the feature's training values, once; then integer counts of recent values by the same bins. Out: a number of at
-//! least 0; by custom, above 0.1 is a change and above 0.25 a drift. Keeps: the edges and counts of the reference. Cost:
+//! least 0; by custom, above 0.1 is a change and above 0.25 a drift. Keeps: edges and counts of the reference. Cost:
 //! one sort for a reference, a binary search in at most `bins` edges for a value.
 //!
 //! Bins are tenths of the reference (its quantiles are values of it, none interpolated), with two exceptions, without
@@ -81,8 +81,8 @@ fn edges(sorted: &[f64], bins: usize) -> Vec<f64> {
     let quantiles: Vec<f64> = (1..bins).map(|i| sorted[(i * sorted.len()).div_ceil(bins) - 1]).collect();
     for same in quantiles.chunk_by(|a, b| a == b) {
         let smaller = distinct.partition_point(|x| *x < same[0]);
-        // Several quantiles at one value: the next smaller value closes the bin before it. An edge at the greatest value
-        // would have nothing above it.
+        // Several quantiles at one value: the next smaller value closes the bin before it. An edge at the greatest
+        // value would have nothing above it.
         if (same.len() > 1 || same[0] == greatest) && smaller > 0 {
             edges.push(distinct[smaller - 1]);
         }
