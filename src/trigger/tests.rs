@@ -123,7 +123,7 @@ fn lasting_causes_are_recorded_once_and_fire_in_the_end() {
     let more = |at| Hour { new_examples: 50, ..hour(at) };
     let new_data = spec(CauseSpec::NewData { examples: 50 });
     assert_eq!(
-        play(&[new_data.clone()], &[hour(1), more(2), hour(3), more(4), more(5), more(7)]),
+        play(std::slice::from_ref(&new_data), &[hour(1), more(2), hour(3), more(4), more(5), more(7)]),
         "- fired - cooldown - fired"
     );
     let busy = |at| Hour { training: true, ..more(at) };

@@ -203,6 +203,8 @@ struct Parser<'a> {
 }
 
 type Parsed<T> = Result<T, Fault>;
+/// What was read, and where it stands.
+type Piece = (Node, Range<usize>);
 
 fn fault(message: String, span: Range<usize>) -> Fault {
     Fault { message, span, help: None }
@@ -250,7 +252,7 @@ impl Parser<'_> {
         }
     }
 
-    fn either(&mut self) -> Parsed<(Node, Range<usize>)> {
+    fn either(&mut self) -> Parsed<Piece> {
         let (mut node, mut span) = self.both()?;
         while self.keyword("or") {
             let (right, after) = self.both()?;
@@ -262,7 +264,7 @@ impl Parser<'_> {
         Ok((node, span))
     }
 
-    fn both(&mut self) -> Parsed<(Node, Range<usize>)> {
+    fn both(&mut self) -> Parsed<Piece> {
         let (mut node, mut span) = self.comparison()?;
         while self.keyword("and") {
             let (right, after) = self.comparison()?;
@@ -274,7 +276,7 @@ impl Parser<'_> {
         Ok((node, span))
     }
 
-    fn comparison(&mut self) -> Parsed<(Node, Range<usize>)> {
+    fn comparison(&mut self) -> Parsed<Piece> {
         let (node, span) = self.sum()?;
         let comparison = match self.symbol(&[">", ">=", "<", "<=", "=", "==", "!=", "<>"]) {
             None => return Ok((node, span)),
@@ -291,20 +293,16 @@ impl Parser<'_> {
         Ok((Node::Truth(Truth::Compare(left, comparison, right)), span.start..after.end))
     }
 
-    fn sum(&mut self) -> Parsed<(Node, Range<usize>)> {
+    fn sum(&mut self) -> Parsed<Piece> {
         self.chain(&["+", "-"], Self::product)
     }
 
-    fn product(&mut self) -> Parsed<(Node, Range<usize>)> {
+    fn product(&mut self) -> Parsed<Piece> {
         self.chain(&["*", "/"], Self::unary)
     }
 
     /// Operators of one strength, from left to right.
-    fn chain(
-        &mut self,
-        operators: &[&'static str],
-        next: fn(&mut Self) -> Parsed<(Node, Range<usize>)>,
-    ) -> Parsed<(Node, Range<usize>)> {
+    fn chain(&mut self, operators: &[&'static str], next: fn(&mut Self) -> Parsed<Piece>) -> Parsed<Piece> {
         let (mut node, mut span) = next(self)?;
         while let Some(operator) = self.symbol(operators) {
             let (right, after) = next(self)?;
@@ -317,7 +315,7 @@ impl Parser<'_> {
         Ok((node, span))
     }
 
-    fn unary(&mut self) -> Parsed<(Node, Range<usize>)> {
+    fn unary(&mut self) -> Parsed<Piece> {
         let start = self.span().start;
         if self.depth == When::MAX_DEPTH {
             return Err(fault(format!("condition is nested deeper than {}", When::MAX_DEPTH), self.span()));
@@ -333,7 +331,7 @@ impl Parser<'_> {
         Ok((Node::Number(Number::Negative(Box::new(number))), start..span.end))
     }
 
-    fn primary(&mut self) -> Parsed<(Node, Range<usize>)> {
+    fn primary(&mut self) -> Parsed<Piece> {
         let span = self.span();
         let Some(token) = self.peek().cloned() else {
             return Err(fault("expected a number or a metric, found the end".to_string(), span));
@@ -357,7 +355,7 @@ impl Parser<'_> {
     }
 
     /// `metric[window]` or `metric_at_release`. An unknown name is noted, and reading goes on.
-    fn figure(&mut self, word: &str, span: Range<usize>) -> Parsed<(Node, Range<usize>)> {
+    fn figure(&mut self, word: &str, span: Range<usize>) -> Parsed<Piece> {
         let name = word.strip_suffix("_at_release").unwrap_or(word);
         let metric = Metric::ALL.iter().find(|(known, _)| *known == name).map(|(_, metric)| *metric);
         if metric.is_none() {
