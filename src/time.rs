@@ -232,6 +232,23 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (yoe + era * 400 + i64::from(month <= 2), month, day)
 }
 
+/// For `#[serde(with = "crate::time::rfc3339")]`: an instant as text, in what people read. Microseconds are kept.
+pub mod rfc3339 {
+    use super::Time;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// Writes [`Time`]'s `Display`.
+    pub fn serialize<S: Serializer>(time: &Time, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(time)
+    }
+
+    /// Reads what [`Time::parse`] reads.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Time, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(from)?;
+        Time::parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is not an RFC 3339 instant")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,8 @@
 
 use super::Value;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
 /// Never changed: it is part of every placement and every checkpoint.
@@ -65,6 +67,27 @@ impl Key {
     /// The logical shard, below [`Key::SHARDS`].
     pub fn shard(self) -> u64 {
         (self.0 >> 120) as u64
+    }
+}
+
+/// A map by key. A key is hashed already, so its lowest bits are taken as they are. Its iteration order is never used.
+pub type KeyMap<V> = HashMap<Key, V, BuildHasherDefault<Hashed>>;
+
+/// The hasher of [`KeyMap`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 ^= digest64(bytes);
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.0 ^= key as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
