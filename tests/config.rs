@@ -190,7 +190,7 @@ fn one_wrong_line_is_one_error() {
         ("\"carrier\", \"origin\"]", "\"carrier\", \"dest\"]", &["slice `dest` is no column of the events", "known: "]),
         ("\"carrier\", \"origin\"]", "\"carrier\", \"carrier\"]", &["`carrier` stands twice in `slices`"]),
         ("windows = [\"1d\", \"7d\"]", "windows = [\"1d\", \"1d\"]", &["\"1d\" stands twice in `windows`"]),
-        ("over = \"30 rows\"", "over = \"0 rows\"", &["`over` is \"0 rows\"", "1 rows to 1000000 rows"]),
+        ("over = \"30 rows\"", "over = \"0 rows\"", &["`over` is \"0 rows\"", "1 to 1_000_000 rows"]),
         ("over = \"30 rows\"", "over = \"3 hours\"", &["`over` is \"3 hours\", which is no window"]),
         ("over = \"30 rows\"", "over = \"0h\"", &["`over` is \"0h\", allowed: 1ms to 36500d"]),
         ("values = \"datasets/flights/carriers.txt\"", "values = \"x.txt\"", &["`x.txt`: no such file"]),

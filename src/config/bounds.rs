@@ -48,9 +48,14 @@ impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ends =
             [("above", self.above), ("at least", self.at_least), ("below", self.below), ("at most", self.at_most)];
-        let said: Vec<String> = ends.iter().filter_map(|(word, end)| end.map(|x| format!("{word} {x}"))).collect();
-        if said.is_empty() { f.write_str("finite") } else { f.write_str(&said.join(" and ")) }
+        let parts: Vec<String> =
+            ends.iter().filter_map(|(word, end)| end.map(|x| format!("{word} {}", said(x)))).collect();
+        if parts.is_empty() { f.write_str("finite") } else { f.write_str(&parts.join(" and ")) }
     }
+}
+
+fn said(x: f64) -> String {
+    if x.abs() >= 1e6 { format!("{x:e}") } else { x.to_string() }
 }
 
 /// A whole number as it is typed in TOML: `1_000_000`.

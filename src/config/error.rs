@@ -4,7 +4,10 @@
 //! theirs later. Out: a report for a person. Keeps: the file's name and text. Limits: at most 100 errors are kept, the
 //! rest is counted.
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode,
+    SourceSpan, SpanContents,
+};
 use std::fmt;
 use std::ops::Range;
 
@@ -27,8 +30,7 @@ pub struct ConfigError {
 /// The errors of one pipeline file.
 #[derive(Clone)]
 pub struct ConfigErrors {
-    source: NamedSource<String>,
-    text: String,
+    source: Source,
     errors: Vec<ConfigError>,
     dropped: usize,
 }
@@ -37,8 +39,7 @@ impl ConfigErrors {
     /// No errors yet in the file `file` (its name is printed, not opened) with this text.
     pub fn new(file: &str, text: &str) -> ConfigErrors {
         ConfigErrors {
-            source: NamedSource::new(file, text.to_string()),
-            text: text.to_string(),
+            source: Source { name: file.to_string(), text: text.to_string() },
             errors: Vec::new(),
             dropped: 0,
         }
@@ -76,28 +77,24 @@ impl ConfigErrors {
 
     /// The file's text, to which the spans refer.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.source.text
     }
 
     /// The report: every error with file, line, caret and help, and their number. `color` for a terminal.
     pub fn render(&self, color: bool) -> String {
         let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-        let handler = GraphicalReportHandler::new_themed(theme)
-            .with_width(WIDTH)
-            .with_links(false)
-            .without_syntax_highlighting()
-            .with_context_lines(0);
+        let handler =
+            GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_links(false).without_syntax_highlighting();
         let mut out = String::new();
         for error in self.list() {
-            let shown =
-                Shown { error, at: self.one_line(&error.span), source: &self.source, bare: self.text.is_empty() };
+            let shown = Shown { error, at: self.one_line(&error.span), source: &self.source };
             if handler.render_report(&mut out, &shown).is_err() {
                 // The message is worth more than its picture.
                 out.push_str(&format!("  {} (bytes {:?})\n", error.message, error.span));
             }
             out.push('\n');
         }
-        let (n, file) = (self.len(), self.source.name());
+        let (n, file) = (self.len(), &self.source.name);
         out.push_str(&format!("{n} error{} in {file}", if n == 1 { "" } else { "s" }));
         if self.dropped > 0 {
             out.push_str(&format!(" (the first {KEPT} are shown)"));
@@ -108,7 +105,7 @@ impl ConfigErrors {
 
     /// The part of a span on its first line, inside the text and on character boundaries.
     fn one_line(&self, span: &Range<usize>) -> Range<usize> {
-        let text = &self.text;
+        let text = &self.source.text;
         let mut start = span.start.min(text.len());
         while !text.is_char_boundary(start) {
             start -= 1;
@@ -136,13 +133,49 @@ impl fmt::Debug for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
+/// The file, shown by whole lines: miette's own sources show either the span alone or its neighbours too.
+#[derive(Clone, Debug)]
+struct Source {
+    name: String,
+    text: String,
+}
+
+impl SourceCode for Source {
+    /// `before` and `after` are 0 where only the place is wanted, and else those of the span's own line.
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        if before + after == 0 {
+            let place = self.text.read_span(span, 0, 0)?;
+            return Ok(Box::new(MietteSpanContents::new_named(
+                self.name.clone(),
+                place.data(),
+                *place.span(),
+                place.line(),
+                place.column(),
+                place.line_count(),
+            )));
+        }
+        let at = span.offset();
+        let head = self.text.get(..at).ok_or(MietteError::OutOfBounds)?;
+        let start = head.rfind('\n').map_or(0, |n| n + 1);
+        let end = self.text[at..].find('\n').map_or(self.text.len(), |n| at + n + 1);
+        let line = head.matches('\n').count();
+        let data = self.text[start..end].as_bytes();
+        let lines = (start, end - start).into();
+        Ok(Box::new(MietteSpanContents::new_named(self.name.clone(), data, lines, line, 0, 1)))
+    }
+}
+
 /// One error as miette draws it.
 #[derive(Debug)]
 struct Shown<'a> {
     error: &'a ConfigError,
     at: Range<usize>,
-    source: &'a NamedSource<String>,
-    bare: bool,
+    source: &'a Source,
 }
 
 impl fmt::Display for Shown<'_> {
@@ -159,11 +192,11 @@ impl Diagnostic for Shown<'_> {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        if self.bare { None } else { Some(self.source) }
+        if self.source.text.is_empty() { None } else { Some(self.source) }
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let label = LabeledSpan::new_with_span(Some("here".into()), (self.at.start, self.at.len()));
+        let label = LabeledSpan::new_with_span(None, (self.at.start, self.at.len()));
         Some(Box::new(std::iter::once(label)))
     }
 }

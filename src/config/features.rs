@@ -13,6 +13,8 @@ use toml::de::DeValue;
 /// The keys of which a table has exactly one: the form of the feature.
 const FORMS: [&str; 11] =
     ["expr", "one_hot", "standardize", "lookup", "count", "sum", "mean", "min", "max", "std", "last"];
+/// All options of all forms.
+const OPTIONS: [&str; 7] = ["values", "max_age", "by", "over", "missing", "indicator", "slot"];
 /// A one-hot feature of more values is better hashed.
 const MOST_VALUES: usize = 65_536;
 /// A window of rows keeps them all.
@@ -72,17 +74,20 @@ fn read_form(mut table: Table<'_>, name: Spanned<String>, around: &Around<'_>) -
     let kind = match present[..] {
         [form] => read_kind(&mut table, form, around),
         [] => {
-            let message = format!("feature `{}` does not say how it is computed", name.value);
-            table.faults.add_across(name.span.clone(), message, format!("write one of {}", FORMS.join(", ")));
             table.knows(&FORMS);
-            table.knows(&["values", "max_age", "by", "over"]);
+            table.knows(&OPTIONS);
+            // An unknown key is likely to be the form, mistyped; it is reported as such.
+            if !table.has_unknown() {
+                let message = format!("feature `{}` does not say how it is computed", name.value);
+                table.faults.add_across(name.span.clone(), message, format!("write one of {}", FORMS.join(", ")));
+            }
             None
         }
         [first, second, ..] => {
             let message = format!("feature `{}` has both `{first}` and `{second}`, allowed: one of them", name.value);
             table.faults.add(name.span.clone(), message, "a feature is computed in one way");
             table.knows(&FORMS);
-            table.knows(&["values", "max_age", "by", "over"]);
+            table.knows(&OPTIONS);
             None
         }
     };
@@ -131,7 +136,6 @@ fn read_kind(table: &mut Table<'_>, form: &'static str, around: &Around<'_>) -> 
             table.refuse(key, &format!("it belongs to {owner}, not to `{form}`"));
         }
     }
-    table.knows(&FORMS);
 
     let faults = table.faults;
     let argument = argument.words();
@@ -173,7 +177,7 @@ fn read_over(item: &Item<'_>) -> Option<Over> {
         return match rows.parse::<u64>() {
             Ok(n) if (1..=MOST_ROWS).contains(&n) => Some(Over::Rows(n as usize)),
             _ => {
-                item.fault(format!("`over` is \"{}\", allowed: 1 rows to 1000000 rows", text.escape_debug()), "");
+                item.fault(format!("`over` is \"{}\", allowed: 1 to 1_000_000 rows", text.escape_debug()), "");
                 None
             }
         };

@@ -22,6 +22,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub use nearest::{nearest, suggest};
 
 use spec::PipelineSpec;
+use std::ops::Range;
 use table::{Faults, Table};
 use toml::de::DeTable;
 
@@ -45,16 +46,18 @@ pub fn read(
 ) -> Result<PipelineSpec, ConfigErrors> {
     let mut errors = ConfigErrors::new(file, text);
     let (document, syntax) = DeTable::parse_recoverable(text);
-    let mut header_broken = false;
+    let mut broken = Vec::new();
     for fault in &syntax {
         let span = fault.span().unwrap_or(0..0);
-        header_broken |= line_of(text, span.start).trim_start().starts_with('[');
-        errors.push(lower_first(fault.message()), span, "");
+        broken.push(line_around(text, span.start));
+        // What toml takes for these is nearly always a string without quotes.
+        let bare = ["invalid boolean", "string values must be quoted"].iter().any(|m| fault.message().starts_with(m));
+        errors.push(lower_first(fault.message()), span, if bare { "a string stands in quotes: \"..\"" } else { "" });
     }
-    if header_broken {
+    if broken.iter().any(|line| text[line.clone()].trim_start().starts_with('[')) {
         return Err(errors);
     }
-    let faults = Faults::new(errors, !syntax.is_empty());
+    let faults = Faults::new(errors, broken);
     let table = Table::new(String::new(), 0..0, document.get_ref(), &faults);
     let spec = pipeline::read(table, load);
     let errors = faults.into_errors();
@@ -67,11 +70,11 @@ pub fn read(
     }
 }
 
-/// The line that holds a byte.
-fn line_of(text: &str, at: usize) -> &str {
+/// The line that holds a byte, its end included.
+fn line_around(text: &str, at: usize) -> Range<usize> {
     let at = (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
     let start = text[..at].rfind('\n').map_or(0, |n| n + 1);
-    text[start..].lines().next().unwrap_or_default()
+    start..text[at..].find('\n').map_or(text.len(), |n| at + n + 1)
 }
 
 fn lower_first(text: &str) -> String {

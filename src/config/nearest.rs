@@ -8,7 +8,8 @@ use strsim::damerau_levenshtein;
 const LISTED: usize = 8;
 
 /// The known name that is nearest to `name`, if one is near enough: at most a third of its letters differ (at least one
-/// may), or the two are the same but for case, `-` and `_`. The first of equally near ones.
+/// may), or the two are the same but for case, `-` and `_`, or one is a word of the other (`auc`, `roc_auc`). The first
+/// of equally near ones.
 ///
 /// ```
 /// use tidemill::config::nearest;
@@ -22,9 +23,15 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     }
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
     let allowed = (name.chars().count() / 3).max(1);
+    let word = |k: &str| k.split('_').any(|w| w == name) || name.split('_').any(|w| w == k);
     known
         .into_iter()
-        .map(|k| (if plain(k) == plain(name) { 0 } else { damerau_levenshtein(name, k) }, k))
+        .map(|k| match damerau_levenshtein(name, k) {
+            _ if plain(k) == plain(name) => (0, k),
+            // Behind whatever is near by its letters.
+            distance if distance > allowed && word(k) => (allowed, k),
+            distance => (distance, k),
+        })
         .filter(|(distance, k)| *distance <= allowed && *distance < k.chars().count())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, k)| k)

@@ -66,7 +66,7 @@ fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str) -> Option<S
     if let (Some(schema), Some(time)) = (&schema, &time) {
         check_time(time, schema, faults);
     }
-    if let (Some(schema), Some(key), Some(kind)) = (&schema, &key, kind) {
+    if let (Some(schema), Some(key)) = (&schema, &key) {
         check_key(key, schema, kind, &name, faults);
     }
     table.finish();
@@ -111,6 +111,7 @@ fn read_schema(item: &Item<'_>, source: &Table<'_>) -> Option<Schema> {
     }
     if table.is_empty() {
         item.fault("`schema` has no columns", "");
+        return None;
     }
     Some(Schema { columns })
 }
@@ -161,7 +162,7 @@ fn check_time(time: &Spanned<String>, schema: &Schema, faults: &Faults) {
     }
 }
 
-fn check_key(key: &[Spanned<String>], schema: &Schema, kind: Kind, source: &Spanned<String>, faults: &Faults) {
+fn check_key(key: &[Spanned<String>], schema: &Schema, kind: Option<Kind>, source: &Spanned<String>, faults: &Faults) {
     for name in key {
         let Some(column) = find_column(name, "key", "this source's schema", schema, faults) else { continue };
         if column.nullable {
@@ -170,7 +171,7 @@ fn check_key(key: &[Spanned<String>], schema: &Schema, kind: Kind, source: &Span
             faults.add_across(name.span.clone(), message, "a record without its key cannot be placed");
         }
     }
-    let single = matches!(kind, Kind::Event | Kind::Label);
+    let single = matches!(kind, Some(Kind::Event | Kind::Label));
     if key.is_empty() || (single && key.len() > 1) {
         let allowed = if single { "one column: it is the prediction_id" } else { "at least one column" };
         let span = key.get(1).map_or(&source.span, |k| &k.span).clone();

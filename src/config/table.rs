@@ -7,7 +7,7 @@
 
 use super::error::ConfigErrors;
 use super::item::Item;
-use super::nearest::suggest;
+use super::nearest::{nearest, suggest};
 use super::spec::Spanned;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -16,23 +16,26 @@ use toml::de::{DeTable, DeValue};
 /// The errors so far, shared by all readers of a file.
 pub(super) struct Faults {
     errors: RefCell<ConfigErrors>,
-    broken: bool,
+    broken: Vec<Range<usize>>,
 }
 
 impl Faults {
-    /// `broken` says that the syntax is, so that what seems absent may only be unreadable.
-    pub(super) fn new(errors: ConfigErrors, broken: bool) -> Faults {
+    /// `broken` are the lines that are no TOML. If there are any, what seems absent may only be unreadable.
+    pub(super) fn new(errors: ConfigErrors, broken: Vec<Range<usize>>) -> Faults {
         Faults { errors: RefCell::new(errors), broken }
     }
 
-    /// Writes down an error that its own line shows.
+    /// Writes down an error that its own line shows; nothing on a broken line, where it is an echo.
     pub(super) fn add(&self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+        if self.broken.iter().any(|line| line.contains(&span.start)) {
+            return;
+        }
         self.errors.borrow_mut().push(message, span, help);
     }
 
     /// Writes down an error that depends on other lines; nothing if the syntax is broken, where it may be an echo.
     pub(super) fn add_across(&self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
-        if !self.broken {
+        if self.broken.is_empty() {
             self.add(span, message, help);
         }
     }
@@ -63,6 +66,8 @@ pub(super) struct Table<'a> {
     pub(super) span: Range<usize>,
     entries: Vec<Entry<'a>>,
     known: Vec<&'static str>,
+    elsewhere: Vec<&'static str>,
+    missing: Vec<(&'static str, String)>,
     /// Where errors go.
     pub(super) faults: &'a Faults,
 }
@@ -75,7 +80,7 @@ impl<'a> Table<'a> {
             .map(|(key, value)| Entry { key: key.get_ref().as_ref(), key_span: key.span(), value })
             .collect();
         entries.sort_by_key(|e| e.key_span.start);
-        Table { title, span, entries, known: Vec::new(), faults }
+        Table { title, span, entries, known: Vec::new(), elsewhere: Vec::new(), missing: Vec::new(), faults }
     }
 
     /// The value of a key that may be absent.
@@ -88,8 +93,7 @@ impl<'a> Table<'a> {
     pub(super) fn need(&mut self, key: &'static str, help: &str) -> Option<Item<'a>> {
         let item = self.take(key);
         if item.is_none() {
-            let message = format!("missing key `{key}` in {}", self.title);
-            self.faults.add_across(self.span.clone(), message, help);
+            self.missing.push((key, help.to_string()));
         }
         item
     }
@@ -102,7 +106,7 @@ impl<'a> Table<'a> {
 
     /// A key that is known but has no place here: an error with `why` if it is there.
     pub(super) fn refuse(&mut self, key: &'static str, why: &str) {
-        self.known.push(key);
+        self.elsewhere.push(key);
         if let Some(entry) = self.entries.iter().find(|e| e.key == key) {
             self.faults.add(entry.key_span.clone(), format!("`{key}` has no place here: {why}"), "");
         }
@@ -123,12 +127,24 @@ impl<'a> Table<'a> {
         self.entries.is_empty()
     }
 
-    /// Every key not taken is unknown.
-    pub(super) fn finish(self) {
-        for entry in self.entries.iter().filter(|e| !self.known.contains(&e.key)) {
+    /// Whether there is a key that was not taken so far.
+    pub(super) fn has_unknown(&self) -> bool {
+        self.unknown().next().is_some()
+    }
+
+    fn unknown(&self) -> impl Iterator<Item = &Entry<'a>> {
+        self.entries.iter().filter(|e| !self.known.contains(&e.key) && !self.elsewhere.contains(&e.key))
+    }
+
+    /// Every key not taken is unknown. One that is nearly a missing key is that key, mistyped: one mistake, one error.
+    pub(super) fn finish(mut self) {
+        let mut meant = Vec::new();
+        for entry in self.unknown() {
             let message = format!("unknown key `{}` in {}", entry.key, self.title);
             self.faults.add(entry.key_span.clone(), message, suggest(entry.key, &self.known));
+            meant.extend(nearest(entry.key, self.known.iter().copied()));
         }
+        self.missing.retain(|(key, _)| !meant.contains(key));
     }
 
     /// All entries by name, in the order of the file, for tables whose keys the user names.
@@ -147,6 +163,15 @@ impl<'a> Table<'a> {
         match self.title.strip_suffix(']') {
             Some(start) => format!("{start}.{key}]"),
             None => format!("[{key}]"),
+        }
+    }
+}
+
+impl Drop for Table<'_> {
+    /// What is missing is written down when the table is left, on whatever way.
+    fn drop(&mut self) {
+        for (key, help) in self.missing.drain(..) {
+            self.faults.add_across(self.span.clone(), format!("missing key `{key}` in {}", self.title), help);
         }
     }
 }
