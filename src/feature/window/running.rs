@@ -70,7 +70,7 @@ impl Running {
     /// Takes rows back in at the old end of the window.
     pub(super) fn readmit(&mut self, tally: Tally, ring: &Ring, rows: Range<u64>) {
         match self {
-            Running::Best(best) => best.stale = true,
+            Running::Best(best) => best.spoil(),
             _ => self.add(tally, ring, rows),
         }
     }
@@ -78,7 +78,8 @@ impl Running {
     /// Lets any row of the window go; it is still in the ring.
     pub(super) fn retract(&mut self, tally: Tally, ring: &Ring, row: u64) {
         match self {
-            Running::Best(best) => best.stale |= best.queue.binary_search(&row).is_ok(),
+            Running::Best(best) if best.queue.binary_search(&row).is_ok() => best.spoil(),
+            Running::Best(_) => {}
             _ => self.remove(tally, ring, row..row + 1),
         }
     }
@@ -157,9 +158,15 @@ impl Best {
         self.queue.front().copied()
     }
 
+    /// Stays empty until it is refreshed: nothing may name a row that is gone.
+    fn spoil(&mut self) {
+        self.queue.clear();
+        self.stale = true;
+    }
+
     fn append(&mut self, tally: Tally, ring: &Ring, row: u64) {
         let value = ring.value(row, tally.argument);
-        if value.is_nan() {
+        if self.stale || value.is_nan() {
             return;
         }
         while self.queue.back().is_some_and(|r| beats(tally.what, value, ring.value(*r, tally.argument))) {
