@@ -4,11 +4,14 @@
 //! its effect), and later the training's verdict. The minter holds back records by these words alone, so that which version
 //! scores a record never depends on how long a training took.
 
+use crate::drift::Profile;
 use crate::time::Time;
+use crate::train::Verdict;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A word from the judging room to the minter.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,34 +27,24 @@ pub enum Word {
 pub struct Resolution {
     /// The pipeline time of its effect.
     pub at: Time,
+    /// The boundary at which it was decided.
+    pub decided: Time,
+    /// The tick of that boundary.
+    pub tick: u64,
     /// The decision that began it.
     pub decision: String,
+    /// What asked for it, for a person.
+    pub cause: String,
     /// How it ended.
-    pub ending: Ending,
-    /// The report of fit and gate, as JSON.
-    pub report: serde_json::Value,
-}
-
-/// How a training ended.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Ending {
-    /// A new version.
-    Released {
-        /// Its number.
-        version: u32,
-        /// The artifact.
-        body: crate::model::Body,
-        /// Whether it is the online learner, which goes on learning.
-        online: bool,
-        /// The feature distributions of its training window.
-        profile: Arc<crate::drift::Profile>,
-    },
-    /// The online learner is champion and was the best.
-    Kept,
-    /// The gate was not passed.
-    Rejected,
-    /// No candidate came about, with the reason.
-    Failed(String),
+    pub verdict: Verdict,
+    /// The number of the new version, if there is one.
+    pub version: u32,
+    /// The champion that it was measured against.
+    pub parent: u32,
+    /// The feature distributions of the training window, if there is a new version.
+    pub profile: Arc<Profile>,
+    /// How long the training took, for the summary only.
+    pub took: Duration,
 }
 
 /// What worker 0's rooms share: the minter reads it, the end of the walk writes it.
@@ -63,6 +56,8 @@ pub struct Board {
     pub written: u64,
     /// The output cannot be written any more: stop minting.
     pub broken: bool,
+    /// Records could not be read to their end: what was said of it.
+    pub failures: Vec<String>,
 }
 
 /// The board, shared on one worker.

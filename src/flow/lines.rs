@@ -28,6 +28,12 @@ impl PageWriter {
         self.end(time, CompactString::new(key), Headers::Plain, self.page.entries.len() as u64);
     }
 
+    /// Adds a line that is written already, without its line end.
+    pub fn line(&mut self, line: &[u8], time: Time, key: &str) {
+        self.page.lines.extend_from_slice(line);
+        self.end(time, CompactString::new(key), Headers::Plain, self.page.entries.len() as u64);
+    }
+
     /// Ends the line that was written last.
     fn end(&mut self, time: Time, key: CompactString, headers: Headers, order: u64) {
         self.page.lines.push(b'\n');

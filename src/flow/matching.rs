@@ -20,6 +20,8 @@ pub struct Account {
     pub balance: Balance,
     /// Records refused.
     pub dead: Vec<DeadLetter>,
+    /// Categorical values that went to the slot `other`.
+    pub others: u64,
 }
 
 /// The streams that leave the room.
@@ -82,7 +84,7 @@ pub fn matching<'scope>(
                 }
                 touches.session(&permits[0]).give_container(&mut paired.touches);
                 cases.session(&permits[1]).give_container(&mut paired.cases);
-                let account = Account { balance: paired.balance, dead: paired.dead };
+                let account = Account { balance: paired.balance, dead: paired.dead, others: 0 };
                 accounts.session(&permits[2]).give(account);
             }
         }

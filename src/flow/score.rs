@@ -6,16 +6,17 @@
 //! wrong one back exactly. Out: predictions, and what became of each event.
 
 use super::agenda::Agenda;
-use super::control::{Ending, Resolution};
+use super::control::Resolution;
 use super::items::{Answer, Case, CaseKind, Contestant, Found, Mark, Outcome, Scored, Turn};
 use super::lines::{PageWriter, Speaker};
 use super::plan::{Plan, text};
 use crate::config::spec::DeploySpec;
 use crate::feature::program::{Inputs, Memory};
-use crate::model::{Exactness, Fixed, Learner, Majority, NoChange, learner};
+use crate::model::{Body, Exactness, Fixed, Learner, Majority, NoChange, learner};
 use crate::record::{Key, KeyMap, Value};
 use crate::sink::{Page, Stream};
 use crate::time::Time;
+use crate::train::{Contestant as Trained, Verdict};
 use compact_str::CompactString;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -88,28 +89,30 @@ impl ModelRoom {
         }
     }
 
-    /// The online learner, as it is now.
-    pub fn live(&self) -> &dyn Learner {
-        &*self.live
+    /// The online learner's state, as it is now.
+    pub fn save_live(&self) -> Body {
+        self.live.save()
     }
 
     /// A version takes effect.
     pub fn activate(&mut self, resolution: &Resolution) {
-        let Ending::Released { version, body, online, .. } = &resolution.ending else { return };
-        if *online {
-            self.live_version = *version;
+        let Verdict::Released { body, source, .. } = &resolution.verdict else { return };
+        let version = resolution.version;
+        let online = *source == Trained::Live;
+        if online {
+            self.live_version = version;
         }
-        match (self.plan.spec.model.deploy, *online) {
+        match (self.plan.spec.model.deploy, online) {
             (DeploySpec::Immediate, true) => self.champion = Champion::Live,
             (DeploySpec::Immediate, false) => self.champion = Champion::Fixed(Fixed::from(body.clone())),
             // The online learner is scored beside the champion anyway.
             (DeploySpec::Shadow, true) => return,
             (DeploySpec::Shadow, false) => {
-                self.shadow = Some((*version, Fixed::from(body.clone())));
+                self.shadow = Some((version, Fixed::from(body.clone())));
                 return;
             }
         }
-        self.version = *version;
+        self.version = version;
     }
 
     /// Takes the cases of a tick, in order, with the answers to its events.
@@ -230,29 +233,4 @@ impl ModelRoom {
             self.frozen_versions.push(self.version);
         }
     }
-}
-
-/// What came in of one tick.
-#[derive(Default)]
-pub(super) struct Open {
-    pub(super) cases: Vec<Case>,
-    pub(super) answers: Vec<Answer>,
-    pub(super) resolutions: Vec<Arc<Resolution>>,
-    pub(super) mark: Option<Mark>,
-}
-
-/// Runs one complete tick.
-pub(super) fn run(room: &mut ModelRoom, mut open: Open) -> (Page, Vec<Outcome>, u64) {
-    open.resolutions.iter().for_each(|resolution| room.activate(resolution));
-    if !open.cases.is_sorted_by_key(|case| case.seq) {
-        open.cases.sort_by_key(|case| case.seq);
-    }
-    if !open.answers.is_sorted_by_key(|answer| answer.seq) {
-        open.answers.sort_by_key(|answer| (answer.seq, answer.store));
-    }
-    let mut scores = room.take(open.cases, &open.answers);
-    if let Some(mark) = open.mark {
-        room.pass(mark.now, &mut scores.outcomes);
-    }
-    (scores.page.finish(), scores.outcomes, scores.others)
 }

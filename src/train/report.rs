@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub type Figures = BTreeMap<String, f64>;
 
 /// The report of one training.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The examples in the window.
     pub examples: u64,

@@ -1,0 +1,198 @@
+//! The one room from which anything leaves: outputs, then the progress record, tick by tick, on worker 0.
+//!
+//! In: pages of all rooms, what was minted, changes of the balance. Out: a tick's pages in their final order, then its
+//! progress record, whose digests of inputs and outputs are chained over all ticks. A tick without a progress record never
+//! happened. Keeps: sums for the summary, latencies, and the offsets as of the boundaries that may still be cited.
+
+use super::balance::Balance;
+use super::control::SharedBoard;
+use super::ingest::Minted;
+use super::lines::PageWriter;
+use super::matching::Account;
+use super::plan::Plan;
+use super::progress::Chain;
+use super::release::Releases;
+use super::report::RunReport;
+use super::ticks::{Tick, Ticks};
+use crate::record::DeadLetter;
+use crate::registry::Offsets;
+use crate::sink::file::dead_letter_line;
+use crate::sink::{Entry, Headers, Page, Sink, Stream};
+use crate::time::Time;
+use compact_str::CompactString;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::scheduling::Activator;
+
+/// What worker 0 writes with, and what it reports.
+pub struct Outlet {
+    /// Where the streams go.
+    pub sink: Box<dyn Sink>,
+    /// Where versions go.
+    pub releases: Releases,
+    /// What is told of the run while it goes on and at its end.
+    pub report: Rc<RefCell<RunReport>>,
+}
+
+struct Emission {
+    plan: Arc<Plan>,
+    outlet: Outlet,
+    balance: Balance,
+    chain: Chain,
+    ends: BTreeMap<(u16, u16), u64>,
+    /// Offsets as of boundaries that a training may cite.
+    cited: BTreeMap<Tick, (Time, Vec<Offsets>)>,
+    started: bool,
+}
+
+#[derive(Default)]
+struct Open {
+    minted: Minted,
+    pages: Vec<Page>,
+    accounts: Vec<Account>,
+}
+
+impl Emission {
+    fn run(&mut self, tick: Tick, open: Open) -> Result<(), String> {
+        let Open { minted, mut pages, accounts } = open;
+        let mut dead = minted.dead.clone();
+        let read: u64 = minted.records.values().sum();
+        let mut change = Balance { records: read as i64, dead_letters: dead.len() as i64, ..Balance::default() };
+        let mut others = 0;
+        for account in accounts {
+            change += account.balance;
+            dead.extend(account.dead);
+            others += account.others;
+        }
+        self.balance += change;
+        self.ends.extend(minted.ends.iter().map(|(k, v)| (*k, *v)));
+        self.cite(tick, &minted);
+        pages.extend(self.dead_letters(tick, minted.now, dead));
+        self.versions(&minted, &mut pages)?;
+        let pages = in_order(pages);
+        self.outlet.sink.write(tick, &pages).map_err(|error| error.to_string())?;
+        let progress = self.chain.progress(&self.plan, tick, &minted, &self.balance, &pages);
+        self.outlet.sink.commit(tick, minted.now, progress.as_bytes()).map_err(|error| error.to_string())?;
+        self.outlet.report.borrow_mut().tick(tick, &minted, &self.balance, others, &pages);
+        Ok(())
+    }
+
+    /// Remembers the offsets of a boundary for as long as a training that began there may end.
+    fn cite(&mut self, tick: Tick, minted: &Minted) {
+        let Some(boundary) = minted.boundary else { return };
+        let source = |place: u16| self.plan.spec.sources[usize::from(place)].name.value.clone();
+        let offset = |((s, p), end): (&(u16, u16), &u64)| Offsets { source: source(*s), partition: *p, end: *end };
+        self.cited.insert(tick, (boundary, self.ends.iter().map(offset).collect()));
+        let reach = self.plan.spec.model.train.activate_after;
+        self.cited.retain(|_, (cited, _)| cited.plus(reach).plus(self.plan.spec.every) >= boundary);
+    }
+
+    fn versions(&mut self, minted: &Minted, pages: &mut Vec<Page>) -> Result<(), String> {
+        let failed = |error: crate::registry::RegistryError| error.to_string();
+        if !self.started && minted.cut.is_some() {
+            self.started = true;
+            let (page, version) = self.outlet.releases.start(minted.now).map_err(failed)?;
+            pages.push(page);
+            self.outlet.report.borrow_mut().version(version);
+        }
+        let Some(resolution) = &minted.resolution else { return Ok(()) };
+        let ends = self.cited.get(&resolution.tick).map(|(_, ends)| ends.clone()).unwrap_or_default();
+        let (new, version, outcome) = self.outlet.releases.resolve(resolution, ends).map_err(failed)?;
+        pages.extend(new);
+        self.outlet.report.borrow_mut().resolution(resolution, version, &outcome);
+        Ok(())
+    }
+
+    fn dead_letters(&self, tick: Tick, now: Time, mut dead: Vec<DeadLetter>) -> Option<Page> {
+        if dead.is_empty() {
+            return None;
+        }
+        dead.sort_by_key(|letter| letter.position);
+        let mut page = PageWriter::new(Stream::DeadLetters).finish();
+        for (order, letter) in dead.into_iter().enumerate() {
+            let source = &self.plan.spec.sources[usize::from(letter.position.source)].name.value;
+            page.lines.extend_from_slice(&dead_letter_line(&letter, source, tick));
+            let (end, key) = (page.lines.len() as u32, CompactString::default());
+            let headers = Headers::Dead(Box::new(letter));
+            page.entries.push(Entry { end, order: order as u64, time: now, key, headers });
+        }
+        Some(page)
+    }
+}
+
+/// The pages of a tick as they are written: by stream, and within a stream by order. Pages of one stream that come from one
+/// room are in order already; only where several rooms or workers speak are the lines laid anew.
+fn in_order(mut pages: Vec<Page>) -> Vec<Page> {
+    pages.retain(|page| !page.entries.is_empty());
+    pages.sort_by_key(|page| (page.stream, page.entries.first().map(|entry| entry.order)));
+    pages
+}
+
+/// Builds the room. `outlet` is there on worker 0 only.
+pub fn emit<'scope>(
+    plan: &Arc<Plan>,
+    minted: StreamVec<'scope, Tick, Minted>,
+    pages: StreamVec<'scope, Tick, Page>,
+    accounts: StreamVec<'scope, Tick, Account>,
+    (outlet, board, minter): (Option<Outlet>, SharedBoard, Activator),
+) {
+    let mut builder = OperatorBuilder::new("Emit".to_owned(), minted.scope());
+    let mut minted = builder.new_input(minted, Pipeline);
+    let mut pages = builder.new_input(pages, Exchange::new(|_: &Page| 0));
+    let mut accounts = builder.new_input(accounts, Exchange::new(|_: &Account| 0));
+    let plan = plan.clone();
+    builder.build(move |_| {
+        let mut emission = outlet.map(|outlet| Emission {
+            plan,
+            outlet,
+            balance: Balance::default(),
+            chain: Chain::default(),
+            ends: BTreeMap::new(),
+            cited: BTreeMap::new(),
+            started: false,
+        });
+        let mut ticks: Ticks<Open> = Ticks::new(0);
+        move |frontiers| {
+            minted.for_each(|capability, batch| {
+                if let Some((open, minted)) = ticks.at(&capability).zip(batch.drain(..).next_back()) {
+                    open.minted = minted;
+                }
+            });
+            pages.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.pages.append(batch);
+                }
+            });
+            accounts.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.accounts.append(batch);
+                }
+            });
+            let Some(emission) = &mut emission else {
+                while ticks.complete(frontiers).is_some() {}
+                return;
+            };
+            let mut wrote = false;
+            while let Some((tick, _, open)) = ticks.complete(frontiers) {
+                let mut board = board.borrow_mut();
+                if board.broken {
+                    continue;
+                }
+                if let Err(cause) = emission.run(tick, open) {
+                    board.broken = true;
+                    board.failures.push(cause);
+                }
+                board.written = tick + 1;
+                wrote = true;
+            }
+            if wrote {
+                minter.activate();
+            }
+        }
+    });
+}

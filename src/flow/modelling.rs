@@ -1,0 +1,113 @@
+//! The model's room ([`super::score`]) as an operator, on one worker.
+
+use super::control::Resolution;
+use super::items::{Answer, Case, Mark, Outcome};
+use super::matching::Account;
+use super::plan::Plan;
+use super::score::ModelRoom;
+use super::ticks::{Tick, Ticks};
+use crate::model::Body;
+use crate::sink::Page;
+use std::sync::Arc;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+/// The streams that leave the room.
+pub struct Modelled<'scope> {
+    /// Predictions.
+    pub pages: StreamVec<'scope, Tick, Page>,
+    /// What became of events.
+    pub outcomes: StreamVec<'scope, Tick, Outcome>,
+    /// The online learner's state at each boundary.
+    pub states: StreamVec<'scope, Tick, Arc<Body>>,
+    /// What was counted.
+    pub accounts: StreamVec<'scope, Tick, Account>,
+}
+
+#[derive(Default)]
+struct Open {
+    cases: Vec<Case>,
+    answers: Vec<Answer>,
+    resolutions: Vec<Arc<Resolution>>,
+    mark: Option<Mark>,
+}
+
+/// Builds the room on worker `home`; `resolutions` come there already.
+pub fn modelling<'scope>(
+    plan: &Arc<Plan>,
+    cases: StreamVec<'scope, Tick, Case>,
+    answers: StreamVec<'scope, Tick, Answer>,
+    resolutions: StreamVec<'scope, Tick, Arc<Resolution>>,
+    marks: StreamVec<'scope, Tick, Mark>,
+    home: usize,
+) -> Modelled<'scope> {
+    let at_home = cases.scope().index() == home;
+    let home = home as u64;
+    let mut builder = OperatorBuilder::new("Score".to_owned(), cases.scope());
+    let mut cases = builder.new_input(cases, Exchange::new(move |_: &Case| home));
+    let mut answers = builder.new_input(answers, Exchange::new(move |_: &Answer| home));
+    let mut resolutions = builder.new_input(resolutions, Pipeline);
+    let mut marks = builder.new_input(marks, Pipeline);
+    let (pages, pages_stream) = builder.new_output::<Vec<Page>>();
+    let (outcomes, outcomes_stream) = builder.new_output::<Vec<Outcome>>();
+    let (states, states_stream) = builder.new_output::<Vec<Arc<Body>>>();
+    let (accounts, accounts_stream) = builder.new_output::<Vec<Account>>();
+    let (mut pages, mut outcomes) = (OutputBuilder::from(pages), OutputBuilder::from(outcomes));
+    let (mut states, mut accounts) = (OutputBuilder::from(states), OutputBuilder::from(accounts));
+    let plan = plan.clone();
+    builder.build(move |_| {
+        let mut room = at_home.then(|| ModelRoom::new(plan));
+        let mut ticks: Ticks<Open> = Ticks::new(4);
+        move |frontiers| {
+            cases.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.cases.append(batch);
+                }
+            });
+            answers.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.answers.append(batch);
+                }
+            });
+            resolutions.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.resolutions.append(batch);
+                }
+            });
+            marks.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.mark = batch.drain(..).next_back();
+                }
+            });
+            let (mut pages, mut outcomes) = (pages.activate(), outcomes.activate());
+            let (mut states, mut accounts) = (states.activate(), accounts.activate());
+            while let Some((_, permits, mut open)) = ticks.complete(frontiers) {
+                let Some(room) = &mut room else { continue };
+                open.resolutions.iter().for_each(|resolution| room.activate(resolution));
+                if !open.cases.is_sorted_by_key(|case| case.seq) {
+                    open.cases.sort_by_key(|case| case.seq);
+                }
+                if !open.answers.is_sorted_by_key(|answer| answer.seq) {
+                    open.answers.sort_by_key(|answer| (answer.seq, answer.store));
+                }
+                let mut scores = room.take(open.cases, &open.answers);
+                if let Some(mark) = &open.mark {
+                    room.pass(mark.now, &mut scores.outcomes);
+                    if mark.boundary.is_some() {
+                        states.session(&permits[2]).give(Arc::new(room.save_live()));
+                    }
+                }
+                if !scores.page.is_empty() {
+                    pages.session(&permits[0]).give(scores.page.finish());
+                }
+                if scores.others > 0 {
+                    accounts.session(&permits[3]).give(Account { others: scores.others, ..Account::default() });
+                }
+                outcomes.session(&permits[1]).give_container(&mut scores.outcomes);
+            }
+        }
+    });
+    Modelled { pages: pages_stream, outcomes: outcomes_stream, states: states_stream, accounts: accounts_stream }
+}

@@ -1,0 +1,141 @@
+//! The judging room ([`super::judging`]) as an operator, on the model's worker.
+
+use super::control::{Resolution, Word};
+use super::items::{Mark, Outcome};
+use super::judging::Judging;
+use super::lines::PageWriter;
+use super::plan::Plan;
+use super::publish::Figure;
+use super::ticks::{Tick, Ticks};
+use crate::model::Body;
+use crate::sink::{Page, Stream};
+use crate::trigger::DriftSignal;
+use std::sync::Arc;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+/// What the room hears, all on one worker.
+pub struct Heard<'scope> {
+    /// What became of events.
+    pub outcomes: StreamVec<'scope, Tick, Outcome>,
+    /// The online learner's state at each boundary.
+    pub states: StreamVec<'scope, Tick, Arc<Body>>,
+    /// The champion's figures at each boundary.
+    pub figures: StreamVec<'scope, Tick, Figure>,
+    /// What detectors said.
+    pub signals: StreamVec<'scope, Tick, DriftSignal>,
+    /// Versions at their activation.
+    pub resolutions: StreamVec<'scope, Tick, Arc<Resolution>>,
+    /// One mark a tick.
+    pub marks: StreamVec<'scope, Tick, Mark>,
+}
+
+#[derive(Default)]
+struct Open {
+    outcomes: Vec<Outcome>,
+    state: Option<Arc<Body>>,
+    figures: Vec<Figure>,
+    signals: Vec<DriftSignal>,
+    resolutions: Vec<Arc<Resolution>>,
+    mark: Option<Mark>,
+}
+
+/// Builds the room on worker `home`: pages of decisions, and words to the minter.
+pub fn retrain<'scope>(
+    plan: &Arc<Plan>,
+    heard: Heard<'scope>,
+    home: usize,
+) -> (StreamVec<'scope, Tick, Page>, StreamVec<'scope, Tick, Word>) {
+    let scope = heard.marks.scope();
+    let at_home = scope.index() == home;
+    let mut builder = OperatorBuilder::new("Retrain".to_owned(), scope);
+    let mut outcomes = builder.new_input(heard.outcomes, Pipeline);
+    let mut states = builder.new_input(heard.states, Pipeline);
+    let mut figures = builder.new_input(heard.figures, Pipeline);
+    let mut signals = builder.new_input(heard.signals, Pipeline);
+    let mut resolutions = builder.new_input(heard.resolutions, Pipeline);
+    let mut marks = builder.new_input(heard.marks, Pipeline);
+    let (pages, pages_stream) = builder.new_output::<Vec<Page>>();
+    let (words, words_stream) = builder.new_output::<Vec<Word>>();
+    let (mut pages, mut words) = (OutputBuilder::from(pages), OutputBuilder::from(words));
+    let address = builder.operator_info().address.to_vec();
+    let worker = scope.worker();
+    let activator = worker.sync_activator_for(address);
+    let activator = Arc::new(std::sync::Mutex::new(activator));
+    let plan = plan.clone();
+    builder.build(move |_| {
+        let mut judging = at_home.then(|| Judging::new(plan.clone()));
+        let mut ticks: Ticks<Open> = Ticks::new(2);
+        let mut verdict_permit: Option<Capability<Tick>> = None;
+        move |frontiers| {
+            outcomes.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.outcomes.append(batch);
+                }
+            });
+            states.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.state = batch.drain(..).next_back();
+                }
+            });
+            figures.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.figures.append(batch);
+                }
+            });
+            signals.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.signals.append(batch);
+                }
+            });
+            resolutions.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.resolutions.append(batch);
+                }
+            });
+            marks.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.mark = batch.drain(..).next_back();
+                }
+            });
+            let (mut pages, mut words) = (pages.activate(), words.activate());
+            let Some(judging) = &mut judging else {
+                while ticks.complete(frontiers).is_some() {}
+                return;
+            };
+            while let Some((tick, permits, open)) = ticks.complete(frontiers) {
+                open.resolutions.iter().for_each(|resolution| judging.resolve(resolution));
+                open.outcomes.iter().for_each(|outcome| judging.take(outcome));
+                let Some(Mark { boundary: Some(boundary), last, .. }) = open.mark else { continue };
+                let activator = activator.clone();
+                let wake = move || {
+                    // A poisoned lock means that the worker is gone, and with it whoever waits.
+                    if let Ok(activator) = activator.lock() {
+                        let _ = activator.activate();
+                    }
+                };
+                let live = open.state.as_deref().cloned();
+                let at = (boundary, tick, last);
+                let (decision, word) = judging.judge(at, &open.figures, &open.signals, live, wake);
+                if let Some(decision) = decision {
+                    let mut page = PageWriter::new(Stream::Decisions);
+                    page.line(decision.line().as_bytes(), boundary, &decision.model);
+                    pages.session(&permits[0]).give(page.finish());
+                }
+                words.session(&permits[1]).give(word);
+                if judging.is_training() && verdict_permit.is_none() {
+                    verdict_permit = Some(permits[1].clone());
+                }
+            }
+            if let Some(resolution) = judging.verdict() {
+                if let Some(permit) = verdict_permit.take() {
+                    words.session(&permit).give(Word::Verdict(Arc::new(resolution)));
+                }
+            }
+        }
+    });
+    (pages_stream, words_stream)
+}

@@ -1,0 +1,190 @@
+//! The room of detectors: drift on the champion's error, and on its features against its training window.
+//!
+//! In: outcomes in the law's order, versions at their activation. Keeps: one detector a trigger on the error, fed with the
+//! first label of each prediction of the serving champion; and, for the stability index, histograms of the vectors since
+//! the release, by bucket. Out: at each boundary, what was detected since the last. A new champion starts all afresh.
+
+use super::control::Resolution;
+use super::items::{Contestant, Mark, Outcome, Turn};
+use super::plan::Plan;
+use super::ticks::{Tick, Ticks};
+use crate::config::spec::{CauseSpec, DeploySpec, DetectorSpec};
+use crate::drift::{Detector, Profile, Recent, detector};
+use crate::time::{Span, Time};
+use crate::train::Verdict;
+use crate::trigger::DriftSignal;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+/// A stability trigger.
+struct Stability {
+    trigger: u32,
+    threshold: f64,
+    window: Span,
+    min_events: u64,
+}
+
+/// What the room keeps.
+struct Watch {
+    plan: Arc<Plan>,
+    detectors: Vec<(u32, Box<dyn Detector>)>,
+    stabilities: Vec<Stability>,
+    champion: u32,
+    profile: Arc<Profile>,
+    recent: BTreeMap<Time, Recent>,
+    signals: Vec<DriftSignal>,
+}
+
+impl Watch {
+    fn new(plan: Arc<Plan>) -> Watch {
+        let mut detectors = Vec::new();
+        let mut stabilities = Vec::new();
+        for (place, trigger) in plan.spec.model.triggers.iter().enumerate() {
+            match &trigger.cause {
+                CauseSpec::Drift(DetectorSpec::Psi { threshold, window, min_events }) => stabilities.push(Stability {
+                    trigger: place as u32,
+                    threshold: *threshold,
+                    window: *window,
+                    min_events: *min_events,
+                }),
+                CauseSpec::Drift(spec) => detectors.extend(detector(spec).map(|d| (place as u32, d))),
+                _ => {}
+            }
+        }
+        Watch {
+            plan,
+            detectors,
+            stabilities,
+            champion: 1,
+            profile: Arc::default(),
+            recent: BTreeMap::new(),
+            signals: Vec::new(),
+        }
+    }
+
+    fn activate(&mut self, resolution: &Resolution) {
+        if !matches!(resolution.verdict, Verdict::Released { .. }) || self.plan.spec.model.deploy != DeploySpec::Immediate {
+            return;
+        }
+        self.champion = resolution.version;
+        self.profile = resolution.profile.clone();
+        self.recent.clear();
+        self.detectors.iter_mut().for_each(|(_, detector)| detector.reset());
+    }
+
+    fn take(&mut self, outcome: &Outcome) {
+        let scored = &outcome.scored;
+        let own = scored.scores.first().is_some_and(|(who, _)| *who == Contestant::Champion(self.champion));
+        if !own {
+            return;
+        }
+        match outcome.turn {
+            Turn::Scored if !self.stabilities.is_empty() && !self.profile.is_empty() => {
+                let bucket = scored.time.floor(self.plan.spec.every);
+                let recent = self.recent.entry(bucket).or_insert_with(|| self.profile.recent());
+                recent.add(self.plan.features.program.layout(), &self.profile, &scored.vector);
+            }
+            Turn::Labelled { after: Some(label), first: true, .. } => {
+                let error = f64::from(u8::from((scored.served() > 0.5) != label));
+                for (trigger, detector) in &mut self.detectors {
+                    if detector.update(error) {
+                        self.signals.push(DriftSignal {
+                            trigger: *trigger,
+                            detector: detector.name().to_owned(),
+                            feature: None,
+                            figure: error,
+                            at: outcome.now,
+                        });
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What was detected since the last boundary.
+    fn signals(&mut self, boundary: Time) -> Vec<DriftSignal> {
+        let layout = self.plan.features.program.layout();
+        let longest = self.stabilities.iter().map(|s| s.window).max().unwrap_or_default();
+        self.recent = self.recent.split_off(&boundary.minus(longest));
+        for stability in &self.stabilities {
+            let mut recent = self.profile.recent();
+            for (_, bucket) in self.recent.range(boundary.minus(stability.window)..) {
+                recent.merge(bucket);
+            }
+            if recent.rows < stability.min_events as i64 {
+                continue;
+            }
+            let moved = self.profile.stability(layout, &recent);
+            // The feature that moved most; of equals the first.
+            let most = moved.into_iter().reduce(|most, next| if next.1 > most.1 { next } else { most });
+            if let Some((feature, index)) = most.filter(|(_, index)| *index > stability.threshold) {
+                self.signals.push(DriftSignal {
+                    trigger: stability.trigger,
+                    detector: "psi".to_owned(),
+                    feature: Some(feature),
+                    figure: index,
+                    at: boundary,
+                });
+            }
+        }
+        std::mem::take(&mut self.signals)
+    }
+}
+
+#[derive(Default)]
+struct Open {
+    outcomes: Vec<Outcome>,
+    resolutions: Vec<Arc<Resolution>>,
+    mark: Option<Mark>,
+}
+
+/// Builds the room, on the model's worker.
+pub fn watch<'scope>(
+    plan: &Arc<Plan>,
+    outcomes: StreamVec<'scope, Tick, Outcome>,
+    resolutions: StreamVec<'scope, Tick, Arc<Resolution>>,
+    marks: StreamVec<'scope, Tick, Mark>,
+) -> StreamVec<'scope, Tick, DriftSignal> {
+    let mut builder = OperatorBuilder::new("Watch".to_owned(), outcomes.scope());
+    let mut outcomes = builder.new_input(outcomes, Pipeline);
+    let mut resolutions = builder.new_input(resolutions, Pipeline);
+    let mut marks = builder.new_input(marks, Pipeline);
+    let (signals, stream) = builder.new_output::<Vec<DriftSignal>>();
+    let mut signals = OutputBuilder::from(signals);
+    let plan = plan.clone();
+    builder.build(move |_| {
+        let mut watch = Watch::new(plan);
+        let mut ticks: Ticks<Open> = Ticks::new(1);
+        move |frontiers| {
+            outcomes.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.outcomes.append(batch);
+                }
+            });
+            resolutions.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.resolutions.append(batch);
+                }
+            });
+            marks.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.mark = batch.drain(..).next_back();
+                }
+            });
+            let mut signals = signals.activate();
+            while let Some((_, permits, open)) = ticks.complete(frontiers) {
+                open.resolutions.iter().for_each(|resolution| watch.activate(resolution));
+                open.outcomes.iter().for_each(|outcome| watch.take(outcome));
+                if let Some(boundary) = open.mark.and_then(|mark| mark.boundary) {
+                    signals.session(&permits[0]).give_iterator(watch.signals(boundary).into_iter());
+                }
+            }
+        }
+    });
+    stream
+}
