@@ -1,5 +1,6 @@
 //! Features: expressions, as-of tables, rolling windows, standardization, and the vector that they make.
 
+pub mod expr;
 mod vector;
 
 pub use vector::Vector;
