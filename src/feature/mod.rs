@@ -1,8 +1,12 @@
 //! Features: expressions, as-of tables, rolling windows, standardization, and the vector that they make.
 
 pub mod asof;
+pub mod expr;
 pub mod layout;
 mod moments;
+pub mod plan;
+pub mod program;
+pub mod scope;
 pub mod standardize;
 mod vector;
 pub mod window;

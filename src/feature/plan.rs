@@ -4,7 +4,7 @@
 //! over one stream with one key share a [`Group`], so an event asks each group once.
 
 use super::expr::{Binding, Expression};
-use super::layout::Layout;
+use super::layout::{Layout, OneHot};
 use super::program::{Line, Program, Step};
 use super::scope::{FEATURE, Names};
 use super::window::{Aggregate, WindowShape};
@@ -61,6 +61,25 @@ pub struct Group {
     pub shape: WindowShape,
 }
 
+/// A group under construction.
+struct OpenGroup {
+    feed: Feed,
+    by: Vec<usize>,
+    by_own: Vec<usize>,
+    arguments: Vec<Expression>,
+    /// The arguments' texts: equal texts are one argument.
+    texts: Vec<String>,
+    aggregates: Vec<Aggregate>,
+    slack: Span,
+}
+
+impl OpenGroup {
+    fn close(self) -> Group {
+        let shape = WindowShape::new(self.arguments.len(), &self.aggregates, self.slack);
+        Group { feed: self.feed, by: self.by, by_own: self.by_own, arguments: self.arguments, shape }
+    }
+}
+
 /// The label's expression.
 #[derive(Clone, Debug)]
 pub struct LabelPlan {
@@ -95,8 +114,8 @@ pub fn compile(spec: &PipelineSpec) -> Result<FeaturePlan, Vec<Fault>> {
     compiler.finish()
 }
 
-/// How long rows of events and contexts that come late still find their exact place in windows.
-const MAX_LATE: Span = Span::DAY;
+/// How long rows of events, contexts and tables that come late still find their exact place.
+pub const MAX_LATE: Span = Span::DAY;
 
 struct Compiler<'a> {
     spec: &'a PipelineSpec,
@@ -105,12 +124,10 @@ struct Compiler<'a> {
     label: Option<LabelPlan>,
     names: Names,
     tables: Vec<TablePlan>,
-    groups: Vec<Group>,
-    /// Textual identity of each group's arguments, beside `groups`.
-    argument_texts: Vec<Vec<String>>,
+    groups: Vec<OpenGroup>,
     lines: Vec<Line>,
     dense: Vec<String>,
-    hot: Vec<(String, Vec<String>)>,
+    hot: Vec<OneHot>,
     standardizers: usize,
     faults: Vec<Fault>,
 }
@@ -153,7 +170,6 @@ impl<'a> Compiler<'a> {
             names,
             tables,
             groups: Vec::new(),
-            argument_texts: Vec::new(),
             lines: Vec::new(),
             dense: Vec::new(),
             hot: Vec::new(),
@@ -173,7 +189,7 @@ impl<'a> Compiler<'a> {
             FeatureKind::OneHot { argument, values } => {
                 let Some(expression) = self.expression(argument) else { return };
                 let group = self.hot.len();
-                self.hot.push((feature.name.value.clone(), values.clone()));
+                self.hot.push(OneHot { feature: feature.name.value.clone(), values: values.clone() });
                 self.lines.push(Line::OneHot { argument: expression, group });
                 // A one-hot has no single value; its name stays free for what it was made of.
                 return;
@@ -285,9 +301,9 @@ impl<'a> Compiler<'a> {
         let by_own = self.own_columns(feed, by)?;
         let group = self.group(feed, columns, by_own);
         let place = expression.map(|e| self.group_argument(group, &argument.value, e));
-        let shape = &mut self.groups[group].shape;
-        shape.aggregates.push(Aggregate { function, argument: place, over });
-        let result = shape.aggregates.len() - 1;
+        let aggregates = &mut self.groups[group].aggregates;
+        aggregates.push(Aggregate { function, argument: place, over });
+        let result = aggregates.len() - 1;
         Some((Type::Float, function != Function::Count, Step::Aggregate { group, result }))
     }
 
@@ -354,20 +370,18 @@ impl<'a> Compiler<'a> {
         // Labels can be corrected until their event's timeout, so their rows stay in reach for as long.
         let timeout = self.labels.and_then(|(_, l)| l.timeout).unwrap_or(MAX_LATE);
         let slack = if feed == Feed::Labels { timeout } else { MAX_LATE };
-        let shape = WindowShape { arguments: 0, aggregates: Vec::new(), slack };
-        self.groups.push(Group { feed, by, by_own, arguments: Vec::new(), shape });
-        self.argument_texts.push(Vec::new());
+        let (arguments, texts, aggregates) = (Vec::new(), Vec::new(), Vec::new());
+        self.groups.push(OpenGroup { feed, by, by_own, arguments, texts, aggregates, slack });
         self.groups.len() - 1
     }
 
     fn group_argument(&mut self, group: usize, text: &str, expression: Expression) -> usize {
-        if let Some(place) = self.argument_texts[group].iter().position(|t| t == text) {
+        let group = &mut self.groups[group];
+        if let Some(place) = group.texts.iter().position(|t| t == text) {
             return place;
         }
-        self.argument_texts[group].push(text.to_owned());
-        let group = &mut self.groups[group];
+        group.texts.push(text.to_owned());
         group.arguments.push(expression);
-        group.shape.arguments = group.arguments.len();
         group.arguments.len() - 1
     }
 
@@ -375,15 +389,21 @@ impl<'a> Compiler<'a> {
         if self.dense.is_empty() && self.hot.is_empty() && self.faults.is_empty() {
             self.faults.push(fault("the pipeline has no feature", 0..0, Some("add a line to [features]".to_owned())));
         }
-        if !self.faults.is_empty() {
-            return Err(self.faults);
-        }
+        let layout = match Layout::new(self.dense, self.hot) {
+            Ok(layout) if self.faults.is_empty() => layout,
+            Ok(_) => return Err(self.faults),
+            Err(twice) => {
+                self.faults.push(fault(&twice.to_string(), 0..0, None));
+                return Err(self.faults);
+            }
+        };
         let used = used_tables(&self.lines, self.tables.len());
-        let program = Program::new(self.lines, Layout::new(self.dense, self.hot), self.standardizers, used.len());
+        let program = Program::new(self.lines, layout, self.standardizers, used.len());
         for (table, used) in self.tables.iter_mut().zip(used) {
             table.used = used;
         }
-        Ok(FeaturePlan { tables: self.tables, groups: self.groups, program, label: self.label })
+        let groups = self.groups.into_iter().map(OpenGroup::close).collect();
+        Ok(FeaturePlan { tables: self.tables, groups, program, label: self.label })
     }
 }
 

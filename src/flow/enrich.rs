@@ -7,7 +7,7 @@ use super::items::{Answer, Deed, Found, Mark, Touch};
 use super::plan::Plan;
 use super::ticks::{Tick, Ticks};
 use crate::feature::asof::AsOf;
-use crate::feature::plan::FeaturePlan;
+use crate::feature::plan::{FeaturePlan, MAX_LATE};
 use crate::feature::window::Window;
 use crate::record::KeyMap;
 use crate::time::Time;
@@ -41,13 +41,14 @@ impl Stores {
         let place = store as usize;
         let Some(group) = groups.get(place) else {
             let table = self.tables[place - groups.len()].entry(key).or_default();
+            let horizon = now.minus(MAX_LATE);
             return match deed {
                 Deed::Put(order, row) => {
-                    table.upsert(now, time, order, row);
+                    table.upsert(horizon, time, order, row);
                     None
                 }
                 _ => {
-                    let row = table.lookup(time).map(|(row, _)| row.clone());
+                    let row = table.lookup(horizon, time).map(|(row, _)| row.clone());
                     Some(Answer { seq, store, found: Found::Row(row) })
                 }
             };
@@ -55,7 +56,7 @@ impl Stores {
         let shape = &group.shape;
         let window = self.windows[place].entry(key).or_insert_with(|| Window::new(shape));
         let mut ask = |window: &mut Window| {
-            let mut results: SmallVec<[Option<f64>; 4]> = SmallVec::from_elem(None, shape.aggregates.len());
+            let mut results: SmallVec<[Option<f64>; 4]> = SmallVec::from_elem(None, shape.aggregates());
             window.query(shape, now, time, &mut results);
             Some(Answer { seq, store, found: Found::Window(results) })
         };

@@ -1,1 +1,190 @@
-//! .
+//! The rooms of the walk, as one timely dataflow; the only code that names timely or differential.
+//!
+//! ```text
+//! ingest -> match -> enrich -> score -> measure -> publish -> retrain ~> (words to ingest)
+//!    \________\_________________\________________\__________\_____-> emit
+//! ```
+//! Rows are spread by key over all workers in match and enrich; one model's score, learn and settle are one room on one
+//! worker, and so are the rooms that watch and judge it; ingest and emit stand on worker 0. See each room's file.
+
+pub mod agenda;
+pub mod balance;
+pub mod control;
+pub mod emit;
+pub mod enrich;
+pub mod ingest;
+pub mod items;
+mod judging;
+pub mod lanes;
+pub mod lines;
+pub mod matching;
+pub mod measure;
+mod mint;
+pub mod modelling;
+pub mod pairing;
+pub mod plan;
+pub mod progress;
+pub mod publish;
+pub mod release;
+pub mod report;
+pub mod retrain;
+pub mod score;
+pub mod sums;
+pub mod ticks;
+pub mod watch;
+
+use control::{SharedBoard, Word};
+use emit::Outlet;
+use ingest::MintRules;
+use lanes::Lanes;
+use plan::Plan;
+use report::RunReport;
+use retrain::Heard;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use ticks::Tick;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::generic::Operator;
+use timely::dataflow::operators::vec::Broadcast;
+use timely::dataflow::operators::{Concat, Exchange as _};
+use timely::scheduling::SyncActivator;
+use timely::worker::Worker;
+
+/// Ticks in flight at most.
+const IN_FLIGHT: u64 = 64;
+
+/// A bell that the threads of sources ring when they have delivered; rung before the dataflow stands, it is not lost, since
+/// the minter looks for deliveries when it is first scheduled.
+#[derive(Clone, Default)]
+pub struct Bell {
+    activator: Arc<Mutex<Option<SyncActivator>>>,
+}
+
+impl Bell {
+    /// Wakes the minter.
+    pub fn ring(&self) {
+        if let Ok(Some(activator)) = self.activator.lock().as_deref() {
+            // Refused only when the worker is gone.
+            let _ = activator.activate();
+        }
+    }
+}
+
+/// What worker 0 of process 0 brings: input and output.
+pub struct Edges {
+    /// The open partitions.
+    pub lanes: Lanes,
+    /// Where outputs go.
+    pub sink: Box<dyn crate::sink::Sink>,
+    /// Where versions go.
+    pub registry: crate::registry::Registry,
+    /// What the sources' threads ring.
+    pub bell: Bell,
+    /// Whether the input is live: ticks close by the clock, too.
+    pub live: bool,
+}
+
+/// How a run ended, on worker 0.
+pub struct Ended {
+    /// The account.
+    pub report: RunReport,
+    /// What could not be read or written; empty if all went well.
+    pub failures: Vec<String>,
+}
+
+/// Runs the pipeline on this worker until its input ends. `edges` are there on worker 0, and so is the result. `look` is
+/// called with the account some times a second.
+pub fn run(
+    worker: &mut Worker,
+    plan: &Arc<Plan>,
+    edges: Option<Edges>,
+    mut look: impl FnMut(&RunReport),
+) -> Option<Ended> {
+    let board: SharedBoard = SharedBoard::default();
+    let report = Rc::new(RefCell::new(RunReport::default()));
+    let first = edges.is_some();
+    build(worker, plan, edges, board.clone(), report.clone());
+    while worker.has_dataflows() {
+        // Looking at the account is worth a wake-up; without one a worker sleeps until it has work.
+        worker.step_or_park(first.then_some(Duration::from_millis(200)));
+        if first {
+            look(&report.borrow());
+        }
+    }
+    let report = Rc::try_unwrap(report).ok()?.into_inner();
+    let failures = std::mem::take(&mut board.borrow_mut().failures);
+    first.then_some(Ended { report, failures })
+}
+
+fn build(
+    worker: &mut Worker,
+    plan: &Arc<Plan>,
+    edges: Option<Edges>,
+    board: SharedBoard,
+    report: Rc<RefCell<RunReport>>,
+) {
+    // The model lives beside ingest where there is one worker, away from it where there are more.
+    let home = worker.peers() - 1;
+    let (lanes, outlet, bell, live) = match edges {
+        Some(Edges { lanes, sink, registry, bell, live }) => {
+            let releases = release::Releases::new(plan.clone(), registry);
+            (Some(lanes), Some(Outlet { sink, releases, report }), Some(bell), live)
+        }
+        None => (None, None, None, false),
+    };
+    let rules = mint_rules(plan, live);
+    worker.dataflow::<Tick, _, _>(|scope| {
+        let mut address = Vec::new();
+        let ingested = ingest::ingest(scope, rules, lanes, board.clone(), |at| address = at);
+        if let Some(bell) = bell {
+            if let Ok(mut activator) = bell.activator.lock() {
+                *activator = Some(scope.worker().sync_activator_for(address.clone()));
+            }
+        }
+        let marks = ingested.marks.broadcast();
+        let matched = matching::matching(plan, ingested.rows, marks.clone());
+        let answers = enrich::enrich(plan, matched.touches, marks.clone());
+        let resolutions = ingested.resolutions.exchange(move |_| home as u64);
+        let modelled =
+            modelling::modelling(plan, matched.cases, answers, resolutions.clone(), marks.clone(), home);
+        let counts = measure::measure(plan, modelled.outcomes.clone(), marks.clone());
+        let (metric_pages, figures) = publish::publish(plan, counts, marks.clone(), home);
+        let signals = watch::watch(plan, modelled.outcomes.clone(), resolutions.clone(), marks.clone());
+        let outcomes = modelled.outcomes;
+        let heard = Heard { outcomes, states: modelled.states, figures, signals, resolutions, marks };
+        let (decision_pages, words) = retrain::retrain(plan, heard, home);
+        let minter = scope.activator_for(address.into());
+        listen(words, board.clone(), minter.clone());
+        let pages = modelled.pages.concat(metric_pages).concat(decision_pages);
+        let accounts = matched.accounts.concat(modelled.accounts);
+        emit::emit(plan, ingested.minted, pages, accounts, (outlet, board, minter));
+    });
+}
+
+/// Puts the words of the judging room on the board of worker 0.
+fn listen(
+    words: timely::dataflow::StreamVec<'_, Tick, Word>,
+    board: SharedBoard,
+    minter: timely::scheduling::Activator,
+) {
+    words.sink(Exchange::new(|_: &Word| 0), "Listen", move |(input, _)| {
+        input.for_each(|_, batch| {
+            board.borrow_mut().words.append(batch);
+            minter.activate();
+        });
+    });
+}
+
+fn mint_rules(plan: &Plan, live: bool) -> MintRules {
+    let spec = &plan.spec;
+    MintRules {
+        every: spec.every,
+        activate_after: spec.model.train.activate_after,
+        max_ahead: spec.max_ahead,
+        tick_records: spec.tick_records,
+        tick_after: live.then_some(Duration::from_millis(spec.tick_ms)),
+        in_flight: IN_FLIGHT,
+    }
+}

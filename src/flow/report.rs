@@ -1,0 +1,187 @@
+//! What is told of a run: while it goes on (the progress bar), and at its end (`summary.json`).
+//!
+//! In: every tick as it was written. Keeps: counts, the decisions and versions, the metrics published last, and two
+//! histograms of latency. What is shown is what was published: metrics are read from the pages that were written.
+
+use super::balance::Balance;
+use super::control::Resolution;
+use super::ingest::Minted;
+use super::ticks::Tick;
+use crate::sink::{Page, Stream};
+use crate::time::Time;
+use crate::train::Verdict;
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Decisions kept for the summary; all are in their stream.
+const MOST_DECISIONS: usize = 10_000;
+
+/// The account of a run.
+pub struct RunReport {
+    /// The last tick written.
+    pub tick: Tick,
+    /// Pipeline time.
+    pub now: Time,
+    /// The first pipeline time.
+    pub first: Option<Time>,
+    /// The balance.
+    pub balance: Balance,
+    /// Records by source, by its place.
+    pub records: BTreeMap<u16, u64>,
+    /// Dead letters by reason.
+    pub reasons: BTreeMap<String, u64>,
+    /// Categorical values that went to `other`.
+    pub others: u64,
+    /// The version in production.
+    pub champion: u32,
+    /// The records of released versions.
+    pub versions: Vec<Value>,
+    /// The records of decisions and of how trainings ended.
+    pub decisions: Vec<Value>,
+    /// Of them, by verdict.
+    pub verdicts: BTreeMap<String, u64>,
+    /// The metrics of whole runs and fixed starts, as published last, without slices.
+    pub metrics: Vec<Value>,
+    /// Trainings, and the seconds that they took.
+    pub trainings: (u64, Duration),
+    /// Time for which minting waited for a training.
+    pub stalled: Duration,
+    /// When the run began.
+    pub started: Instant,
+    tick_latency: Histogram<u64>,
+    event_latency: Histogram<u64>,
+}
+
+impl Default for RunReport {
+    fn default() -> Self {
+        // Microseconds up to an hour at three digits; beyond it is counted as an hour.
+        let histogram = || Histogram::new_with_bounds(1, 3_600_000_000, 3);
+        let empty = || histogram().unwrap_or_else(|_| unreachable!("the bounds are constants in range"));
+        RunReport {
+            tick: 0,
+            now: Time::default(),
+            first: None,
+            balance: Balance::default(),
+            records: BTreeMap::new(),
+            reasons: BTreeMap::new(),
+            others: 0,
+            champion: 1,
+            versions: Vec::new(),
+            decisions: Vec::new(),
+            verdicts: BTreeMap::new(),
+            metrics: Vec::new(),
+            trainings: (0, Duration::ZERO),
+            stalled: Duration::ZERO,
+            started: Instant::now(),
+            tick_latency: empty(),
+            event_latency: empty(),
+        }
+    }
+}
+
+impl RunReport {
+    /// A tick was written.
+    pub(super) fn tick(&mut self, tick: Tick, minted: &Minted, balance: &Balance, others: u64, pages: &[Page]) {
+        self.tick = tick;
+        self.now = minted.now;
+        self.first.get_or_insert(minted.now);
+        self.balance = *balance;
+        self.others += others;
+        self.stalled += minted.stalled;
+        for (source, count) in &minted.records {
+            *self.records.entry(*source).or_default() += count;
+        }
+        if let Some(cut) = minted.cut {
+            self.tick_latency.saturating_record(micros(cut.elapsed()));
+        }
+        for (arrived, events) in &minted.arrivals {
+            self.event_latency.saturating_record_n(micros(arrived.elapsed()), u64::from(*events));
+        }
+        if minted.boundary.is_some() {
+            self.metrics(pages);
+        }
+        for page in pages {
+            match page.stream {
+                Stream::Decisions => objects(page).for_each(|decision| self.decision(decision)),
+                Stream::DeadLetters => {
+                    for letter in objects(page) {
+                        let reason = letter["reason"].as_str().unwrap_or_default().to_owned();
+                        *self.reasons.entry(reason).or_default() += 1;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A version was released.
+    pub(super) fn version(&mut self, version: Value) {
+        if version["role"] == "champion" {
+            self.champion = version["version"].as_u64().unwrap_or_default() as u32;
+        }
+        self.versions.push(version);
+    }
+
+    /// A training ended.
+    pub(super) fn resolution(&mut self, resolution: &Resolution, version: Option<Value>, outcome: &Value) {
+        self.trainings.0 += 1;
+        self.trainings.1 += resolution.took;
+        tracing::info!(
+            at = %resolution.at,
+            verdict = resolution.verdict.word(),
+            version = version.as_ref().map(|_| resolution.version),
+            cause = resolution.cause,
+            reason = outcome["reason"].as_str(),
+            "training ended"
+        );
+        if let (Verdict::Released { .. }, Some(version)) = (&resolution.verdict, version) {
+            self.version(version);
+        }
+    }
+
+    fn decision(&mut self, decision: Value) {
+        let verdict = decision["verdict"].as_str().unwrap_or_default().to_owned();
+        *self.verdicts.entry(verdict).or_default() += 1;
+        if self.decisions.len() < MOST_DECISIONS {
+            self.decisions.push(decision);
+        }
+    }
+
+    fn metrics(&mut self, pages: &[Page]) {
+        let published = pages.iter().filter(|page| page.stream == Stream::Metrics).flat_map(objects);
+        let open = |metric: &Value| {
+            let window = metric["window"].as_str().unwrap_or_default();
+            metric["slice"].is_null() && (window == "all" || window.starts_with("since"))
+        };
+        let metrics: Vec<Value> = published.filter(open).collect();
+        if !metrics.is_empty() {
+            self.metrics = metrics;
+        }
+    }
+
+    /// The last published metrics of what was served, over the whole run.
+    pub fn served(&self) -> Option<&Value> {
+        self.metrics.iter().find(|m| m["role"] == "champion" && m["version"].is_null() && m["window"] == "all")
+    }
+
+    /// Latencies in microseconds: of ticks from cut to written, and of events from arrival to written.
+    pub fn latency_us(&self) -> Value {
+        json!({ "tick": percentiles(&self.tick_latency), "event": percentiles(&self.event_latency) })
+    }
+}
+
+fn percentiles(histogram: &Histogram<u64>) -> Value {
+    let at = |quantile: f64| histogram.value_at_quantile(quantile);
+    json!({ "p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "p99_9": at(0.999), "max": histogram.max() })
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn objects(page: &Page) -> impl Iterator<Item = Value> + '_ {
+    let lines = page.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.filter_map(|line| serde_json::from_slice(line).ok())
+}
