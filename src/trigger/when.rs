@@ -1,8 +1,8 @@
 //! The condition of a degradation trigger: `log_loss[7d] > 1.05 * log_loss_at_release`.
 //!
 //! In: the text, and the windows that are maintained. Out: true, false or unknown, with the figures that it looked at.
-//! Grammar, from weak to strong: `or`, `and`, one comparison (`> >= < <= = !=`, also `==` and `<>`), `+ -`, `* /`, unary
-//! `-`; parentheses; numbers; `metric[window]`, the champion's own over predictions since its release; and
+//! Grammar, from weak to strong: `or`, `and`, one comparison (`> >= < <= = !=`, also `==` and `<>`), `+ -`, `* /`,
+//! unary `-`; parentheses; numbers; `metric[window]`, the champion's own over predictions since its release; and
 //! `metric_at_release`. One unknown figure makes the whole unknown, and so does an arithmetic result that is not
 //! finite. Limits: [`When::MAX_BYTES`] of text, [`When::MAX_DEPTH`] of nesting. Not SQL: its parsers take `[7d]` for an
 //! array index.
@@ -87,8 +87,8 @@ impl When {
     /// The deepest nesting of parentheses and signs: the parser recurses.
     pub const MAX_DEPTH: usize = 32;
 
-    /// Reads a condition. `windows` are the configured windows of the model's metrics. All unknown names and windows are
-    /// reported at once; of faults of form, the first.
+    /// Reads a condition. `windows` are the configured windows of the model's metrics. All unknown names and windows
+    /// are reported at once; of faults of form, the first.
     pub fn parse(text: &str, windows: &[Span]) -> Result<When, Vec<Fault>> {
         if text.len() > When::MAX_BYTES {
             let message = format!("condition of {} bytes is longer than {} bytes", text.len(), When::MAX_BYTES);
