@@ -18,6 +18,7 @@ pub mod train;
 pub mod trigger;
 
 // layer 2: the edges
+pub mod broker;
 pub mod registry;
 pub mod sink;
 pub mod source;

@@ -97,7 +97,7 @@ fn part(score: f64, parts: u16) -> u16 {
 /// An area under the ROC curve with its exactness.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Auc {
-    /// The share of pairs of a positive and a negative in which the positive scores higher; pairs of one bin count half.
+    /// The share of pairs of a positive and a negative in which the positive scores higher; those in one bin half.
     pub value: f64,
     /// The area of the scores themselves lies within `value` plus or minus this: half the share of the pairs that lie
     /// in one bin, all that binning can hide.

@@ -5,8 +5,8 @@
 //!
 //! Where a metric divides by zero it is what scikit-learn and River say: F1 is 0 when there is no positive, found or
 //! missed (`zero_division=0`); kappa is 0 when chance alone already explains everything, one class on both sides
-//! (River; scikit-learn gives NaN); the area under the curve is `None` unless both classes occur (scikit-learn warns and
-//! gives NaN). Sources: Cohen, A coefficient of agreement for nominal scales, 1960; Brier 1950.
+//! (River; scikit-learn gives NaN); the area under the curve is `None` unless both classes occur (scikit-learn warns,
+//! and gives NaN). Sources: Cohen, A coefficient of agreement for nominal scales, 1960; Brier 1950.
 
 use super::bins::{Bin, ece, roc_auc};
 use super::tally::Tally;

@@ -1,1 +1,6 @@
-//! .
+//! The command line: arguments, the pipeline file as a whole, supervision of processes.
+
+pub mod args;
+pub mod graph;
+pub mod load;
+pub mod supervise;

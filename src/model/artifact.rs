@@ -1,8 +1,8 @@
 //! An artifact: the immutable bytes that a version is.
 //!
 //! In: a model's state. Out: canonical JSON (fields in the order of the types, no spaces, shortest decimals that read
-//! back to the same bits), and the blake3 digest of exactly these bytes. Limits: [`Artifact::MAX_BYTES`] before anything
-//! is parsed, [`Artifact::MAX_WIDTH`] slots while it is, every number finite and in its range after. An artifact is
+//! back to the same bits), and the blake3 digest of exactly these bytes. Limits: [`Artifact::MAX_BYTES`] before
+//! parsing, [`Artifact::MAX_WIDTH`] slots while parsing, every number finite and in its range after. An artifact is
 //! numbers; nothing in it is ever executed, whoever wrote it.
 
 use super::{GaussianNb, Learner, Logistic, Majority, NoChange};
@@ -277,9 +277,9 @@ mod tests {
     }
 
     fn logistic(width: u32, weights: &str) -> String {
-        format!(
-            r#"{{"format":1,"model":"m","features":"0a","width":{width},"body":{{"logistic":{{"learning_rate":0.01,"l2":0.0,"updates":7,"bias":0.5,"weights":{weights}}}}}}}"#
-        )
+        let state = format!(r#"{{"learning_rate":0.01,"l2":0.0,"updates":7,"bias":0.5,"weights":{weights}}}"#);
+        let head = format!(r#""format":1,"model":"m","features":"0a","width":{width}"#);
+        format!(r#"{{{head},"body":{{"logistic":{state}}}}}"#)
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! nothing. Exactness: `Replayed`, a step depends on all before it.
 //!
 //! The arithmetic is that of River 0.26.1, `LogisticRegression(SGD(learning_rate), l2=l2)`, operation by operation: the
-//! bias has its own rate of 0.01, is not penalized, and moves before the weights do; the penalty falls on the slots that
+//! bias has its own rate of 0.01, is not penalized, and moves before the weights do; the penalty falls on slots that
 //! the vector stores, not on absent ones; the score is exactly 0 or 1 beyond a logit of 30. River's gradient clip of
 //! 1e12 never binds here, for a gradient of the log loss is at most 1. Where River would run into infinity or NaN
 //! (features of 1e200), this one stays finite: a weight stops at [`Logistic::LIMIT`], and a logit that is not a number

@@ -1,5 +1,14 @@
 //! Sinks: the edge where predictions, metrics, models, decisions, dead letters and progress go out.
 
+<<<<<<< HEAD
+mod dead_letter;
+pub mod file;
+
+pub use dead_letter::dead_letter_line;
+=======
+pub mod kafka;
+>>>>>>> kafka
+
 use crate::model::Role;
 use crate::record::DeadLetter;
 use crate::time::Time;

@@ -17,7 +17,7 @@ HERE, SEED, DENSE, WIDTH = Path(__file__).parent, 7, 3, 8
 
 
 def write(name, content):
-    made = {"made_by": __file__.split("/")[-1], "river": river.__version__, "sklearn": sklearn.__version__, "seed": SEED}
+    made = dict(made_by="logistic.py", river=river.__version__, sklearn=sklearn.__version__, seed=SEED)
     (HERE / name).write_text(json.dumps(made | content, separators=(",", ":")) + "\n")
 
 
