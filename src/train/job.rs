@@ -1,7 +1,7 @@
 //! One training: holdout, fit, gate, refit.
 //!
-//! The held-out rows are the newest by prediction time. Nobody is judged by what it says of them today: the champion and
-//! the online learner have learned from them since, so they are judged by what they said when these rows came; the
+//! The held-out rows are the newest by prediction time. Nobody is judged by what it says of them today: the champion
+//! and the online learner have learned from them since, so they are judged by what they said when these rows came; the
 //! candidate is fitted only on rows whose label was known by the first held-out prediction. A warm start may come from
 //! a version that has seen held-out rows; the fit forgets its start within the estimator's tolerance.
 

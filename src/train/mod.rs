@@ -26,8 +26,8 @@ use crate::model::{ArtifactError, Body};
 
 /// A way to fit a model to many labelled vectors at once.
 pub trait Estimator {
-    /// Fits. `start` is a model near by, to begin from; an estimator may ignore it, and its result depends on it at most
-    /// within the estimator's stated tolerance. The same rows and start give the same bytes, in any process.
+    /// Fits. `start` is a model near by, to begin from; an estimator may ignore it, and its result depends on it at
+    /// most within the estimator's stated tolerance. The same rows and start give the same bytes, in any process.
     fn fit(&self, rows: &Rows, start: Option<&Body>) -> Result<Body, FitError>;
 }
 

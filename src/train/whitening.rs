@@ -1,8 +1,8 @@
 //! Coordinates in which a loss is nearly round: `v = L' w`, where `L L'` is its Hessian at a point near the optimum.
 //!
-//! In: a symmetric positive definite matrix. Out: the change of coordinates, both ways, and for rows. Keeps: the Cholesky
-//! factor and its inverse, two dense triangles. Cost: `size^3 / 3` once, and one pass over half a triangle a stored slot
-//! for a row. Source: Golub and Van Loan, Matrix Computations, 4th edition, 4.2 (Cholesky).
+//! In: a symmetric positive definite matrix. Out: the change of coordinates, both ways, and for rows. Keeps: the
+//! Cholesky factor and its inverse, two dense triangles. Cost: `size^3 / 3` once, and one pass over half a triangle a
+//! stored slot for a row. Source: Golub and Van Loan, Matrix Computations, 4th edition, 4.2 (Cholesky).
 
 use crate::feature::Vector;
 

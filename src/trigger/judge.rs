@@ -1,7 +1,7 @@
 //! The state machine of one model's triggers.
 //!
-//! In: what is to be seen at each boundary of pipeline time ([`Sight`]). Out: at most one [`Decision`] a boundary. Keeps:
-//! a few words a trigger ([`JudgeState`]), which go into checkpoints. Limits: none needed, nothing grows.
+//! In: what is to be seen at each boundary of pipeline time ([`Sight`]). Out: at most one [`Decision`] a boundary.
+//! Keeps: a few words a trigger ([`JudgeState`]), which go into checkpoints. Limits: none needed, nothing grows.
 //!
 //! A *level* cause (degradation, new data) holds on while its condition does; an *event* (drift, schedule, manual) is
 //! over with its boundary, so one that was suppressed is gone, with its record. A level that was suppressed fires once

@@ -6,6 +6,7 @@ mod cause;
 mod decision;
 mod judge;
 mod lexer;
+mod parser;
 #[cfg(test)]
 mod tests;
 mod when;

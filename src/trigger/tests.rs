@@ -187,7 +187,8 @@ fn causes_at_one_boundary_make_one_decision() {
             r#""text":"adwin 0.250000 at 1970-01-01T01:59:59.999999Z"},"#,
             r#"{"trigger":1,"kind":"degradation","suppressed":null,"#,
             r#""figures":{"log_loss[1d]":0.5,"log_loss_at_release":0.4},"text":"#,
-            r#""log_loss[1d] > 1.05 * log_loss_at_release with log_loss[1d] = 0.500000, log_loss_at_release = 0.400000"},"#,
+            r#""log_loss[1d] > 1.05 * log_loss_at_release with log_loss[1d] = 0.500000, "#,
+            r#"log_loss_at_release = 0.400000"},"#,
             r#"{"trigger":2,"kind":"schedule","suppressed":"warm_up","figures":{"occurrence":1.0},"text":"every 1h"}]}"#
         )
     );
