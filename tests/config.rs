@@ -1,5 +1,5 @@
-//! The pipeline file's reader: broken files against their complete reports, the design's example in full, and no text at
-//! all that makes it panic.
+//! The pipeline file's reader: broken files against their complete reports, the design's example in full, and no text
+//! at all that makes it panic.
 //!
 //! The reports are golden text beside the files, in `tests/configs/*.txt`. `TIDEMILL_BLESS=1 cargo test --test config`
 //! writes them anew; read the difference before it is committed.
