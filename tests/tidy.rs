@@ -235,25 +235,24 @@ fn name_at(code: &str, at: usize) -> &str {
 fn names_after(code: &str, prefix: &str) -> Vec<(usize, String)> {
     let mut out = Vec::new();
     for at in words(code, prefix) {
-        let mut i = at + prefix.len();
-        if code.as_bytes().get(i) != Some(&b'{') {
-            out.push((at, name_at(code, i).to_string()));
+        let start = at + prefix.len();
+        if code.as_bytes().get(start) != Some(&b'{') {
+            out.push((at, name_at(code, start).to_string()));
             continue;
         }
         let mut depth = 0;
         let mut fresh = true;
-        for b in code.as_bytes()[i..].iter() {
+        for (i, b) in code.bytes().enumerate().skip(start) {
             match b {
                 b'{' => depth += 1,
                 b'}' => depth -= 1,
                 b',' if depth == 1 => fresh = true,
-                b if depth == 1 && fresh && is_name(*b) => {
+                b if depth == 1 && fresh && is_name(b) => {
                     out.push((i, name_at(code, i).to_string()));
                     fresh = false;
                 }
                 _ => {}
             }
-            i += 1;
             if depth == 0 {
                 break;
             }
@@ -309,20 +308,12 @@ fn purity(file: &File) -> Vec<String> {
         out.extend(words(&file.code, word).map(|at| file.fault(at, format!("layers 0 and 1 do not touch `{word}`"))));
         // `use std::{fs, io}` names `std::fs` too.
         let Some(part) = word.strip_prefix("std::") else { continue };
-        let listed = names_after(&file.code, "std::{").into_iter().chain(names_in_std(&file.code));
-        out.extend(
-            listed
-                .filter(|(_, name)| name == part)
-                .map(|(at, _)| file.fault(at, format!("layers 0 and 1 do not touch `{word}`"))),
-        );
+        let listed = names_after(&file.code, "std::").into_iter().filter(|(_, name)| name == part);
+        out.extend(listed.map(|(at, _)| file.fault(at, format!("layers 0 and 1 do not touch `{word}`"))));
     }
     out.sort();
     out.dedup();
     out
-}
-
-fn names_in_std(code: &str) -> Vec<(usize, String)> {
-    names_after(code, "std::").into_iter().filter(|(at, _)| !code[*at..].starts_with("std::")).collect()
 }
 
 /// A failure from outside is an error or a dead letter, never a panic: no `unwrap()`, and `expect` only with a sentence
@@ -362,7 +353,9 @@ fn lengths(file: &File) -> Vec<String> {
     }
     for (i, line) in file.text.lines().enumerate() {
         let length = line.chars().count();
-        if length > LONGEST_LINE {
+        // A literal cannot always be broken; rustfmt leaves such lines alone.
+        let literal = line.contains('"') && !line.trim_start().starts_with("//");
+        if length > LONGEST_LINE && !literal {
             out.push(format!("{}:{}: {length} columns, allowed: {LONGEST_LINE}", file.path, i + 1));
         }
     }
