@@ -267,6 +267,19 @@ fn the_graph_is_drawn_as_agreed() {
     golden("flights.graph.txt", &graph::draw(&parse(&example()).expect("the example is right"))).expect("as agreed");
 }
 
+#[test]
+fn every_pipeline_of_the_project_reads() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dataflows");
+    // A checkout of the source alone may have none.
+    let files = std::fs::read_dir(&folder).into_iter().flatten().map(|f| f.expect("an entry").path());
+    for file in files.filter(|f| f.extension().is_some_and(|e| e == "toml")) {
+        match tidemill::launch::load::load(&file) {
+            Ok(loaded) => assert!(loaded.errors().is_empty() && !graph::draw(&loaded.spec).is_empty()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
