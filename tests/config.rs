@@ -1,5 +1,5 @@
-//! The pipeline file's reader: broken files against their complete reports, the design's example in full, and no text at
-//! all that makes it panic.
+//! The pipeline file's reader: broken files against their complete reports, the design's example in full, and no text
+//! at all that makes it panic.
 //!
 //! The reports are golden text beside the files, in `tests/configs/*.txt`. `TIDEMILL_BLESS=1 cargo test --test config`
 //! writes them anew; read the difference before it is committed.
@@ -265,6 +265,19 @@ fn later_stages_add_to_the_same_report() {
 #[test]
 fn the_graph_is_drawn_as_agreed() {
     golden("flights.graph.txt", &graph::draw(&parse(&example()).expect("the example is right"))).expect("as agreed");
+}
+
+#[test]
+fn every_pipeline_of_the_project_reads() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dataflows");
+    // A checkout of the source alone may have none.
+    let files = std::fs::read_dir(&folder).into_iter().flatten().map(|f| f.expect("an entry").path());
+    for file in files.filter(|f| f.extension().is_some_and(|e| e == "toml")) {
+        match tidemill::launch::load::load(&file) {
+            Ok(loaded) => assert!(loaded.errors().is_empty() && !graph::draw(&loaded.spec).is_empty()),
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 proptest! {

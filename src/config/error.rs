@@ -1,8 +1,8 @@
 //! The errors of a pipeline file, all at once, each with its line, a caret and a line of help.
 //!
-//! In: messages with byte ranges of the file; the reader adds its own, and the compilers of expressions and conditions add
-//! theirs later. Out: a report for a person. Keeps: the file's name and text. Limits: at most 100 errors are kept, the
-//! rest is counted.
+//! In: messages with byte ranges of the file; the reader adds its own, and the compilers of expressions and conditions
+//! add theirs later. Out: a report for a person. Keeps: the file's name and text. Limits: at most 100 errors are kept,
+//! the rest is counted.
 
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode,
@@ -164,7 +164,7 @@ impl SourceCode for Source {
         let start = head.rfind('\n').map_or(0, |n| n + 1);
         let end = self.text[at..].find('\n').map_or(self.text.len(), |n| at + n + 1);
         let line = head.matches('\n').count();
-        let data = self.text[start..end].as_bytes();
+        let data = &self.text.as_bytes()[start..end];
         let lines = (start, end - start).into();
         Ok(Box::new(MietteSpanContents::new_named(self.name.clone(), data, lines, line, 0, 1)))
     }

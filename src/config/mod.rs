@@ -1,9 +1,9 @@
 //! The pipeline file: TOML with spans, read into [`spec`] with all errors at once.
 //!
-//! In: the file's text. Out: a [`PipelineSpec`] in which names resolve and numbers are in range, or [`ConfigErrors`] with
-//! every error found: line, caret, nearest known name. Keeps: nothing. Limits: expressions and the conditions of triggers
-//! stay text here; the layers above compile them and add their errors to the same report. One file a table of the
-//! pipeline file.
+//! In: the file's text. Out: a [`PipelineSpec`] in which names resolve and numbers are in range, or [`ConfigErrors`]
+//! with every error found: line, caret, nearest known name. Keeps: nothing. Limits: expressions and the conditions of
+//! triggers stay text here; the layers above compile them and add their errors to the same report. One file a table of
+//! the pipeline file.
 
 mod bounds;
 mod error;
@@ -29,11 +29,12 @@ use toml::de::DeTable;
 /// Reads a pipeline file.
 ///
 /// `file` is its name for the report. `load` reads a file that the pipeline names (the values of a one-hot feature), by
-/// its path as typed, relative to the project's folder; its error is a sentence for a person. This layer opens no files.
+/// its path as typed, relative to the project's folder; its error is a sentence for a person. This layer opens no
+/// files.
 ///
 /// # Errors
-/// All errors of the file. A line that is no TOML hides only what would be an echo of it: if a table's header is broken,
-/// nothing but the syntax is reported.
+/// All errors of the file. A line that is no TOML hides only what would be an echo of it: if a table's header is
+/// broken, nothing but the syntax is reported.
 ///
 /// ```
 /// let errors = tidemill::config::read("[pipelin]\nname = 'a'\n", "a.toml", &|_| Err("no files here".into()));

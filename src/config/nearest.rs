@@ -1,6 +1,7 @@
 //! The nearest known name: what a person probably meant.
 //!
-//! In: a name that is not known, and the known ones. Out: a line of help. Source: Damerau 1964, as `strsim` computes it.
+//! In: a name that is not known, and the known ones. Out: a line of help. Source: Damerau 1964, as `strsim` computes
+//! it.
 
 use strsim::damerau_levenshtein;
 

@@ -1,5 +1,5 @@
-//! The pipeline as it was typed, after its shape was checked: names resolve, numbers are in range, expressions are still
-//! text (each with its span, so that the layers above can point at them).
+//! The pipeline as it was typed, after its shape was checked: names resolve, numbers are in range, expressions are
+//! still text (each with its span, so that the layers above can point at them).
 
 use crate::record::{Kind, Schema};
 use crate::time::{Span, Time};
@@ -11,7 +11,8 @@ use std::path::PathBuf;
 pub struct Spanned<T> {
     /// The value.
     pub value: T,
-    /// Where it stands in the file.
+    /// Where it stands in the file. For texts it is the part inside of the quotes if the file has that letter by letter
+    /// (then `span.len() == value.len()`, and a place in the text is a place in the file), else the whole value.
     pub span: Range<usize>,
 }
 
@@ -66,7 +67,7 @@ pub struct SourceSpec {
     pub refuse_unknown: bool,
     /// Labels only: the expression over this source's columns that is the label.
     pub label: Option<Spanned<String>>,
-    /// Labels only: how long an event waits for its label (and a label for its event).
+    /// Labels only: how long an event waits for its label (and a label for its event). Default 48h.
     pub timeout: Option<Span>,
 }
 
@@ -230,7 +231,8 @@ pub enum RetrainSpec {
 pub struct MetricsSpec {
     /// Sliding windows by prediction time, each a multiple of `every`.
     pub windows: Vec<Span>,
-    /// Open windows from a fixed instant on (`since = ["2013-04-01"]`), beside the whole run (`all`), which is always kept.
+    /// Open windows from a fixed instant on (`since = ["2013-04-01"]`), beside the whole run (`all`), which is always
+    /// kept.
     pub since: Vec<Time>,
     /// The metrics published.
     pub names: Vec<Metric>,

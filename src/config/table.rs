@@ -1,5 +1,5 @@
-//! Reading a TOML table by hand: which keys were taken is remembered, so that the others are unknown, and every error is
-//! written down instead of ending the reading.
+//! Reading a TOML table by hand: which keys were taken is remembered, so that the others are unknown, and every error
+//! is written down instead of ending the reading.
 //!
 //! In: toml's tables with spans. Out: values, or `None` after an error was written down; the caller goes on with any
 //! stand-in, since a file with errors yields no pipeline. Rejected: serde with `deny_unknown_fields`, which ends at the
@@ -176,8 +176,8 @@ impl Drop for Table<'_> {
     }
 }
 
-/// Writes down an error unless `name` is `[a-zA-Z_][a-zA-Z0-9_-]*`, at most 100 letters: it becomes a part of topic, file
-/// and slot names.
+/// Writes down an error unless `name` is `[a-zA-Z_][a-zA-Z0-9_-]*`, at most 100 letters: it becomes a part of topic,
+/// file and slot names.
 pub(super) fn check_name(name: &Spanned<String>, what: &str, faults: &Faults) {
     let mut bytes = name.value.bytes();
     let starts = bytes.next().is_some_and(|c| c.is_ascii_alphabetic() || c == b'_');

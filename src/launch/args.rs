@@ -1,8 +1,8 @@
 //! The command line: what was typed, checked and typed.
 //!
 //! In: the arguments, and two things from elsewhere: the environment variable `TIDEMILL_KAFKA` and the file named by
-//! `--kafka-config`. Out: [`Args`]. `-w -n -p -h` mean what they mean to timely; `-h` is the hostfile, `--help` is help.
-//! Usage errors end with exit code 2. Secrets belong into the file of `--kafka-config`: arguments are visible to
+//! `--kafka-config`. Out: [`Args`]. `-w -n -p -h` mean what they mean to timely; `-h` is the hostfile, `--help` is
+//! help. Usage errors end with exit code 2. Secrets belong into the file of `--kafka-config`: arguments are visible to
 //! everybody on the machine.
 
 use clap::{ArgAction, Parser, Subcommand, error::ErrorKind};

@@ -1,11 +1,11 @@
 //! Supervision: `-n N` without `-p` starts N copies of this program on this machine and watches over them.
 //!
-//! In: the arguments as typed, and N. Out: the exit code of the group: 0 if all ended with 0, else that of the first that
-//! did not. Keeps: the children, and a hostfile of free loopback ports, removed at the end. A process that fails takes its
-//! group with it: the others are killed and reaped. SIGTERM and SIGINT are passed on, and the children end in their own
-//! time; at a second one they are killed. If the supervisor itself is killed, the system ends its children (Linux).
-//! Limits: a port is free when it is chosen; somebody else may take it before the child does, which then fails as a
-//! whole. A failed group is not started again.
+//! In: the arguments as typed, and N. Out: the exit code of the group: 0 if all ended with 0, else that of the first
+//! that did not. Keeps: the children, and a hostfile of free loopback ports, removed at the end. A process that fails
+//! takes its group with it: the others are killed and reaped. SIGTERM and SIGINT are passed on, and the children end in
+//! their own time; at a second one they are killed. If the supervisor itself is killed, the system ends its children
+//! (Linux). Limits: a port is free when it is chosen; somebody else may take it before the child does, which then fails
+//! as a whole. A failed group is not started again.
 
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
@@ -49,8 +49,8 @@ pub enum SuperviseError {
     },
 }
 
-/// Starts `processes` copies of this program with `words` (the arguments, without the program's name) and `-p i -h FILE`,
-/// waits for all, and yields the exit code of the group.
+/// Starts `processes` copies of this program with `words` (the arguments, without the program's name) and `-p i -h
+/// FILE`, waits for all, and yields the exit code of the group.
 ///
 /// Must be called on the main thread: on Linux the children end when the *thread* that started them does.
 ///
@@ -61,8 +61,8 @@ pub fn supervise(words: &[OsString], processes: usize) -> Result<i32, SuperviseE
     run_group(&program, words, processes)
 }
 
-/// Ties this process to its supervisor: from now on it ends (SIGKILL) when the supervisor does. For a child to call first
-/// of all; without a supervisor it does nothing. `false` says that the supervisor is gone already: end at once.
+/// Ties this process to its supervisor: from now on it ends (SIGKILL) when the supervisor does. For a child to call
+/// first of all; without a supervisor it does nothing. `false` says that the supervisor is gone already: end at once.
 pub fn tie_to_supervisor() -> bool {
     let Some(supervisor) = std::env::var(SUPERVISOR).ok().and_then(|id| id.parse::<i32>().ok()) else { return true };
     #[cfg(target_os = "linux")]
