@@ -4,7 +4,10 @@
 //! over batches through a bounded channel; what is malformed is handed over as a dead letter in its place, never lost. The
 //! channel's bound is the partition's budget: a reader that is ahead waits.
 
+pub mod file;
+mod frame;
 pub mod kafka;
+mod lines;
 mod record;
 
 use crate::record::{DeadLetter, Row};
