@@ -5,7 +5,7 @@
 //! `CONFIGURATION.md`, KIP-4 (administration).
 
 use crate::record::Key;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication, TopicResult};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -280,7 +280,7 @@ impl Admin {
 
     fn settle(
         &self,
-        outcome: Result<Vec<Result<String, (String, RDKafkaErrorCode)>>, KafkaError>,
+        outcome: Result<Vec<TopicResult>, KafkaError>,
         verb: &'static str,
         as_good: RDKafkaErrorCode,
         done: impl Fn(&BTreeMap<String, u16>) -> bool,
@@ -373,7 +373,7 @@ mod tests {
     fn partitions_are_pinned() {
         // A change here sends the later records of a key to another partition than its earlier ones.
         let of = |key| (partition_of(key, 3), partition_of(key, 4), partition_of(key, 7));
-        assert_eq!([of(""), of("EWR"), of("2013-01-01/UA/1545")], [(0, 0, 0); 3]);
+        assert_eq!([of(""), of("EWR"), of("2013-01-01/UA/1545")], [(0, 1, 2), (2, 1, 5), (2, 0, 5)]);
         assert_eq!(partition_of("anything", 1), 0);
     }
 
