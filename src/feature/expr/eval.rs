@@ -81,17 +81,35 @@ impl Float {
     }
 }
 
-/// Rounds half away from zero, to `digits` after the point (before it, if negative).
+/// Rounds half away from zero, to `digits` after the point (before it, if negative), as if on the exact decimal digits
+/// of `x`: 2.675 is a little less than it looks, and rounds to 2.67.
 fn round(x: f64, digits: i64) -> f64 {
+    if digits == 0 {
+        return x.round();
+    }
     let scale = 10f64.powi(digits.unsigned_abs().min(400) as i32);
-    if digits < 0 {
-        let rounded = (x / scale).round() * scale;
-        // So far before the point that nothing is left.
-        if rounded.is_finite() { rounded } else { 0.0 }
+    // `error` is what the division or product lost, exactly: it decides what looks like a tie and is none.
+    let (scaled, error) = if digits < 0 {
+        let scaled = x / scale;
+        (scaled, (-scaled).mul_add(scale, x))
     } else {
-        let rounded = (x * scale).round() / scale;
-        // So far after the point that no digit of x is there.
-        if rounded.is_finite() { rounded } else { x }
+        let scaled = x * scale;
+        (scaled, x.mul_add(scale, -scaled))
+    };
+    let tie = (scaled - scaled.trunc()).abs() == 0.5;
+    let short = tie && error != 0.0 && error.is_sign_negative() != x.is_sign_negative();
+    let nearest = if short { scaled.trunc() } else { scaled.round() };
+    let rounded = if digits < 0 { nearest * scale } else { nearest / scale };
+    match rounded.is_finite() {
+        true => rounded,
+        // So far before the point that nothing is left, or so far after it that x has no digit there.
+        false => {
+            if digits < 0 {
+                0.0
+            } else {
+                x
+            }
+        }
     }
 }
 
@@ -121,7 +139,14 @@ impl Tree for Int {
                     Arithmetic::Add => x.checked_add(y),
                     Arithmetic::Subtract => x.checked_sub(y),
                     Arithmetic::Multiply => x.checked_mul(y),
-                    Arithmetic::Remainder => x.checked_rem(y),
+                    // The least number over -1 overflows in hardware, but leaves nothing.
+                    Arithmetic::Remainder => {
+                        if y == -1 {
+                            Some(0)
+                        } else {
+                            x.checked_rem(y)
+                        }
+                    }
                     Arithmetic::Divide | Arithmetic::Power => {
                         unreachable!("`/` and `power` give floats, check.rs makes no such node")
                     }
@@ -249,9 +274,10 @@ impl Tree for Text {
 impl<N: Tree> Choice<N> {
     fn eval<'a, C: Columns + ?Sized>(&'a self, columns: &'a C) -> Option<N::Out<'a>> {
         let best = |nodes: &'a [N], wanted: Ordering| {
-            nodes.iter().filter_map(|n| n.eval(columns)).reduce(|best, x| {
-                if x.partial_cmp(&best) == Some(wanted) { x } else { best }
-            })
+            nodes
+                .iter()
+                .filter_map(|n| n.eval(columns))
+                .reduce(|best, x| if x.partial_cmp(&best) == Some(wanted) { x } else { best })
         };
         match self {
             Choice::Case(branches, otherwise) => {

@@ -165,7 +165,12 @@ impl Checker<'_> {
     }
 
     /// `coalesce`, `least`, `greatest`: null only if all arguments are.
-    fn pick(&mut self, call: &Call<'_>, args: Vec<Checked>, join: fn(super::align::Aligned) -> Node) -> Option<Checked> {
+    fn pick(
+        &mut self,
+        call: &Call<'_>,
+        args: Vec<Checked>,
+        join: fn(super::align::Aligned) -> Node,
+    ) -> Option<Checked> {
         let aligned = self.align(call.name, &call.args, args)?;
         let nullable = aligned.nullable.iter().all(|n| *n);
         let constant = aligned.constant;

@@ -1,6 +1,6 @@
 //! Operators, `case`, `cast` and `extract`: their types and what they compile to.
 
-use super::align::{Shape, hint};
+use super::align::{Shape, between, hint};
 use super::check::{Checked, Checker};
 use super::like::Pattern;
 use super::tree::{Arithmetic, Comparison, Float, Int, Kind, Node, Part, Text, Truth};
@@ -39,13 +39,7 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn binary(
-        &mut self,
-        left: &Expr,
-        op: &BinaryOperator,
-        right: &Expr,
-        whole: &Expr,
-    ) -> Option<Checked> {
+    pub(super) fn binary(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr, whole: &Expr) -> Option<Checked> {
         let arithmetic = match op {
             BinaryOperator::Plus => Arithmetic::Add,
             BinaryOperator::Minus => Arithmetic::Subtract,
@@ -99,10 +93,9 @@ impl Checker<'_> {
             (Add | Subtract | Multiply | Remainder, Kind::Int | Kind::Null, Kind::Int | Kind::Null) => {
                 ints(x.into_int(), y.into_int()).map(Node::Int)
             }
-            (_, a, b) if a.is_number() && b.is_number() => x
-                .into_float()
-                .zip(y.into_float())
-                .map(|(x, y)| Node::Float(Float::Arithmetic(op, Box::new([x, y])))),
+            (_, a, b) if a.is_number() && b.is_number() => {
+                x.into_float().zip(y.into_float()).map(|(x, y)| Node::Float(Float::Arithmetic(op, Box::new([x, y]))))
+            }
             _ => None,
         };
         let Some(node) = node else {
@@ -113,7 +106,7 @@ impl Checker<'_> {
                 (Kind::Time, Kind::Int | Kind::Float) | (Kind::Int | Kind::Float, Kind::Time) => {
                     Some("give the length of time as an interval, such as `interval '3 hours'`".to_string())
                 }
-                _ => hint(a, b),
+                _ => between(a, b),
             };
             return self.refuse(self.span(whole), message, help);
         };
@@ -197,19 +190,15 @@ impl Checker<'_> {
         Some(Checked { node: Node::Truth(truth), nullable: false, constant })
     }
 
-    pub(super) fn like(
-        &mut self,
-        x: &Expr,
-        pattern: &Expr,
-        escape: Option<&Expr>,
-        negated: bool,
-    ) -> Option<Checked> {
+    pub(super) fn like(&mut self, x: &Expr, pattern: &Expr, escape: Option<&Expr>, negated: bool) -> Option<Checked> {
         let (text, template) = (self.text("like", x), self.text("like", pattern));
         let escape = match escape {
             None => None,
             Some(expr) => match single_character(expr) {
                 Some(escape) => escape,
-                None => return self.refuse(self.span(expr), "`escape` takes one character in quotes".to_string(), None),
+                None => {
+                    return self.refuse(self.span(expr), "`escape` takes one character in quotes".to_string(), None);
+                }
             },
         };
         let ((text, text_nullable, text_constant), (template, nullable, constant)) = (text?, template?);
