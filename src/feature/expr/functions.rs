@@ -2,7 +2,7 @@
 
 use super::align::hint;
 use super::check::{Checked, Checker, nearest};
-use super::operators::as_text;
+use super::convert::as_text;
 use super::tree::{Arithmetic, Float, Int, Kind, Math, Node, Text};
 use sqlparser::ast::{self, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart};
 
