@@ -143,6 +143,22 @@ impl Time {
         }
     }
 
+    /// Appends what `Display` prints, without its machinery: every prediction carries a time.
+    pub fn write_to(self, out: &mut Vec<u8>) {
+        let c = self.civil();
+        if c.micro != 0 || !(0..10_000).contains(&c.year) {
+            out.extend_from_slice(self.to_string().as_bytes());
+            return;
+        }
+        let two = |n: i64| [b'0' + (n / 10 % 10) as u8, b'0' + (n % 10) as u8];
+        let ([a, b], [c1, d]) = (two(c.year / 100), two(c.year % 100));
+        let ([m1, m2], [d1, d2]) = (two(c.month), two(c.day));
+        let ([h1, h2], [n1, n2], [s1, s2]) = (two(c.hour), two(c.minute), two(c.second));
+        out.extend_from_slice(&[
+            a, b, c1, d, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'Z',
+        ]);
+    }
+
     /// The civil date and time of day in UTC.
     pub fn civil(self) -> Civil {
         let days = self.0.div_euclid(Span::DAY.0);
@@ -232,6 +248,23 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (yoe + era * 400 + i64::from(month <= 2), month, day)
 }
 
+/// For `#[serde(with = "crate::time::rfc3339")]`: an instant as text, in what people read. Microseconds are kept.
+pub mod rfc3339 {
+    use super::Time;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// Writes [`Time`]'s `Display`.
+    pub fn serialize<S: Serializer>(time: &Time, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(time)
+    }
+
+    /// Reads what [`Time::parse`] reads.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Time, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(from)?;
+        Time::parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is not an RFC 3339 instant")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,7 +273,11 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_printed_reads_back(micros in 0i64..Time::LATEST.0) {
-            prop_assert_eq!(Time::parse(&Time(micros).to_string()), Some(Time(micros)));
+            let printed = Time(micros).to_string();
+            prop_assert_eq!(Time::parse(&printed), Some(Time(micros)));
+            let mut written = Vec::new();
+            Time(micros - micros % 1_000_000).write_to(&mut written);
+            prop_assert_eq!(Time(micros - micros % 1_000_000).to_string().into_bytes(), written);
         }
     }
 

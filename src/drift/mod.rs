@@ -1,1 +1,67 @@
-//! .
+//! Drift: detectors that watch one number at a time, and the distance between two distributions of a feature.
+//!
+//! In: the champion's 0/1 errors in the law's order ([`Adwin`], [`PageHinkley`]), or histograms of a feature
+//! ([`psi`]). Out: whether it drifted. Keeps: what each detector's file says, all of it in [`State`]. Every detector
+//! obeys the battery in `laws.rs`; adding one is its file, a variant of [`State`], and joining that battery.
+
+mod adwin;
+#[cfg(test)]
+mod laws;
+mod page_hinkley;
+mod profile;
+mod psi;
+
+pub use adwin::Adwin;
+pub use page_hinkley::PageHinkley;
+pub use profile::{Profile, Recent};
+pub use psi::{Reference, psi};
+
+use crate::config::spec::DetectorSpec;
+use serde::{Deserialize, Serialize};
+
+/// A detector of change in the mean of a sequence. `Send`, so that a worker may own it boxed.
+pub trait Detector: Send {
+    /// Takes the next value, finite, and says whether there is drift now. One that says so has reset itself: the next
+    /// value is the first of a new sequence.
+    fn update(&mut self, x: f64) -> bool;
+
+    /// Forgets all values; the parameters stay.
+    fn reset(&mut self);
+
+    /// Its name in pipeline files and decisions.
+    fn name(&self) -> &'static str;
+
+    /// All of its parameters and state. Changes nothing; [`State::detector`] goes on from it.
+    fn save(&self) -> State;
+}
+
+/// The state of a detector of any kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Adaptive windowing.
+    Adwin(Adwin),
+    /// The Page-Hinkley test.
+    PageHinkley(PageHinkley),
+}
+
+impl State {
+    /// A detector that goes on from this state.
+    pub fn detector(self) -> Box<dyn Detector> {
+        match self {
+            State::Adwin(detector) => Box::new(detector),
+            State::PageHinkley(detector) => Box::new(detector),
+        }
+    }
+}
+
+/// The detector on the error that a pipeline declares; `None` for one on features.
+pub fn detector(spec: &DetectorSpec) -> Option<Box<dyn Detector>> {
+    match *spec {
+        DetectorSpec::Adwin { delta } => Some(Box::new(Adwin::new(delta))),
+        DetectorSpec::PageHinkley { delta, threshold, min_instances, alpha } => {
+            Some(Box::new(PageHinkley::new(delta, threshold, min_instances, alpha)))
+        }
+        DetectorSpec::Psi { .. } => None,
+    }
+}

@@ -1,1 +1,13 @@
-//! .
+//! Evaluation: what is counted of each prediction, and the metrics that follow from the counts.
+//!
+//! In: scores and labels. Out: the seven metrics of a binary task. Keeps: nothing; counts are values that are added and
+//! taken away, kept by whoever maintains them. Every count is an integer ([`Tally`], [`Bin`]), so that the order of
+//! additions and retractions leaves no trace; a metric is a function of the counts alone ([`value`]).
+
+pub mod bins;
+mod metrics;
+mod tally;
+
+pub use bins::{Auc, Bin};
+pub use metrics::value;
+pub use tally::Tally;

@@ -7,6 +7,8 @@
 
 use super::Value;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
 /// Never changed: it is part of every placement and every checkpoint.
@@ -65,6 +67,55 @@ impl Key {
     /// The logical shard, below [`Key::SHARDS`].
     pub fn shard(self) -> u64 {
         (self.0 >> 120) as u64
+    }
+}
+
+/// A map by key. A key is hashed already, so its lowest bits are taken as they are. Its iteration order is never used.
+pub type KeyMap<V> = FastMap<Key, V>;
+
+/// A map with our pinned, quick hash. Its iteration order is never used.
+pub type FastMap<K, V> = HashMap<K, V, BuildHasherDefault<Hashed>>;
+
+/// The hasher of [`FastMap`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        self.write_u64(digest64(bytes));
+    }
+
+    fn write_u8(&mut self, word: u8) {
+        self.write_u64(u64::from(word));
+    }
+
+    fn write_u16(&mut self, word: u16) {
+        self.write_u64(u64::from(word));
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        self.write_u64(u64::from(word));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        // The multiplier is the golden ratio of 64 bits: a step of Fibonacci hashing.
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        self.write_u64(word as u64);
+    }
+
+    fn write_isize(&mut self, word: isize) {
+        self.write_u64(word as u64);
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.0 ^= key as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

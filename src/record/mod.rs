@@ -5,7 +5,7 @@ mod key;
 mod reason;
 mod value;
 
-pub use key::{Key, digest64};
+pub use key::{FastMap, Key, KeyMap, digest64};
 pub use reason::Reason;
 pub use value::{Type, Value};
 

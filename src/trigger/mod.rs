@@ -1,1 +1,15 @@
-//! .
+//! Triggers: when a model is to be retrained, and why not now.
+//!
+//! In: metrics, drift signals and counts at the boundaries of pipeline time. Out: decisions, the suppressed ones too.
+
+mod cause;
+mod decision;
+mod judge;
+mod lexer;
+#[cfg(test)]
+mod tests;
+mod when;
+
+pub use decision::{Cause, Decision, Suppression, Verdict};
+pub use judge::{DriftSignal, Judge, JudgeState, Reading, Sight};
+pub use when::{Fault, Outcome, When};

@@ -1,0 +1,58 @@
+//! `[model.NAME.metrics]`: which metrics are published, over which windows, and for which slices.
+
+use super::features::{Around, check_event_column};
+use super::item::{Item, names};
+use super::source::LONGEST;
+use super::spec::{Metric, MetricsSpec};
+use super::table::Table;
+use crate::time::Span;
+
+/// Values a slice that are kept apart where the file does not say.
+pub(super) const SLICE_VALUES: usize = 200;
+
+/// Reads the table; what is absent has its default (all metrics, the whole run, no slices).
+pub(super) fn read(mut table: Table<'_>, every: Span, around: &Around<'_>) -> MetricsSpec {
+    let mut spec = MetricsSpec {
+        windows: Vec::new(),
+        since: Vec::new(),
+        names: Metric::ALL.map(|(_, metric)| metric).to_vec(),
+        slices: Vec::new(),
+        max_slice_values: SLICE_VALUES,
+    };
+    if let Some(windows) = table.take("windows").and_then(|i| i.list_of(|w| multiple(w, every))) {
+        spec.windows = windows;
+    }
+    if let Some(since) = table.take("since").and_then(|i| i.list_of(Item::instant)) {
+        spec.since = since;
+    }
+    if let Some(item) = table.take("names")
+        && let Some(names) = item.list_of(|n| n.choice("metric", &Metric::ALL))
+    {
+        if item.value.get_ref().as_array().is_some_and(|list| list.is_empty()) {
+            item.fault("`names` is empty, allowed: at least one metric", "without `names` all are published");
+        }
+        spec.names = names;
+    }
+    if let Some(slices) = table.take("slices").and_then(|i| i.list().and_then(|_| names(&i))) {
+        for column in &slices {
+            check_event_column(column, "slice", around, table.faults);
+        }
+        spec.slices = slices;
+    }
+    if let Some(most) = table.take("max_slice_values").and_then(|i| i.count(1, 100_000)) {
+        spec.max_slice_values = most;
+    }
+    table.finish();
+    spec
+}
+
+/// A span that is a multiple of the pipeline's `every`, in steps of which windows slide and triggers are judged.
+pub(super) fn multiple(item: &Item<'_>, every: Span) -> Option<Span> {
+    let span = item.length(Span(1000), LONGEST)?;
+    if span.0 % every.0 != 0 {
+        let message = format!("`{}` is {span}, allowed: multiples of `every`, which is {every}", item.name);
+        item.faults.add_across(item.span(), message, "");
+        return None;
+    }
+    Some(span)
+}

@@ -1,0 +1,164 @@
+//! `[model.NAME]`: learner, retraining, when it is trained, what it must prove, and how it is deployed.
+
+use super::bounds::Bounds;
+use super::features::Around;
+use super::item::Item;
+use super::metrics;
+use super::source::LONGEST;
+use super::spec::{DeploySpec, GateSpec, LearnerSpec, Metric, MetricsSpec, ModelSpec, RetrainSpec, TrainSpec};
+use super::table::{Table, check_name};
+use super::trigger;
+use crate::time::Span;
+
+/// The tasks by name; the first release has one.
+const TASKS: [(&str, ()); 1] = [("binary", ())];
+const LEARNERS: [(&str, ()); 1] = [("logistic", ())];
+const RETRAINERS: [(&str, bool); 2] = [("logistic", false), ("gaussian_nb", true)];
+const STRATEGIES: [(&str, DeploySpec); 2] = [("immediate", DeploySpec::Immediate), ("shadow", DeploySpec::Shadow)];
+
+/// Reads the one model below `[model]`.
+pub(super) fn read_one(table: &Table<'_>, every: Span, around: &Around<'_>) -> Option<ModelSpec> {
+    let mut all = table.each().into_iter();
+    let Some((name, item)) = all.next() else {
+        table.faults.add_across(table.span.clone(), "no model, allowed: exactly one [model.NAME] for now", "");
+        return None;
+    };
+    for (extra, _) in all {
+        let message = format!("`{}` is another model, allowed: one for now", extra.value);
+        table.faults.add(extra.span, message, "a second model is a second pipeline file");
+    }
+    check_name(&name, "model", table.faults);
+    read(item.table(table.title_of(&name.value))?, name.value, every, around)
+}
+
+fn read(mut table: Table<'_>, name: String, every: Span, around: &Around<'_>) -> Option<ModelSpec> {
+    table.need("task", "task = \"binary\"").and_then(|i| i.choice("task", &TASKS));
+    let learner_help = "the online learner: { kind = \"logistic\", learning_rate = 0.01 }";
+    let learner = table.need("learner", learner_help).and_then(|i| read_learner(&i, &table));
+    let retrain = table.take("retrain").and_then(|i| read_retrain(&i, &table));
+    let freeze_at = table.take("freeze_at").and_then(|i| i.list_of(Item::instant)).unwrap_or_default();
+    let metrics = match table.section("metrics") {
+        Some(t) => metrics::read(t, every, around),
+        None => MetricsSpec {
+            names: Metric::ALL.map(|(_, metric)| metric).to_vec(),
+            max_slice_values: metrics::SLICE_VALUES,
+            ..MetricsSpec::default()
+        },
+    };
+    let triggers = match table.take("trigger") {
+        Some(item) => trigger::read_all(&item, &table, every),
+        None => Vec::new(),
+    };
+    let train = read_train(table.section("train"), every);
+    let gate = read_gate(table.section("gate"));
+    let deploy = read_deploy(table.section("deploy"));
+    table.finish();
+    Some(ModelSpec { name, learner: learner?, retrain, metrics, triggers, train, gate, deploy, freeze_at })
+}
+
+fn read_learner(item: &Item<'_>, model: &Table<'_>) -> Option<LearnerSpec> {
+    let mut table = item.table(model.title_of("learner"))?;
+    let kind = table.need("kind", "kind = \"logistic\"").and_then(|i| i.choice("learner", &LEARNERS));
+    // River's default step; a step above 100 diverges on any data.
+    let learning_rate = table.take("learning_rate").map_or(Some(0.01), |i| i.number(Bounds::above(0.0, 100.0)));
+    let l2 = table.take("l2").map_or(Some(0.0), |i| i.number(Bounds::from(0.0, 1e6)));
+    if kind.is_some() {
+        table.finish();
+    }
+    kind?;
+    Some(LearnerSpec::Logistic { learning_rate: learning_rate?, l2: l2? })
+}
+
+fn read_retrain(item: &Item<'_>, model: &Table<'_>) -> Option<RetrainSpec> {
+    let mut table = item.table(model.title_of("retrain"))?;
+    let help = "one of logistic, gaussian_nb";
+    let bayes = table.need("kind", help).and_then(|i| i.choice("batch learner", &RETRAINERS))?;
+    if bayes {
+        for key in ["alpha", "max_iterations"] {
+            table.refuse(key, "it belongs to kind \"logistic\"");
+        }
+        let var_smoothing = table.take("var_smoothing").map_or(Some(1e-9), |i| i.number(Bounds::from(0.0, 1.0)));
+        table.finish();
+        return Some(RetrainSpec::GaussianNb { var_smoothing: var_smoothing? });
+    }
+    table.refuse("var_smoothing", "it belongs to kind \"gaussian_nb\"");
+    let alpha = table.take("alpha").map_or(Some(1.0), |i| i.number(Bounds::from(0.0, 1e9)));
+    let max_iterations = table.take("max_iterations").map_or(Some(100), |i| i.whole(1, 100_000));
+    table.finish();
+    Some(RetrainSpec::Logistic { alpha: alpha?, max_iterations: max_iterations? })
+}
+
+fn read_train(table: Option<Table<'_>>, every: Span) -> TrainSpec {
+    let mut train = TrainSpec {
+        window: Span(365 * Span::DAY.0),
+        holdout: 0.2,
+        // Where verdicts are rarer than daily, the next one is the first that can be waited for.
+        activate_after: Span::DAY.max(every),
+        max_examples: 2_000_000,
+        min_examples: 500,
+    };
+    let Some(mut table) = table else { return train };
+    if let Some(window) = table.take("window").and_then(|i| i.length(every, LONGEST)) {
+        train.window = window;
+    }
+    if let Some(holdout) = table.take("holdout").and_then(|i| i.number(Bounds::above(0.0, 0.9))) {
+        train.holdout = holdout;
+    }
+    if let Some(item) = table.take("activate_after")
+        && let Some(after) = item.length(Span(0), LONGEST)
+    {
+        if after < every {
+            let message = format!("`activate_after` is {after}, allowed: at least `every`, which is {every}");
+            table.faults.add_across(item.span(), message, "a version cannot take effect before the next boundary");
+        }
+        train.activate_after = after;
+    }
+    if let Some(most) = table.take("max_examples").and_then(|i| i.count(2, 1_000_000_000)) {
+        train.max_examples = most;
+    }
+    if let Some(item) = table.take("min_examples")
+        && let Some(least) = item.count(2, 1_000_000_000)
+    {
+        if least > train.max_examples {
+            let message =
+                format!("`min_examples` is {least}, allowed: 2 to `max_examples`, which is {}", train.max_examples);
+            table.faults.add_across(item.span(), message, "");
+        }
+        train.min_examples = least;
+    } else {
+        train.min_examples = train.min_examples.min(train.max_examples);
+    }
+    table.finish();
+    train
+}
+
+fn read_gate(table: Option<Table<'_>>) -> GateSpec {
+    let mut gate = GateSpec { metric: Metric::LogLoss, margin: 0.0 };
+    let Some(mut table) = table else { return gate };
+    if let Some(metric) = table.take("metric").and_then(|i| i.choice("metric", &Metric::ALL)) {
+        gate.metric = metric;
+    }
+    // Below 0 a candidate may be a little worse, which some prefer for its freshness.
+    if let Some(margin) = table.take("margin").and_then(|i| i.number(Bounds::from(-10.0, 10.0))) {
+        gate.margin = margin;
+    }
+    table.finish();
+    gate
+}
+
+fn read_deploy(table: Option<Table<'_>>) -> DeploySpec {
+    let Some(mut table) = table else { return DeploySpec::Immediate };
+    let help = "one of immediate, shadow";
+    let mut deploy = DeploySpec::Immediate;
+    if let Some(item) = table.need("strategy", help) {
+        match item.value.get_ref().as_str() {
+            Some(later @ ("canary" | "ab")) => {
+                let message = format!("strategy `{later}` is not in this release");
+                item.fault(message, "use \"immediate\" or \"shadow\"");
+            }
+            _ => deploy = item.choice("strategy", &STRATEGIES).unwrap_or(deploy),
+        }
+    }
+    table.finish();
+    deploy
+}

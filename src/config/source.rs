@@ -1,0 +1,207 @@
+//! `[source.NAME]`: where records come from, what they are, and what columns they have.
+
+use super::item::{Item, names};
+use super::nearest::suggest;
+use super::spec::{Format, SourceSpec, Spanned};
+use super::table::{Faults, Table, check_name};
+use crate::record::{Column, Kind, Schema, Type};
+use crate::time::Span;
+use std::path::PathBuf;
+
+/// The kinds by name, in the order in which help lists them.
+const KINDS: [(&str, Kind); 4] =
+    [("events", Kind::Event), ("labels", Kind::Label), ("table", Kind::Table), ("context", Kind::Context)];
+const FORMATS: [(&str, Format); 2] = [("json", Format::Json), ("csv", Format::Csv)];
+const UNKNOWN_FIELDS: [(&str, bool); 2] = [("ignore", false), ("refuse", true)];
+/// How long an event waits for its label where the file does not say: two days, the design's example.
+const TIMEOUT: Span = Span(48 * Span::HOUR.0);
+/// A hundred years: longer spans are mistakes.
+pub(super) const LONGEST: Span = Span(36_500 * Span::DAY.0);
+/// The streams that a run writes; a source may not read its own run's.
+const OUTPUTS: [&str; 6] = ["predictions", "metrics", "models", "decisions", "dead_letters", "progress"];
+
+/// Reads all sources, in the order of the file.
+pub(super) fn read_all(table: &Table<'_>, pipeline: &str) -> Vec<SourceSpec> {
+    let mut sources = Vec::new();
+    for (name, item) in table.each() {
+        check_name(&name, "source", table.faults);
+        if let Some(t) = item.table(table.title_of(&name.value)) {
+            sources.extend(read(t, name, pipeline));
+        }
+    }
+    if sources.len() > usize::from(u16::MAX) {
+        table.faults.add(table.span.clone(), format!("{} sources, allowed: at most {}", sources.len(), u16::MAX), "");
+    }
+    check_together(&sources, table);
+    sources
+}
+
+/// Reads one; `None` if it is too wrong to be of use to what refers to it.
+fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str) -> Option<SourceSpec> {
+    let faults = table.faults;
+    let kind_help = "one of events (scored on arrival), labels, table (the last row per key), context";
+    let kind = table.need("kind", kind_help).and_then(|i| i.choice("kind", &KINDS));
+    let key = table.need("key", "the column, or list of columns, that identifies a record").and_then(|i| names(&i));
+    let time = table.need("time", "the column of the event time, of type timestamp").and_then(|i| i.words());
+    let schema = table.need("schema", "schema = { column = \"text\", .. }").and_then(|i| read_schema(&i, &table));
+    let path = table.take("path").and_then(|i| names(&i)).unwrap_or_default();
+    let format = table.take("format").and_then(|i| i.choice("format", &FORMATS));
+    let topic = table.take("topic").and_then(|i| read_topic(&i));
+    let refuse = table.take("unknown_fields").and_then(|i| i.choice("value", &UNKNOWN_FIELDS));
+
+    let (mut label, mut timeout) = (None, None);
+    match kind {
+        Some(Kind::Label) => {
+            label = table.need("label", "an expression over this source's columns: \"arr_delay > 15\"");
+            timeout = table.take("timeout").map_or(Some(TIMEOUT), |i| i.length(Span(1000), LONGEST));
+        }
+        Some(_) => {
+            table.refuse("label", "only a source of kind \"labels\" has a label");
+            table.refuse("timeout", "only a source of kind \"labels\" has a timeout");
+        }
+        // The kind is unknown, and so is whether these are in place.
+        None => table.knows(&["label", "timeout"]),
+    }
+    let label = label.and_then(|i| i.words());
+    if let (Some(schema), Some(time)) = (&schema, &time) {
+        check_time(time, schema, faults);
+    }
+    if let (Some(schema), Some(key)) = (&schema, &key) {
+        check_key(key, schema, kind, &name, faults);
+    }
+    table.finish();
+
+    let topic =
+        topic.unwrap_or_else(|| Spanned { value: format!("{pipeline}.{}", name.value), span: name.span.clone() });
+    check_topic(&topic, pipeline, faults);
+    Some(SourceSpec {
+        kind: kind?,
+        key: key?.into_iter().map(|k| k.value).collect(),
+        time: time?.value,
+        schema: schema?,
+        path: path.into_iter().map(|p| PathBuf::from(p.value)).collect(),
+        format,
+        topic: topic.value,
+        refuse_unknown: refuse.unwrap_or(false),
+        label,
+        timeout,
+        name,
+    })
+}
+
+/// `{ column = "text?", .. }`, in the order of the file.
+fn read_schema(item: &Item<'_>, source: &Table<'_>) -> Option<Schema> {
+    let table = item.table(source.title_of("schema"))?;
+    let mut columns = Vec::new();
+    for (name, item) in table.each() {
+        let Some(text) = item.text() else { continue };
+        let (base, nullable) = text.strip_suffix('?').map_or((text, false), |base| (base, true));
+        match Type::ALL.iter().find(|(n, _)| *n == base) {
+            Some((_, kind)) => columns.push(Column { name: name.value, kind: *kind, nullable }),
+            None => {
+                let help = suggest(base, &Type::ALL.map(|(n, _)| n));
+                item.fault(
+                    format!("unknown type `{}`", text.escape_debug()),
+                    format!("{help}; `?` after it allows null"),
+                );
+                // It stays known by name, so that what refers to it is not an error too.
+                columns.push(Column { name: name.value, kind: Type::Timestamp, nullable: false });
+            }
+        }
+    }
+    if table.is_empty() {
+        item.fault("`schema` has no columns", "");
+        return None;
+    }
+    Some(Schema { columns })
+}
+
+fn read_topic(item: &Item<'_>) -> Option<Spanned<String>> {
+    let topic = item.words()?;
+    let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
+    if !topic.value.bytes().all(legal) || topic.value.len() > 249 || [".", ".."].contains(&topic.value.as_str()) {
+        item.fault(
+            format!("`{}` cannot be the name of a topic", topic.value.escape_debug()),
+            "1 to 249 letters, digits, `.`, `_` and `-`",
+        );
+    }
+    Some(topic)
+}
+
+fn check_topic(topic: &Spanned<String>, pipeline: &str, faults: &Faults) {
+    let own = topic.value.strip_prefix(pipeline).and_then(|rest| rest.strip_prefix('.'));
+    if let Some(stream) = own.filter(|s| OUTPUTS.contains(s)) {
+        let message = format!("topic `{}` is an output of this pipeline (`{stream}`)", topic.value);
+        faults.add_across(topic.span.clone(), message, "name the source or its topic otherwise");
+    }
+}
+
+/// The column, or an error with the nearest one.
+pub(super) fn find_column<'s>(
+    name: &Spanned<String>,
+    what: &str,
+    of: &str,
+    schema: &'s Schema,
+    faults: &Faults,
+) -> Option<&'s Column> {
+    let found = schema.columns.iter().find(|c| c.name == name.value);
+    if found.is_none() {
+        let known: Vec<&str> = schema.columns.iter().map(|c| c.name.as_str()).collect();
+        let message = format!("{what} `{}` is no column of {of}", name.value.escape_debug());
+        faults.add_across(name.span.clone(), message, suggest(&name.value, &known));
+    }
+    found
+}
+
+fn check_time(time: &Spanned<String>, schema: &Schema, faults: &Faults) {
+    let Some(column) = find_column(time, "time", "this source's schema", schema, faults) else { return };
+    let typed = format!("{}{}", column.kind.name(), if column.nullable { "?" } else { "" });
+    if column.kind != Type::Timestamp || column.nullable {
+        let message = format!("the time column `{}` is declared `{typed}`, allowed: `timestamp`", column.name);
+        faults.add_across(time.span.clone(), message, "every record has an event time");
+    }
+}
+
+fn check_key(key: &[Spanned<String>], schema: &Schema, kind: Option<Kind>, source: &Spanned<String>, faults: &Faults) {
+    for name in key {
+        let Some(column) = find_column(name, "key", "this source's schema", schema, faults) else { continue };
+        if column.nullable {
+            let message =
+                format!("the key column `{0}` is declared `{1}?`, allowed: `{1}`", column.name, column.kind.name());
+            faults.add_across(name.span.clone(), message, "a record without its key cannot be placed");
+        }
+    }
+    let single = matches!(kind, Some(Kind::Event | Kind::Label));
+    if key.is_empty() || (single && key.len() > 1) {
+        let allowed = if single { "one column: it is the prediction_id" } else { "at least one column" };
+        let span = key.get(1).map_or(&source.span, |k| &k.span).clone();
+        faults.add_across(span, format!("`key` has {} columns, allowed: {allowed}", key.len()), "");
+    }
+}
+
+/// Exactly one source of events, at most one of labels, and the two meet by keys of one type.
+fn check_together(sources: &[SourceSpec], table: &Table<'_>) {
+    let faults = table.faults;
+    let of = |kind: Kind| sources.iter().filter(move |s| s.kind == kind);
+    for (kind, word) in [(Kind::Event, "events"), (Kind::Label, "labels")] {
+        for extra in of(kind).skip(1) {
+            let message = format!("`{}` is another source of kind \"{word}\", allowed: one for now", extra.name.value);
+            faults.add(extra.name.span.clone(), message, "");
+        }
+    }
+    // A source that could not be read may have been the one of events.
+    if of(Kind::Event).next().is_none() && sources.len() == table.each().len() {
+        faults.add_across(table.span.clone(), "no source of kind \"events\", allowed: exactly one", "");
+    }
+    let key_type = |s: &SourceSpec| {
+        let key = s.key.first()?;
+        s.schema.columns.iter().find(|c| &c.name == key).map(|c| c.kind)
+    };
+    if let (Some(events), Some(labels)) = (of(Kind::Event).next(), of(Kind::Label).next())
+        && let (Some(a), Some(b)) = (key_type(events), key_type(labels))
+        && a != b
+    {
+        let message = format!("labels are keyed by `{}` and events by `{}`: they would never meet", b.name(), a.name());
+        faults.add_across(labels.name.span.clone(), message, "declare both key columns with the same type");
+    }
+}

@@ -1,0 +1,253 @@
+//! The feature schema: names and order of a vector's slots.
+//!
+//! In: the dense slots' names in order (0/1 indicators among them), then the one-hot groups, each a feature's name with
+//! its values. Out: slots, by number and by name: `distance`, `carrier=UA`, `carrier=other`. Keeps: one hash table a
+//! group, for lookups only; nothing iterates it. Limits: fewer than 2^32 slots. Its digest names it in checkpoints and
+//! versions: two layouts with the same digest give every slot the same meaning.
+
+use crate::record::digest64;
+use serde::{Deserialize, Serialize};
+
+/// The end of the name of a group's slot for all that is not among its values.
+pub const OTHER: &str = "other";
+
+/// A feature that is one slot a value: exactly one of them is 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OneHot {
+    /// The feature's name.
+    pub feature: String,
+    /// The values in order; `other` is added behind them.
+    pub values: Vec<String>,
+}
+
+/// Two slots would have the same name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("slot `{0}` would stand twice in the feature vector")]
+pub struct DuplicateSlot(pub String);
+
+/// Names and order of the slots; fixed when a run starts.
+///
+/// ```
+/// use tidemill::feature::layout::{Layout, OneHot};
+/// let carrier = OneHot { feature: "carrier".into(), values: vec!["UA".into(), "AA".into()] };
+/// let layout = Layout::new(vec!["hour".into(), "wind".into(), "wind.missing".into()], vec![carrier])?;
+/// assert_eq!(layout.width(), 6);
+/// assert_eq!(layout.hot_slot(0, "AA"), (4, false));
+/// assert_eq!(layout.hot_slot(0, "??"), (5, true));
+/// assert_eq!(layout.names()[4..], ["carrier=AA", "carrier=other"]);
+/// # Ok::<(), tidemill::feature::layout::DuplicateSlot>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Declared", into = "Declared")]
+pub struct Layout {
+    names: Vec<String>,
+    dense: usize,
+    groups: Vec<Group>,
+}
+
+/// What a layout is made of, and what is written of it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Declared {
+    dense: Vec<String>,
+    one_hot: Vec<OneHot>,
+}
+
+impl Layout {
+    /// Lays out dense slots, then one-hot groups, both in the given order.
+    pub fn new(dense: Vec<String>, one_hot: Vec<OneHot>) -> Result<Layout, DuplicateSlot> {
+        let width = dense.len();
+        let mut names = dense;
+        let mut groups = Vec::with_capacity(one_hot.len());
+        for declared in one_hot {
+            let first = names.len();
+            let values = declared.values.iter().map(String::as_str).chain([OTHER]);
+            names.extend(values.map(|value| format!("{}={value}", declared.feature)));
+            assert!(u32::try_from(names.len()).is_ok(), "a layout has fewer than 2^32 slots");
+            groups.push(Group::new(first as u32, declared));
+        }
+        let mut sorted: Vec<&str> = names.iter().map(String::as_str).collect();
+        sorted.sort_unstable();
+        if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(DuplicateSlot(twice[0].to_string()));
+        }
+        Ok(Layout { names, dense: width, groups })
+    }
+
+    /// The number of slots.
+    pub fn width(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The number of dense slots, which are the first.
+    pub fn dense(&self) -> usize {
+        self.dense
+    }
+
+    /// The slots' names, in order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The number of one-hot groups.
+    pub fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The feature and values of a one-hot group.
+    pub fn group(&self, group: usize) -> &OneHot {
+        &self.groups[group].declared
+    }
+
+    /// The slot of a value in a one-hot group, and whether it is that of `other`.
+    pub fn hot_slot(&self, group: usize, value: &str) -> (u32, bool) {
+        self.groups[group].slot(value)
+    }
+
+    /// The slot of a null in a one-hot group: that of `other`.
+    pub fn other_slot(&self, group: usize) -> u32 {
+        let group = &self.groups[group];
+        group.first + group.declared.values.len() as u32
+    }
+
+    /// BLAKE3 of kinds, names and order, in hex.
+    pub fn digest(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        // Lengths stand before texts, so that no two layouts write the same bytes.
+        let count = |hasher: &mut blake3::Hasher, n: usize| {
+            hasher.update(&(n as u64).to_le_bytes());
+        };
+        hasher.update(b"tidemill layout 1");
+        count(&mut hasher, self.dense);
+        count(&mut hasher, self.names.len());
+        for name in &self.names {
+            count(&mut hasher, name.len());
+            hasher.update(name.as_bytes());
+        }
+        for group in &self.groups {
+            count(&mut hasher, group.first as usize);
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
+impl PartialEq for Layout {
+    fn eq(&self, other: &Layout) -> bool {
+        self.digest() == other.digest()
+    }
+}
+
+impl TryFrom<Declared> for Layout {
+    type Error = DuplicateSlot;
+
+    fn try_from(declared: Declared) -> Result<Layout, DuplicateSlot> {
+        Layout::new(declared.dense, declared.one_hot)
+    }
+}
+
+impl From<Layout> for Declared {
+    fn from(mut layout: Layout) -> Declared {
+        layout.names.truncate(layout.dense);
+        Declared { dense: layout.names, one_hot: layout.groups.into_iter().map(|g| g.declared).collect() }
+    }
+}
+
+/// One group with a table of open addressing: some nanoseconds a lookup, and nothing in it that could be iterated.
+#[derive(Clone, Debug)]
+struct Group {
+    first: u32,
+    declared: OneHot,
+    /// A power of two of places, at most half of them taken: the value's number plus 1, or 0.
+    table: Box<[u32]>,
+}
+
+impl Group {
+    fn new(first: u32, declared: OneHot) -> Group {
+        let mut table = vec![0_u32; (2 * declared.values.len()).next_power_of_two().max(2)].into_boxed_slice();
+        for (number, value) in declared.values.iter().enumerate() {
+            let mut place = digest64(value.as_bytes()) as usize & (table.len() - 1);
+            while table[place] != 0 {
+                place = (place + 1) & (table.len() - 1);
+            }
+            table[place] = number as u32 + 1;
+        }
+        Group { first, declared, table }
+    }
+
+    fn slot(&self, value: &str) -> (u32, bool) {
+        let mut place = digest64(value.as_bytes()) as usize & (self.table.len() - 1);
+        while let Some(number) = self.table[place].checked_sub(1) {
+            if self.declared.values[number as usize] == value {
+                return (self.first + number, false);
+            }
+            place = (place + 1) & (self.table.len() - 1);
+        }
+        (self.first + self.declared.values.len() as u32, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn one_hot(feature: &str, values: &[&str]) -> OneHot {
+        OneHot { feature: feature.into(), values: values.iter().map(ToString::to_string).collect() }
+    }
+
+    fn layout(dense: &[&str], one_hot: Vec<OneHot>) -> Result<Layout, DuplicateSlot> {
+        Layout::new(dense.iter().map(ToString::to_string).collect(), one_hot)
+    }
+
+    #[test]
+    fn digest_is_pinned_and_sees_names_order_and_kind() {
+        let digest = |dense: &[&str], one_hot: Vec<OneHot>| layout(dense, one_hot).unwrap().digest();
+        let base = digest(&["a", "b"], vec![one_hot("c", &["x"])]);
+        assert_eq!(base, "d2c0913fc41d9256000220feaf3895ce8694a8a8cae5770b864100545b0dc1b7");
+        for different in [
+            digest(&["b", "a"], vec![one_hot("c", &["x"])]),
+            digest(&["ab"], vec![one_hot("c", &["x"])]),
+            digest(&["a", "b", "c=x", "c=other"], vec![]),
+            digest(&["a"], vec![one_hot("b", &[]), one_hot("c", &["x"])]),
+            digest(&["a", "b"], vec![one_hot("c", &["y"])]),
+        ] {
+            assert_ne!(base, different);
+        }
+    }
+
+    #[test]
+    fn a_name_stands_once() {
+        let twice = |dense: &[&str], one_hot| layout(dense, one_hot).unwrap_err().0;
+        assert_eq!(twice(&["a", "a"], vec![]), "a");
+        assert_eq!(twice(&[], vec![one_hot("c", &["x", "y", "x"])]), "c=x");
+        assert_eq!(twice(&[], vec![one_hot("c", &["other"])]), "c=other");
+        assert_eq!(DuplicateSlot("c=x".into()).to_string(), "slot `c=x` would stand twice in the feature vector");
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_has_its_slot_and_all_else_is_other(
+            values in prop::collection::btree_set("[a-c]{0,4}", 0..60), asked in "[a-c]{0,4}"
+        ) {
+            let listed: Vec<String> = values.iter().cloned().collect();
+            let group = OneHot { feature: "f".into(), values: listed.clone() };
+            let layout = Layout::new(vec!["d".into()], vec![one_hot("e", &["a"]), group]).unwrap();
+            let mut slots = BTreeSet::new();
+            for value in &listed {
+                let (slot, other) = layout.hot_slot(1, value);
+                prop_assert!(!other);
+                prop_assert_eq!(&layout.names()[slot as usize], &format!("f={value}"));
+                slots.insert(slot);
+            }
+            prop_assert_eq!(slots.len(), listed.len());
+            if !values.contains(&asked) {
+                prop_assert_eq!(layout.hot_slot(1, &asked), (layout.width() as u32 - 1, true));
+            }
+            prop_assert_eq!(layout.other_slot(1), layout.width() as u32 - 1);
+            let back: Layout = serde_json::from_str(&serde_json::to_string(&layout).unwrap()).unwrap();
+            prop_assert_eq!(back.names(), layout.names());
+            prop_assert_eq!(back, layout);
+        }
+    }
+}

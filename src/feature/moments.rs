@@ -1,0 +1,271 @@
+//! Exact sums: count, sum and sum of squares of numbers as integers, so that taking a number out again leaves no trace.
+//!
+//! In: numbers, rounded to multiples of 2^-40 (about 9e-13); of magnitude at most 2^52 (about 4.5e15), where an `f64`
+//! is itself no finer than 1. Out: mean and variance of the population. Keeps: the sums, in 128 and 256 bits.
+//! Laws: adding is commutative, removing undoes adding and merging equals adding one after the other, all bit for bit.
+//! Limits: exact up to 2^32 numbers of the greatest magnitude (more of lesser).
+//! Source: the shifted sum of squares, Chan, Golub, LeVeque, *Algorithms for Computing the Sample Variance* (1983),
+//! shifted by the rounded mean, which integers may do without losing anything.
+
+use serde::{Deserialize, Serialize};
+
+/// One, in fixed point.
+const ONE: f64 = (1_u64 << 40) as f64;
+
+/// The greatest magnitude of a number in a sum: 2^52.
+pub const LIMIT: f64 = (1_u64 << 52) as f64;
+
+/// A number in fixed point (2^-40), rounded half away from zero; `None` if it is NaN or beyond [`LIMIT`].
+#[inline]
+pub(crate) fn fixed(number: f64) -> Option<i128> {
+    if !(number.abs() <= LIMIT) {
+        return None;
+    }
+    let scaled = number * ONE;
+    // Below 2^52 there are fractions to round; above it every f64 is whole, and adding a half would spoil it.
+    Some(if scaled.abs() < LIMIT {
+        i128::from((scaled + 0.5_f64.copysign(scaled)) as i64)
+    } else if scaled.abs() < 9e18 {
+        i128::from(scaled as i64)
+    } else {
+        scaled as i128
+    })
+}
+
+/// Count and sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sum {
+    pub(crate) count: u64,
+    total: i128,
+}
+
+impl Sum {
+    #[inline]
+    pub(crate) fn add(&mut self, number: i128) {
+        self.count += 1;
+        self.total += number;
+    }
+
+    #[inline]
+    pub(crate) fn remove(&mut self, number: i128) {
+        self.count -= 1;
+        self.total -= number;
+    }
+
+    /// The sum; `None` of nothing.
+    #[inline]
+    pub(crate) fn sum(&self) -> Option<f64> {
+        (self.count > 0).then(|| float(self.total) / ONE)
+    }
+
+    /// The mean; `None` of nothing.
+    #[inline]
+    pub(crate) fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| float(self.total) / (self.count as f64 * ONE))
+    }
+}
+
+/// Count, sum and sum of squares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Moments {
+    pub(crate) sum: Sum,
+    squares: Wide,
+}
+
+impl Moments {
+    #[inline]
+    pub(crate) fn add(&mut self, number: i128) {
+        self.sum.add(number);
+        self.squares = self.squares.plus(Wide::square(number));
+    }
+
+    #[inline]
+    pub(crate) fn remove(&mut self, number: i128) {
+        self.sum.remove(number);
+        self.squares = self.squares.minus(Wide::square(number));
+    }
+
+    pub(crate) fn merge(&mut self, other: &Moments) {
+        self.sum.count += other.sum.count;
+        self.sum.total += other.sum.total;
+        self.squares = self.squares.plus(other.squares);
+    }
+
+    /// The standard deviation of the population; `None` of nothing, exactly 0 of equal numbers.
+    pub(crate) fn deviation(&self) -> Option<f64> {
+        (self.sum.count > 0).then(|| self.centred().deviation / ONE)
+    }
+
+    /// `(number - mean) / deviation`; 0 where the deviation is 0.
+    pub(crate) fn standardize(&self, number: i128) -> f64 {
+        if self.sum.count < 2 {
+            return 0.0;
+        }
+        let centre = self.centred();
+        if centre.deviation == 0.0 {
+            return 0.0;
+        }
+        // The difference of the large numbers is taken in integers, where nothing cancels.
+        (float(number - centre.whole) - centre.rest) / centre.deviation
+    }
+
+    fn centred(&self) -> Centre {
+        let (count, total) = (i128::from(self.sum.count), self.sum.total);
+        let whole = total.div_euclid(count);
+        let rest = total - whole * count;
+        // sum (x - whole)^2 = sum x^2 - count whole^2 - 2 whole rest, of which nothing was rounded yet.
+        let squares = self.squares.minus(Wide::square(whole).times(self.sum.count)).minus(Wide::from(2 * whole * rest));
+        let (count, rest) = (count as f64, float(rest) / count as f64);
+        let variance = squares.float() / count - rest * rest;
+        Centre { whole, rest, deviation: variance.max(0.0).sqrt() }
+    }
+}
+
+/// Mean and deviation in units of the fixed point; the mean is `whole + rest`.
+struct Centre {
+    whole: i128,
+    rest: f64,
+    deviation: f64,
+}
+
+/// An integer of 256 bits, two's complement: `high * 2^128 + low`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Wide {
+    high: i128,
+    low: u128,
+}
+
+impl Wide {
+    /// The square of a number of at most 2^92.
+    #[inline]
+    fn square(number: i128) -> Wide {
+        let size = number.unsigned_abs();
+        if size >> 64 == 0 {
+            return Wide { high: 0, low: size * size };
+        }
+        // (a 2^64 + b)^2 with a below 2^28
+        let (a, b) = (size >> 64, size & u128::from(u64::MAX));
+        let middle = 2 * a * b;
+        Wide { high: (a * a + (middle >> 64)) as i128, low: middle << 64 }.plus(Wide { high: 0, low: b * b })
+    }
+
+    /// This, not negative, times a count of at most 2^64 - 1, as long as the product fits.
+    fn times(self, count: u64) -> Wide {
+        let count = u128::from(count);
+        let below = (self.low & u128::from(u64::MAX)) * count;
+        let above = (self.low >> 64) * count + (below >> 64);
+        Wide {
+            high: self.high * count as i128 + (above >> 64) as i128,
+            low: above << 64 | below & u128::from(u64::MAX),
+        }
+    }
+
+    #[inline]
+    fn plus(self, other: Wide) -> Wide {
+        let (low, carry) = self.low.overflowing_add(other.low);
+        Wide { high: self.high + other.high + i128::from(carry), low }
+    }
+
+    #[inline]
+    fn minus(self, other: Wide) -> Wide {
+        let (low, borrow) = self.low.overflowing_sub(other.low);
+        Wide { high: self.high - other.high - i128::from(borrow), low }
+    }
+
+    fn float(self) -> f64 {
+        if self.high == 0 {
+            return self.low as f64;
+        }
+        self.high as f64 * (2.0_f64.powi(64) * 2.0_f64.powi(64)) + self.low as f64
+    }
+}
+
+impl From<i128> for Wide {
+    fn from(number: i128) -> Wide {
+        Wide { high: number >> 127, low: number as u128 }
+    }
+}
+
+/// The nearest f64; the short way gives the same bits and is faster.
+#[inline]
+fn float(number: i128) -> f64 {
+    i64::try_from(number).map_or_else(|_| number as f64, |short| short as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of(numbers: &[f64]) -> Moments {
+        let mut moments = Moments::default();
+        numbers.iter().for_each(|x| moments.add(fixed(*x).unwrap()));
+        moments
+    }
+
+    fn any_number() -> impl Strategy<Value = f64> {
+        prop_oneof![-10.0..10.0, -1e6..1e6, -LIMIT..LIMIT, Just(LIMIT), Just(-LIMIT), Just(0.1)]
+    }
+
+    proptest! {
+        #[test]
+        fn rounding_is_to_the_nearest_step(x in any_number()) {
+            let back = fixed(x).unwrap() as f64 / ONE;
+            prop_assert!((back - x).abs() <= 0.5 / ONE, "{x} became {back}");
+        }
+
+        #[test]
+        fn order_removal_and_merging_leave_no_trace(
+            mut numbers in prop::collection::vec(any_number(), 1..40), cut in 0usize..40
+        ) {
+            let all = of(&numbers);
+            let (a, b) = numbers.split_at(cut.min(numbers.len()));
+            let mut merged = of(a);
+            merged.merge(&of(b));
+            prop_assert_eq!(merged, all);
+            let mut less = all;
+            b.iter().for_each(|x| less.remove(fixed(*x).unwrap()));
+            prop_assert_eq!(less, of(a));
+            numbers.reverse();
+            prop_assert_eq!(of(&numbers), all);
+        }
+
+        #[test]
+        fn deviation_is_that_of_two_passes(numbers in prop::collection::vec(any_number(), 2..60)) {
+            let moments = of(&numbers);
+            let n = numbers.len() as f64;
+            let mean = numbers.iter().sum::<f64>() / n;
+            let two_pass = (numbers.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
+            let greatest = numbers.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+            prop_assert!((moments.sum.mean().unwrap() - mean).abs() <= 1e-13 * greatest + 1e-12);
+            prop_assert!((moments.deviation().unwrap() - two_pass).abs() <= 1e-13 * greatest + 1e-12);
+        }
+
+        #[test]
+        fn equal_numbers_deviate_by_exactly_nothing(x in any_number(), count in 1usize..100) {
+            prop_assert_eq!(of(&vec![x; count]).deviation(), Some(0.0));
+        }
+
+        #[test]
+        fn wide_products_are_those_of_small_numbers(a in -(1i128 << 60)..1i128 << 60, n in 0u64..1 << 6) {
+            prop_assert_eq!(Wide::square(a).times(n), Wide::from(a * a * i128::from(n)));
+        }
+    }
+
+    #[test]
+    fn wide_squares_carry() {
+        // (2^92 - 1)^2 = 2^184 - 2^93 + 1
+        let square = Wide::square((1 << 92) - 1);
+        assert_eq!(square, Wide { high: 1 << 56, low: 1 }.minus(Wide { high: 0, low: 1 << 93 }));
+        assert_eq!(square.float(), 2.0_f64.powi(184));
+        assert_eq!(square.times(3), square.plus(square).plus(square));
+    }
+
+    #[test]
+    fn what_is_beyond_is_refused() {
+        for x in [f64::NAN, f64::INFINITY, -f64::INFINITY, LIMIT * 1.001] {
+            assert_eq!(fixed(x), None);
+        }
+        assert_eq!(Sum::default().mean(), None);
+    }
+}

@@ -1,0 +1,429 @@
+//! The compiled `[features]`: which tables are looked up, which windows are kept, and the program that makes a vector.
+//!
+//! In: the checked shape of the pipeline file. Out: a [`FeaturePlan`], or every fault with its place in the file. Aggregates
+//! over one stream with one key share a [`Group`], so an event asks each group once.
+
+use super::expr::{Binding, Expression};
+use super::layout::Layout;
+use super::program::{Line, Program, Step};
+use super::scope::{FEATURE, Names};
+use super::window::{Aggregate, WindowShape};
+use crate::config::spec::{FeatureKind, FeatureSpec, Function, Over, PipelineSpec, SourceSpec, Spanned};
+use crate::record::{Kind, Type};
+use crate::time::Span;
+use std::ops::Range;
+
+/// A mistake in an expression or a reference, with its place in the pipeline file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// What is wrong.
+    pub message: String,
+    /// Where, in bytes of the file.
+    pub span: Range<usize>,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// A table in use.
+#[derive(Clone, Debug)]
+pub struct TablePlan {
+    /// The source, by its place in the file.
+    pub source: u16,
+    /// Whether a feature reads it; a table that none reads is neither kept nor asked.
+    pub used: bool,
+    /// The event's columns that hold the table's key, in the order of the table's key.
+    pub key: Vec<usize>,
+}
+
+/// The stream whose rows an aggregate reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// The events; the scored one itself is not among them.
+    Events,
+    /// A context source.
+    Context(u16),
+    /// The labels known by then.
+    Labels,
+}
+
+/// Aggregates that share a stream and a key.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Whose rows.
+    pub feed: Feed,
+    /// The event's columns that key it; empty for all rows.
+    pub by: Vec<usize>,
+    /// For a context feed, the same-named columns of the context's rows.
+    pub by_own: Vec<usize>,
+    /// What is evaluated once a row.
+    pub arguments: Vec<Expression>,
+    /// The aggregates and how long rows are kept.
+    pub shape: WindowShape,
+}
+
+/// The label's expression.
+#[derive(Clone, Debug)]
+pub struct LabelPlan {
+    /// The label source, by its place in the file.
+    pub source: u16,
+    /// Over the label row's columns ([`super::scope::OWN`]); null is a withdrawal.
+    pub expression: Expression,
+}
+
+/// All of `[features]`, ready to run.
+#[derive(Clone, Debug)]
+pub struct FeaturePlan {
+    /// The tables looked up by each event.
+    pub tables: Vec<TablePlan>,
+    /// The windows asked by each event.
+    pub groups: Vec<Group>,
+    /// What makes the vector.
+    pub program: Program,
+    /// The label, where the pipeline has labels.
+    pub label: Option<LabelPlan>,
+}
+
+/// Compiles the features and the label of a pipeline.
+///
+/// # Errors
+/// All faults of all expressions at once.
+pub fn compile(spec: &PipelineSpec) -> Result<FeaturePlan, Vec<Fault>> {
+    let mut compiler = Compiler::new(spec)?;
+    for feature in &spec.features {
+        compiler.feature(feature);
+    }
+    compiler.finish()
+}
+
+/// How long rows of events and contexts that come late still find their exact place in windows.
+const MAX_LATE: Span = Span::DAY;
+
+struct Compiler<'a> {
+    spec: &'a PipelineSpec,
+    events: &'a SourceSpec,
+    labels: Option<(u16, &'a SourceSpec)>,
+    label: Option<LabelPlan>,
+    names: Names,
+    tables: Vec<TablePlan>,
+    groups: Vec<Group>,
+    /// Textual identity of each group's arguments, beside `groups`.
+    argument_texts: Vec<Vec<String>>,
+    lines: Vec<Line>,
+    dense: Vec<String>,
+    hot: Vec<(String, Vec<String>)>,
+    standardizers: usize,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(spec: &'a PipelineSpec) -> Result<Self, Vec<Fault>> {
+        let numbered = || spec.sources.iter().enumerate().map(|(i, s)| (i as u16, s));
+        let Some((_, events)) = numbered().find(|(_, s)| s.kind == Kind::Event) else {
+            return Err(vec![fault("the pipeline has no source of kind `events`", 0..0, None)]);
+        };
+        let labels = numbered().find(|(_, s)| s.kind == Kind::Label);
+        let mut faults = Vec::new();
+        let mut tables = Vec::new();
+        let mut table_specs = Vec::new();
+        for (source, table) in numbered().filter(|(_, s)| s.kind == Kind::Table) {
+            let mut key = Vec::new();
+            for column in &table.key {
+                match events.schema.position(column) {
+                    Some(place) => key.push(place),
+                    None => faults.push(fault(
+                        &format!("table `{}` is keyed by `{column}`, which the events do not have", table.name.value),
+                        table.name.span.clone(),
+                        Some("a table is looked up by the event's columns of the same names".to_owned()),
+                    )),
+                }
+            }
+            table_specs.push(table);
+            tables.push(TablePlan { source, used: false, key });
+        }
+        let label = labels.and_then(|(source, labels)| compile_label(source, labels, &mut faults));
+        let names = Names::of_event(events, &table_specs);
+        if label.is_none() && labels.is_some() {
+            return Err(faults);
+        }
+        Ok(Compiler {
+            spec,
+            events,
+            labels,
+            label,
+            names,
+            tables,
+            groups: Vec::new(),
+            argument_texts: Vec::new(),
+            lines: Vec::new(),
+            dense: Vec::new(),
+            hot: Vec::new(),
+            standardizers: 0,
+            faults,
+        })
+    }
+
+    fn feature(&mut self, feature: &FeatureSpec) {
+        let compiled = match &feature.kind {
+            FeatureKind::Expression(text) => self.expression(text).map(|e| (e.kind(), e.nullable(), Step::Expression(e))),
+            FeatureKind::Standardize { argument } => self.numeric(argument).map(|e| {
+                let state = self.standardizers;
+                self.standardizers += 1;
+                (Type::Float, e.nullable(), Step::Standardize { argument: e, state })
+            }),
+            FeatureKind::OneHot { argument, values } => {
+                let Some(expression) = self.expression(argument) else { return };
+                let group = self.hot.len();
+                self.hot.push((feature.name.value.clone(), values.clone()));
+                self.lines.push(Line::OneHot { argument: expression, group });
+                // A one-hot has no single value; its name stays free for what it was made of.
+                return;
+            }
+            FeatureKind::Aggregate { function, argument, by, over } => self.aggregate(*function, argument, by, *over),
+            FeatureKind::Lookup { column, max_age } => self.lookup(column, *max_age),
+        };
+        let Some((kind, nullable, step)) = compiled else { return };
+        self.keep(feature, kind, nullable, step);
+    }
+
+    /// Adds a step that yields one value, checks that it may stand in a vector, and names it for the features below.
+    fn keep(&mut self, feature: &FeatureSpec, kind: Type, nullable: bool, step: Step) {
+        let numeric = matches!(kind, Type::Bool | Type::Int | Type::Float);
+        let name = &feature.name;
+        if feature.slot && !numeric {
+            self.faults.push(fault(
+                &format!("feature `{}` is {}, which has no place in a vector", name.value, kind.name()),
+                name.span.clone(),
+                Some("use { one_hot = .. }, or slot = false for a step on the way".to_owned()),
+            ));
+        }
+        if feature.missing.is_some() && !numeric {
+            self.faults.push(fault("`missing` is a number; this feature is not", name.span.clone(), None));
+        }
+        if feature.slot && nullable && feature.missing.is_none() {
+            self.faults.push(fault(
+                &format!("feature `{}` can be null, and a vector cannot", name.value),
+                name.span.clone(),
+                Some("add missing = NUMBER, or coalesce(.., NUMBER) in the expression".to_owned()),
+            ));
+        }
+        let slot = feature.slot.then(|| {
+            self.dense.push(name.value.clone());
+            self.dense.len() - 1
+        });
+        let indicator = feature.indicator.then(|| {
+            self.dense.push(format!("{}.missing", name.value));
+            self.dense.len() - 1
+        });
+        let place = self.lines.iter().filter(|l| matches!(l, Line::Value { .. })).count() as u32;
+        let kind = if feature.missing.is_some() { Type::Float } else { kind };
+        let nullable = nullable && feature.missing.is_none();
+        self.names.add(None, &name.value, Binding { slot: FEATURE + place, kind, nullable });
+        self.lines.push(Line::Value { step, missing: feature.missing, slot, indicator });
+    }
+
+    fn expression(&mut self, text: &Spanned<String>) -> Option<Expression> {
+        match Expression::compile(&text.value, &self.names) {
+            Ok(expression) => Some(expression),
+            Err(found) => {
+                self.faults.extend(found.into_iter().map(|f| placed(f, text)));
+                None
+            }
+        }
+    }
+
+    fn numeric(&mut self, text: &Spanned<String>) -> Option<Expression> {
+        let expression = self.expression(text)?;
+        self.require_number(&expression, text)?;
+        Some(expression)
+    }
+
+    fn require_number(&mut self, expression: &Expression, text: &Spanned<String>) -> Option<()> {
+        if matches!(expression.kind(), Type::Bool | Type::Int | Type::Float) {
+            return Some(());
+        }
+        let message = format!("expected a number, found {}", expression.kind().name());
+        self.faults.push(fault(&message, text.span.clone(), None));
+        None
+    }
+
+    fn lookup(&mut self, column: &Spanned<String>, max_age: Option<Span>) -> Option<(Type, bool, Step)> {
+        let expression = self.expression(column)?;
+        let place = self.tables.iter().position(|t| {
+            let name = &self.spec.sources[t.source as usize].name.value;
+            column.value.split('.').next() == Some(name.as_str())
+        });
+        let Some(table) = place.filter(|_| expression.columns().len() == 1) else {
+            let message = format!("`{}` is not a column of a table", column.value);
+            self.faults.push(fault(&message, column.span.clone(), Some("write table.column".to_owned())));
+            return None;
+        };
+        let source = &self.spec.sources[self.tables[table].source as usize];
+        let time = source.schema.position(&source.time)?;
+        Some((expression.kind(), true, Step::Lookup { argument: expression, table, time, max_age }))
+    }
+
+    fn aggregate(
+        &mut self,
+        function: Function,
+        argument: &Spanned<String>,
+        by: &[Spanned<String>],
+        over: Over,
+    ) -> Option<(Type, bool, Step)> {
+        let mut columns = Vec::new();
+        for column in by {
+            match self.events.schema.position(&column.value) {
+                Some(place) => columns.push(place),
+                None => {
+                    let known: Vec<_> = self.events.schema.columns.iter().map(|c| c.name.as_str()).collect();
+                    let message = format!("the events have no column `{}` to key by", column.value);
+                    self.faults.push(fault(&message, column.span.clone(), Some(format!("they have: {}", known.join(", ")))));
+                    return None;
+                }
+            }
+        }
+        let (feed, expression) = self.argument(function, argument)?;
+        let by_own = self.own_columns(feed, by)?;
+        let group = self.group(feed, columns, by_own);
+        let place = expression.map(|e| self.group_argument(group, &argument.value, e));
+        let shape = &mut self.groups[group].shape;
+        shape.aggregates.push(Aggregate { function, argument: place, over });
+        let result = shape.aggregates.len() - 1;
+        Some((Type::Float, function != Function::Count, Step::Aggregate { group, result }))
+    }
+
+    /// The stream that an argument reads, found by trying where its names resolve; `None` inside is `count(*)`.
+    fn argument(&mut self, function: Function, text: &Spanned<String>) -> Option<(Feed, Option<Expression>)> {
+        if text.value.trim() == "*" {
+            if function == Function::Count {
+                return Some((Feed::Events, None));
+            }
+            self.faults.push(fault("only count takes `*`", text.span.clone(), None));
+            return None;
+        }
+        let mut scopes = vec![(Feed::Events, Names::of_event(self.events, &[]))];
+        for (place, source) in self.spec.sources.iter().enumerate().filter(|(_, s)| s.kind == Kind::Context) {
+            scopes.push((Feed::Context(place as u16), Names::of_context(source)));
+        }
+        if let (Some((_, labels)), Some(label)) = (self.labels, &self.label) {
+            scopes.push((Feed::Labels, Names::of_label(self.events, labels, label.expression.kind())));
+        }
+        let mut best: Option<Vec<super::expr::Fault>> = None;
+        for (feed, names) in scopes {
+            match Expression::compile(&text.value, &names) {
+                Ok(expression) => {
+                    // count takes anything that can be null; the rest takes numbers.
+                    if function != Function::Count {
+                        self.require_number(&expression, text)?;
+                    }
+                    return Some((feed, Some(expression)));
+                }
+                // The scope in which least is wrong is the one that was meant.
+                Err(found) if best.as_ref().is_none_or(|b| found.len() <= b.len()) => best = Some(found),
+                Err(_) => {}
+            }
+        }
+        let help = "an aggregate reads one stream: bare columns of the events, or `context.column`, or `label` and \
+                    `labels.column` with the event's columns";
+        for mut found in best.unwrap_or_default() {
+            found.help = Some(found.help.map_or(help.to_owned(), |h| format!("{h}; {help}")));
+            self.faults.push(placed(found, text));
+        }
+        None
+    }
+
+    fn own_columns(&mut self, feed: Feed, by: &[Spanned<String>]) -> Option<Vec<usize>> {
+        let Feed::Context(source) = feed else { return Some(Vec::new()) };
+        let source = &self.spec.sources[source as usize];
+        let mut own = Vec::new();
+        for column in by {
+            let Some(place) = source.schema.position(&column.value) else {
+                let message = format!("context `{}` has no column `{}` to key by", source.name.value, column.value);
+                let help = format!("add `{}` to its schema", column.value);
+                self.faults.push(fault(&message, column.span.clone(), Some(help)));
+                return None;
+            };
+            own.push(place);
+        }
+        Some(own)
+    }
+
+    fn group(&mut self, feed: Feed, by: Vec<usize>, by_own: Vec<usize>) -> usize {
+        if let Some(place) = self.groups.iter().position(|g| g.feed == feed && g.by == by) {
+            return place;
+        }
+        // Labels can be corrected until their event's timeout, so their rows stay in reach for as long.
+        let timeout = self.labels.and_then(|(_, l)| l.timeout).unwrap_or(MAX_LATE);
+        let slack = if feed == Feed::Labels { timeout } else { MAX_LATE };
+        let shape = WindowShape { arguments: 0, aggregates: Vec::new(), slack };
+        self.groups.push(Group { feed, by, by_own, arguments: Vec::new(), shape });
+        self.argument_texts.push(Vec::new());
+        self.groups.len() - 1
+    }
+
+    fn group_argument(&mut self, group: usize, text: &str, expression: Expression) -> usize {
+        if let Some(place) = self.argument_texts[group].iter().position(|t| t == text) {
+            return place;
+        }
+        self.argument_texts[group].push(text.to_owned());
+        let group = &mut self.groups[group];
+        group.arguments.push(expression);
+        group.shape.arguments = group.arguments.len();
+        group.arguments.len() - 1
+    }
+
+    fn finish(mut self) -> Result<FeaturePlan, Vec<Fault>> {
+        if self.dense.is_empty() && self.hot.is_empty() && self.faults.is_empty() {
+            self.faults.push(fault("the pipeline has no feature", 0..0, Some("add a line to [features]".to_owned())));
+        }
+        if !self.faults.is_empty() {
+            return Err(self.faults);
+        }
+        let used = used_tables(&self.lines, self.tables.len());
+        let program = Program::new(self.lines, Layout::new(self.dense, self.hot), self.standardizers, used.len());
+        for (table, used) in self.tables.iter_mut().zip(used) {
+            table.used = used;
+        }
+        Ok(FeaturePlan { tables: self.tables, groups: self.groups, program, label: self.label })
+    }
+}
+
+fn used_tables(lines: &[Line], tables: usize) -> Vec<bool> {
+    let mut used = vec![false; tables];
+    for slot in lines.iter().flat_map(Line::columns) {
+        if slot >> 24 == super::scope::TABLE >> 24 {
+            used[(slot & 0x00ff_ffff) as usize / super::scope::STRIDE as usize] = true;
+        }
+    }
+    used
+}
+
+fn compile_label(source: u16, labels: &SourceSpec, faults: &mut Vec<Fault>) -> Option<LabelPlan> {
+    let text = labels.label.as_ref()?;
+    let mut names = Names::default();
+    names.add_schema(None, &labels.schema, super::scope::OWN, false);
+    names.add_schema(Some(&labels.name.value), &labels.schema, super::scope::OWN, false);
+    match Expression::compile(&text.value, &names) {
+        Ok(expression) if expression.kind() == Type::Bool => Some(LabelPlan { source, expression }),
+        Ok(expression) => {
+            let message = format!("the label of a binary task is a truth value; this is {}", expression.kind().name());
+            faults.push(fault(&message, text.span.clone(), Some("compare it: `delay > 15`".to_owned())));
+            None
+        }
+        Err(found) => {
+            faults.extend(found.into_iter().map(|f| placed(f, text)));
+            None
+        }
+    }
+}
+
+fn fault(message: &str, span: Range<usize>, help: Option<String>) -> Fault {
+    Fault { message: message.to_owned(), span, help }
+}
+
+/// Moves a fault's span from its expression's text into the file. The text of a TOML string starts after its quote; one
+/// with escapes may be off by a few columns, but never outside of the string.
+fn placed(found: super::expr::Fault, text: &Spanned<String>) -> Fault {
+    let start = (text.span.start + 1 + found.span.start).min(text.span.end);
+    let end = (text.span.start + 1 + found.span.end).clamp(start, text.span.end.max(start));
+    Fault { message: found.message, span: start..end, help: found.help }
+}

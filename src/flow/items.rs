@@ -1,0 +1,191 @@
+//! What travels between the rooms, in the order of the walk.
+
+use crate::record::{Key, Row, Value};
+use crate::time::Time;
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// A row at its place in a tick: from ingest to match.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Item {
+    /// Its place in the tick by the law's order; even, so that a label which waited goes right behind its event.
+    pub seq: u32,
+    /// Running pipeline time: the greatest event time of all records up to and including this one.
+    pub now: Time,
+    /// The row.
+    pub row: Row,
+}
+
+/// What every room is told of every tick, once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Mark {
+    /// Pipeline time after the tick.
+    pub now: Time,
+    /// Set on the tick that stands at a multiple of `every`, after all records before it: metrics are published and
+    /// triggers judged.
+    pub boundary: Option<Time>,
+    /// The end of the input: judged like a boundary, but nothing starts any more.
+    pub last: bool,
+}
+
+/// One operation on a window or a table: from match to enrich.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Touch {
+    /// Place in the tick.
+    pub seq: u32,
+    /// Window groups first, then tables, as numbered in the plan.
+    pub store: u16,
+    /// Whose state.
+    pub key: Key,
+    /// Running pipeline time.
+    pub now: Time,
+    /// The record's own event time.
+    pub time: Time,
+    /// What to do.
+    pub deed: Deed,
+}
+
+/// What a touch does.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Deed {
+    /// An event asks; nothing changes.
+    Ask,
+    /// An event asks, then joins the window itself, at this place among rows of its time.
+    AskAndJoin(u64, Arguments),
+    /// A context or label row joins the window, at this place among rows of its time.
+    Join(u64, Arguments),
+    /// A label row leaves the window again.
+    Leave(u64, Arguments),
+    /// A table's row, or its deletion.
+    Put(u64, Option<Arc<[Value]>>),
+}
+
+/// One value an argument of the group.
+pub type Arguments = SmallVec<[Option<f64>; 2]>;
+
+/// What a store answers an event: from enrich to score.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Answer {
+    /// The event's place in the tick.
+    pub seq: u32,
+    /// Which store.
+    pub store: u16,
+    /// Its answer.
+    pub found: Found,
+}
+
+/// An answer's content.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Found {
+    /// One result an aggregate.
+    Window(SmallVec<[Option<f64>; 4]>),
+    /// The row as of the event's time.
+    Row(Option<Arc<[Value]>>),
+}
+
+/// What happens to an event: from match to score.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Case {
+    /// Place in the tick.
+    pub seq: u32,
+    /// The event.
+    pub key: Key,
+    /// Running pipeline time.
+    pub now: Time,
+    /// What happens.
+    pub kind: CaseKind,
+}
+
+/// What happens to an event.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum CaseKind {
+    /// It comes, to be scored.
+    Event {
+        /// Its prediction id.
+        id: CompactString,
+        /// Its own event time.
+        time: Time,
+        /// Its columns.
+        values: Box<[Value]>,
+    },
+    /// Its label becomes known, changes, or is withdrawn (`None`).
+    Label {
+        /// What it was before, as far as known.
+        before: Option<bool>,
+        /// What it is now.
+        after: Option<bool>,
+    },
+}
+
+/// Who made a score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Contestant {
+    /// The version that answered.
+    Champion(u32),
+    /// A version scored beside it.
+    Shadow(u32),
+    /// The champion's state as frozen at the so-manieth `freeze_at`.
+    Frozen(u16),
+    /// The majority baseline.
+    Majority,
+    /// The no-change baseline.
+    NoChange,
+}
+
+/// An event as it was scored; shared by everybody who looks at it later.
+#[derive(Debug)]
+pub struct Scored {
+    /// Its prediction id.
+    pub id: CompactString,
+    /// Its own event time.
+    pub time: Time,
+    /// What was served to the models.
+    pub vector: Arc<crate::feature::Vector>,
+    /// Every score made, the champion's first.
+    pub scores: SmallVec<[(Contestant, f64); 5]>,
+    /// The online learner's score.
+    pub live: f64,
+    /// The values of the slice columns, in the order of `slices`.
+    pub slices: SmallVec<[CompactString; 2]>,
+}
+
+impl Scored {
+    /// The champion's score: *the* prediction.
+    pub fn served(&self) -> f64 {
+        self.scores.first().map_or(0.5, |(_, score)| *score)
+    }
+}
+
+/// What became of a scored event: from score to measure, watch and retrain, on one worker.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The event.
+    pub scored: Arc<Scored>,
+    /// Running pipeline time.
+    pub now: Time,
+    /// What became of it.
+    pub turn: Turn,
+}
+
+/// What became of a scored event.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Turn {
+    /// It was scored.
+    Scored,
+    /// Its label changed.
+    Labelled {
+        /// Before.
+        before: Option<bool>,
+        /// Now.
+        after: Option<bool>,
+        /// Whether it never had one before.
+        first: bool,
+    },
+    /// Its timeout passed, labelled or not; nothing changes any more.
+    Settled {
+        /// Whether it had a label.
+        labelled: bool,
+    },
+}

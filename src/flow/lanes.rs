@@ -1,0 +1,149 @@
+//! The merge of partitions by event time, before ticks are cut.
+//!
+//! In: the deliveries of every partition. Out: one record after another, by (event time, kind, source, partition, offset) of
+//! the partitions' heads, so that input in order comes out in the law's order. A partition with nothing received is waited
+//! for, unless the run is live and it has been silent for `idle_ms`. Records of one partition never overtake each other.
+
+use crate::record::{Kind, Row};
+use crate::source::{Batch, Delivery, Partition, Record, SourceError};
+use crate::time::Time;
+use std::collections::VecDeque;
+use std::sync::mpsc::TryRecvError;
+use std::time::{Duration, Instant};
+
+/// One partition on its way in.
+struct Lane {
+    partition: Partition,
+    kind: Kind,
+    ready: VecDeque<Record>,
+    arrived: Instant,
+    heard: Instant,
+    ended: bool,
+}
+
+/// All partitions of a run.
+pub struct Lanes {
+    lanes: Vec<Lane>,
+    /// Set for live input: a silent partition is not waited for.
+    idle_after: Option<Duration>,
+    /// What went wrong while reading, in the order in which it was met.
+    pub failures: Vec<SourceError>,
+}
+
+/// What the merge offers next.
+pub enum Head<'a> {
+    /// The next record's row, still in its lane; take it with [`Lanes::take`].
+    Row(usize, &'a Row),
+    /// The next record is a dead letter already; it has no place in event time and goes at once.
+    Dead(usize),
+    /// Some partition must deliver first.
+    Wait,
+    /// All partitions are at their end.
+    End,
+}
+
+impl Lanes {
+    /// The merge of these partitions; `kinds` by source number.
+    pub fn new(partitions: Vec<Partition>, kinds: &[Kind], idle_after: Option<Duration>) -> Lanes {
+        let now = Instant::now();
+        let lane = |partition: Partition| Lane {
+            kind: kinds[partition.source as usize],
+            partition,
+            ready: VecDeque::new(),
+            arrived: now,
+            heard: now,
+            ended: false,
+        };
+        Lanes { lanes: partitions.into_iter().map(lane).collect(), idle_after, failures: Vec::new() }
+    }
+
+    /// The next record by the merge order.
+    pub fn head(&mut self) -> Head<'_> {
+        let mut waiting = false;
+        let mut best: Option<usize> = None;
+        for place in 0..self.lanes.len() {
+            self.refill(place);
+            let lane = &self.lanes[place];
+            match lane.ready.front().map(|record| &record.body) {
+                Some(Err(_)) => return Head::Dead(place),
+                Some(Ok(row)) => {
+                    if best.is_none_or(|b| self.before(lane, row, b)) {
+                        best = Some(place);
+                    }
+                }
+                None if lane.ended => {}
+                None => waiting |= self.idle_after.is_none_or(|after| lane.heard.elapsed() < after),
+            }
+        }
+        match best {
+            _ if waiting => Head::Wait,
+            Some(place) => match self.lanes[place].ready.front() {
+                Some(Record { body: Ok(row), .. }) => Head::Row(place, row),
+                _ => Head::Wait,
+            },
+            None if self.lanes.iter().all(|lane| lane.ended) => Head::End,
+            None => Head::Wait,
+        }
+    }
+
+    /// Takes the head of a lane, with the instant at which its batch arrived.
+    pub fn take(&mut self, place: usize) -> Option<(Record, Instant)> {
+        let lane = &mut self.lanes[place];
+        lane.ready.pop_front().map(|record| (record, lane.arrived))
+    }
+
+    /// (source, partition) of a lane.
+    pub fn partition(&self, place: usize) -> (u16, u16) {
+        (self.lanes[place].partition.source, self.lanes[place].partition.partition)
+    }
+
+    /// How many lanes there are.
+    pub fn len(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// The kind of a lane's records.
+    pub fn kind(&self, place: usize) -> Kind {
+        self.lanes[place].kind
+    }
+
+    fn before(&self, lane: &Lane, row: &Row, best: usize) -> bool {
+        let other = &self.lanes[best];
+        let Some(Record { body: Ok(first), .. }) = other.ready.front() else { return true };
+        order(lane.kind, row) < order(other.kind, first)
+    }
+
+    fn refill(&mut self, place: usize) {
+        let lane = &mut self.lanes[place];
+        if !lane.ready.is_empty() || lane.ended {
+            return;
+        }
+        match lane.partition.deliveries.try_recv() {
+            Ok(Delivery::Batch(Batch { arrived, records })) => {
+                lane.arrived = arrived;
+                lane.heard = arrived;
+                lane.ready = records.into();
+            }
+            Ok(Delivery::End) => lane.ended = true,
+            Ok(Delivery::Failed(error)) => {
+                self.failures.push(error);
+                lane.ended = true;
+            }
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => {
+                self.failures.push(SourceError::Read {
+                    source_name: lane.partition.source.to_string(),
+                    place: format!("partition {}", lane.partition.partition),
+                    offset: 0,
+                    cause: "its reader stopped without a word".to_owned(),
+                });
+                lane.ended = true;
+            }
+        }
+    }
+}
+
+/// The law's order: event time, then kind, then source, partition, offset.
+pub fn order(kind: Kind, row: &Row) -> (Time, Kind, u16, u16, u64) {
+    (row.time, kind, row.position.source, row.position.partition, row.position.offset)
+}

@@ -1,0 +1,110 @@
+//! The checked pipeline as the rooms use it.
+
+use crate::config::spec::{PipelineSpec, SourceSpec};
+use crate::feature::plan::{Fault, FeaturePlan, compile};
+use crate::record::{Kind, Value};
+use crate::time::{Span, Time};
+use crate::trigger::check_triggers;
+use compact_str::{CompactString, ToCompactString};
+
+/// Everything about a pipeline that its rooms need, compiled once per process.
+#[derive(Debug)]
+pub struct Plan {
+    /// The pipeline as it was typed.
+    pub spec: PipelineSpec,
+    /// The kind of each source, by its place.
+    pub kinds: Vec<Kind>,
+    /// The compiled features.
+    pub features: FeaturePlan,
+    /// The source of events.
+    pub events: usize,
+    /// The event column that is the prediction id.
+    id: usize,
+    /// How long an event waits for its label.
+    pub timeout: Span,
+    /// Events and labels kept for their counterpart, at most.
+    pub max_pending: usize,
+    /// Whether an aggregate over labels reads columns of the event.
+    pub labels_read_events: bool,
+    /// The event columns that slice the metrics, by name and place.
+    pub slices: Vec<(String, usize)>,
+}
+
+/// How long ids of events are remembered in a pipeline without labels.
+const TIMEOUT: Span = Span(2 * Span::DAY.0);
+
+impl Plan {
+    /// Compiles a pipeline.
+    ///
+    /// # Errors
+    /// All faults of all expressions and conditions at once.
+    pub fn new(spec: PipelineSpec) -> Result<Plan, Vec<Fault>> {
+        let conditions = check_triggers(&spec.model);
+        let features = match (compile(&spec), conditions.is_empty()) {
+            (Ok(features), true) => features,
+            (Ok(_), false) => return Err(conditions),
+            (Err(mut faults), _) => {
+                faults.extend(conditions);
+                return Err(faults);
+            }
+        };
+        let kinds = spec.sources.iter().map(|s| s.kind).collect();
+        let events = spec.sources.iter().position(|s| s.kind == Kind::Event).unwrap_or(0);
+        let source = &spec.sources[events];
+        let place = |name: &str| source.schema.position(name).unwrap_or(0);
+        let id = source.key.first().map_or(0, |key| place(key));
+        let slices = spec.model.metrics.slices.iter().map(|s| (s.value.clone(), place(&s.value))).collect();
+        let timeout = labels(&spec).and_then(|l| l.timeout).unwrap_or(TIMEOUT);
+        let event_columns = |slot: &u32| slot >> 24 == crate::feature::scope::EVENT >> 24;
+        let labels_read_events = features
+            .groups
+            .iter()
+            .filter(|g| g.feed == crate::feature::plan::Feed::Labels)
+            .flat_map(|g| &g.arguments)
+            .any(|argument| argument.columns().iter().any(event_columns));
+        let max_pending = spec.max_pending;
+        Ok(Plan { kinds, features, events, id, timeout, max_pending, labels_read_events, slices, spec })
+    }
+
+    /// The number of a table's store; `None` if no feature reads it.
+    pub fn table_store(&self, source: u16) -> Option<u16> {
+        let place = self.features.tables.iter().position(|t| t.source == source && t.used)?;
+        Some((self.features.groups.len() + place) as u16)
+    }
+
+    /// The prediction id of an event, as text.
+    pub fn id_of(&self, values: &[Value]) -> CompactString {
+        values.get(self.id).map(text).unwrap_or_default()
+    }
+
+    /// The digest of the feature schema.
+    pub fn features_digest(&self) -> String {
+        self.features.program.layout().digest()
+    }
+
+    /// Whether a start of the same instant judges a training at all.
+    pub fn trains(&self) -> bool {
+        !self.spec.model.triggers.is_empty()
+    }
+
+    /// The instants of `freeze_at`, in order.
+    pub fn freeze_at(&self) -> &[Time] {
+        &self.spec.model.freeze_at
+    }
+}
+
+/// A value as a text key or slice.
+pub fn text(value: &Value) -> CompactString {
+    match value {
+        Value::Null => CompactString::const_new("null"),
+        Value::Bool(b) => b.to_compact_string(),
+        Value::Int(i) => i.to_compact_string(),
+        Value::Float(x) => x.to_compact_string(),
+        Value::Text(t) => t.clone(),
+        Value::Timestamp(t) => t.to_compact_string(),
+    }
+}
+
+fn labels(spec: &PipelineSpec) -> Option<&SourceSpec> {
+    spec.sources.iter().find(|s| s.kind == Kind::Label)
+}

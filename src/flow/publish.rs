@@ -1,0 +1,286 @@
+//! The room of metrics, second half: windows over the maintained counts, published at boundaries.
+//!
+//! In: the changes of the counts, and marks. Keeps: the counts that a window can still reach, the running sums of the whole
+//! run and of each `since`, and which buckets changed. At a boundary every series is published for the windows that end
+//! there, and again for each earlier end that a later label has changed since. Windows are `[end - w, end)` by prediction
+//! time, so that what is predicted at a boundary counts after it.
+
+use super::items::{Contestant, Mark};
+use super::lines;
+use super::measure::{Cell, Series, horizon};
+use super::plan::Plan;
+use super::sums::Sums;
+use super::ticks::{Tick, Ticks};
+use crate::config::spec::Metric;
+use crate::evaluate::{Bin, Tally, bins, value};
+use crate::sink::Page;
+use crate::time::{Span, Time};
+use differential_dataflow::VecCollection;
+use differential_dataflow::difference::{IsZero, Semigroup};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+/// The extent of a published window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Extent {
+    /// A sliding window.
+    Last(Span),
+    /// From an instant on.
+    Since(Time),
+    /// The whole run.
+    All,
+}
+
+/// One published value of a series: all metrics of one window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    /// What it is of.
+    pub series: Series,
+    /// The window.
+    pub extent: Extent,
+    /// Where the window ends.
+    pub end: Time,
+    /// The boundary at which it is published.
+    pub boundary: Time,
+    /// Whether no label can change it any more.
+    pub settled: bool,
+    /// The counts.
+    pub tally: Tally,
+    /// The metrics, in the order of `names`.
+    pub values: Vec<(Metric, Option<f64>)>,
+    /// The bound of the AUC's error.
+    pub auc_bound: Option<f64>,
+}
+
+/// What the judging room needs of the metrics at a boundary: a version's own figures while it is champion.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    /// The version.
+    pub version: u32,
+    /// The window, which ends at the boundary.
+    pub window: Span,
+    /// Labelled predictions in it.
+    pub labelled: i64,
+    /// Their share of those that have or can still get a label.
+    pub coverage: f64,
+    /// The metrics.
+    pub values: Vec<(Metric, f64)>,
+}
+
+/// The counts of one series.
+#[derive(Default)]
+struct Track {
+    buckets: BTreeMap<Time, Sums>,
+    all: Sums,
+    since: Vec<Sums>,
+    changed: BTreeSet<Time>,
+}
+
+/// The windows of all series.
+struct Board {
+    plan: Arc<Plan>,
+    horizon: Span,
+    tracks: BTreeMap<Series, Track>,
+    first_end: Option<Time>,
+    scratch: Vec<Bin>,
+}
+
+impl Board {
+    fn new(plan: Arc<Plan>) -> Board {
+        let bins = usize::from(bins::AUC_BINS + bins::ECE_BINS);
+        let horizon = horizon(&plan);
+        Board { plan, horizon, tracks: BTreeMap::new(), first_end: None, scratch: vec![Bin::default(); bins] }
+    }
+
+    fn apply(&mut self, series: Series, bucket: Time, delta: &Sums) {
+        let since = &self.plan.spec.model.metrics.since;
+        let track = self.tracks.entry(series).or_default();
+        track.since.resize_with(since.len(), Sums::default);
+        track.buckets.entry(bucket).or_default().plus_equals(delta);
+        track.all.plus_equals(delta);
+        for (sums, start) in track.since.iter_mut().zip(since) {
+            if bucket >= *start {
+                sums.plus_equals(delta);
+            }
+        }
+        track.changed.insert(bucket);
+    }
+
+    /// Drops buckets out of reach; their retraction in differential is not a change of any metric.
+    fn forget(&mut self, boundary: Time) {
+        let horizon = self.horizon;
+        for track in self.tracks.values_mut() {
+            while let Some(entry) = track.buckets.first_entry().filter(|e| e.key().plus(horizon) <= boundary) {
+                entry.remove();
+            }
+        }
+    }
+
+    fn publish(&mut self, boundary: Time, now: Time, last: bool) -> Vec<Published> {
+        let first_end = *self.first_end.get_or_insert(boundary);
+        let plan = self.plan.clone();
+        let metrics = &plan.spec.model.metrics;
+        let every = plan.spec.every;
+        let mut published = Vec::new();
+        let mut tracks = std::mem::take(&mut self.tracks);
+        for (series, track) in &mut tracks {
+            let changed = std::mem::take(&mut track.changed);
+            for window in &metrics.windows {
+                for end in ends(&changed, *window, every, first_end, boundary) {
+                    let sums = self.window(track, end.minus(*window), end);
+                    published.extend(self.figures(series, Extent::Last(*window), end, (boundary, now), sums));
+                }
+            }
+            if series.slice.is_some() && !last {
+                continue;
+            }
+            for (start, sums) in metrics.since.iter().zip(&track.since) {
+                let figures = self.figures(series, Extent::Since(*start), boundary, (boundary, now), sums.clone());
+                published.extend(figures);
+            }
+            published.extend(self.figures(series, Extent::All, boundary, (boundary, now), track.all.clone()));
+        }
+        self.tracks = tracks;
+        published
+    }
+
+    /// The sums of the buckets in `[start, end)`.
+    fn window(&mut self, track: &Track, start: Time, end: Time) -> Sums {
+        let mut tally = Tally::default();
+        let mut touched = false;
+        for sums in track.buckets.range(start..end).map(|(_, sums)| sums) {
+            tally += sums.tally;
+            for (number, bin) in &sums.bins {
+                self.scratch[usize::from(*number)] += *bin;
+                touched = true;
+            }
+        }
+        let mut bins = Vec::new();
+        if touched {
+            for (number, bin) in self.scratch.iter_mut().enumerate() {
+                if !bin.is_zero() {
+                    bins.push((number as u16, std::mem::take(bin)));
+                }
+            }
+        }
+        Sums { tally, bins }
+    }
+
+    fn figures(
+        &self,
+        series: &Series,
+        extent: Extent,
+        end: Time,
+        (boundary, now): (Time, Time),
+        sums: Sums,
+    ) -> Option<Published> {
+        if sums.tally.n == 0 {
+            return None;
+        }
+        let of = |metric: &Metric| (*metric, value(*metric, &sums.tally, sums.bins.iter().copied()));
+        let values = self.plan.spec.model.metrics.names.iter().map(of).collect::<Vec<_>>();
+        let auc = values.iter().any(|(metric, _)| *metric == Metric::RocAuc);
+        let auc_bound = auc.then(|| bins::roc_auc(sums.bins.iter().copied())).flatten().map(|auc| auc.bound);
+        let settled = end.plus(self.plan.timeout) < now;
+        Some(Published { series: series.clone(), extent, end, boundary, settled, tally: sums.tally, values, auc_bound })
+    }
+}
+
+/// The ends of windows that are due: the boundary, and each earlier one whose window holds a changed bucket.
+fn ends(changed: &BTreeSet<Time>, window: Span, every: Span, first: Time, boundary: Time) -> Vec<Time> {
+    let mut ends = BTreeSet::from([boundary]);
+    for bucket in changed {
+        let mut end = bucket.plus(every).max(first);
+        while end <= bucket.plus(window) && end < boundary {
+            ends.insert(end);
+            end = end.plus(every);
+        }
+    }
+    ends.into_iter().collect()
+}
+
+fn figure(published: &Published) -> Option<Figure> {
+    let (Some(Contestant::Champion(version)), None) = (published.series.who, &published.series.slice) else { return None };
+    let Extent::Last(window) = published.extent else { return None };
+    let values = published.values.iter().filter_map(|(metric, value)| value.map(|v| (*metric, v))).collect();
+    let tally = &published.tally;
+    let coverage = tally.reachable_coverage().unwrap_or(0.0);
+    (published.end == published.boundary)
+        .then_some(Figure { version, window, labelled: tally.labelled, coverage, values })
+}
+
+#[derive(Default)]
+struct Open {
+    changes: Vec<((Cell, Sums), Tick, isize)>,
+    mark: Option<Mark>,
+}
+
+/// Builds the room, on worker `home`: pages of metrics, and the champion's figures for the judging room.
+pub fn publish<'scope>(
+    plan: &Arc<Plan>,
+    counts: VecCollection<'scope, Tick, (Cell, Sums), isize>,
+    marks: StreamVec<'scope, Tick, Mark>,
+    home: usize,
+) -> (StreamVec<'scope, Tick, Page>, StreamVec<'scope, Tick, Figure>) {
+    let mut builder = OperatorBuilder::new("Publish".to_owned(), marks.scope());
+    let to_home = move |_: &((Cell, Sums), Tick, isize)| home as u64;
+    let mut changes = builder.new_input(counts.inner, Exchange::new(to_home));
+    let at_home = marks.scope().index() == home;
+    let mut marks = builder.new_input(marks, Pipeline);
+    let (pages, pages_stream) = builder.new_output::<Vec<Page>>();
+    let (figures, figures_stream) = builder.new_output::<Vec<Figure>>();
+    let (mut pages, mut figures) = (OutputBuilder::from(pages), OutputBuilder::from(figures));
+    let plan = plan.clone();
+    builder.build(move |_| {
+        let mut board = Board::new(plan.clone());
+        let mut ticks: Ticks<Open> = Ticks::new(2);
+        move |frontiers| {
+            changes.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.changes.append(batch);
+                }
+            });
+            marks.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.mark = batch.drain(..).next_back();
+                }
+            });
+            let (mut pages, mut figures) = (pages.activate(), figures.activate());
+            while let Some((_, permits, open)) = ticks.complete(frontiers) {
+                let Some(Mark { now, boundary: Some(boundary), last }) = open.mark else { continue };
+                if !at_home {
+                    continue;
+                }
+                board.forget(boundary);
+                for (series, bucket, delta) in deltas(open.changes) {
+                    if bucket.plus(board.horizon) > boundary {
+                        board.apply(series, bucket, &delta);
+                    }
+                }
+                let published = board.publish(boundary, now, last);
+                figures.session(&permits[1]).give_iterator(published.iter().filter_map(figure));
+                pages.session(&permits[0]).give(lines::metrics(&plan, &published));
+            }
+        }
+    });
+    (pages_stream, figures_stream)
+}
+
+/// What each cell changed by: its new count less its old one.
+fn deltas(changes: Vec<((Cell, Sums), Tick, isize)>) -> impl Iterator<Item = (Series, Time, Sums)> {
+    let mut by_cell: BTreeMap<Cell, Sums> = BTreeMap::new();
+    for ((cell, sums), _, sign) in changes {
+        let delta = by_cell.entry(cell).or_default();
+        let mut signed = sums;
+        if sign < 0 {
+            differential_dataflow::difference::Abelian::negate(&mut signed);
+        }
+        delta.plus_equals(&signed);
+    }
+    by_cell.into_iter().filter(|(_, delta)| !delta.is_zero()).map(|((series, bucket), delta)| (series, bucket, delta))
+}

@@ -1,0 +1,47 @@
+//! The stash of a room: what came in, by tick, until the tick is complete at all of its inputs.
+//!
+//! A room drains its inputs into the stash, then takes complete ticks out of it, in order, and acts. The capability of a
+//! tick is kept with its data, one an output, so what a room makes of a tick leaves at that tick.
+
+use std::collections::BTreeMap;
+use timely::dataflow::operators::{Capability, InputCapability};
+use timely::progress::frontier::MutableAntichain;
+
+/// A tick: a dense number.
+pub type Tick = u64;
+
+/// One capability an output of the room.
+pub type Permits = Vec<Capability<Tick>>;
+
+/// Ticks that are still open, each with what came in so far.
+pub struct Ticks<D> {
+    outputs: usize,
+    open: BTreeMap<Tick, (Permits, D)>,
+}
+
+impl<D: Default> Ticks<D> {
+    /// An empty stash of a room with so many outputs.
+    pub fn new(outputs: usize) -> Ticks<D> {
+        Ticks { outputs, open: BTreeMap::new() }
+    }
+
+    /// The stash of the tick of some input; `None` for a message without a time, which carries no data.
+    pub fn at(&mut self, capability: &InputCapability<Tick>) -> Option<&mut D> {
+        let tick = *capability.least()?;
+        let outputs = self.outputs;
+        let (_, data) = self.open.entry(tick).or_insert_with(|| {
+            let permits = (0..outputs).filter_map(|port| capability.retain_least(port)).collect();
+            (permits, D::default())
+        });
+        Some(data)
+    }
+
+    /// The earliest tick that no input can add to any more, with its capabilities.
+    pub fn complete(&mut self, frontiers: &[MutableAntichain<Tick>]) -> Option<(Tick, Permits, D)> {
+        let first = *self.open.keys().next()?;
+        if frontiers.iter().any(|frontier| frontier.less_equal(&first)) {
+            return None;
+        }
+        self.open.remove(&first).map(|(permits, data)| (first, permits, data))
+    }
+}

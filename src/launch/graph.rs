@@ -1,0 +1,214 @@
+//! The pipeline drawn as text, for `tidemill check`.
+//!
+//! In: a pipeline that was read without errors. Out: its walk from the sources to the topics, one block a step, in the
+//! order in which records pass. Keeps: nothing. The text is for people; nothing parses it.
+
+use crate::config::spec::{
+    CauseSpec, DeploySpec, DetectorSpec, FeatureKind, FeatureSpec, Function, LearnerSpec, ModelSpec, Over,
+    PipelineSpec, RetrainSpec, SourceSpec, TriggerSpec,
+};
+use crate::record::Kind;
+use crate::sink::Stream;
+use std::fmt::Display;
+
+/// Longer texts are cut: the file has them whole.
+const WIDEST: usize = 60;
+
+/// Draws a pipeline.
+pub fn draw(spec: &PipelineSpec) -> String {
+    let mut out = format!("{}: published and judged every {}\n", spec.name, spec.every);
+    step(&mut out, "sources", &table(spec.sources.iter().map(source)));
+    if let Some(labels) = spec.sources.iter().find(|s| s.kind == Kind::Label) {
+        step(&mut out, "match", &[matched(spec, labels)]);
+    }
+    step(&mut out, "features", &features(&spec.features));
+    step(&mut out, &format!("model {}", spec.model.name), &model(&spec.model));
+    let streams = Stream::ALL.map(|s| format!("{}.{}", spec.name, s.name()));
+    step(&mut out, "topics, or files of the stream's name", &[streams[..3].join("  "), streams[3..].join("  ")]);
+    out
+}
+
+/// One step: its title on the line that all records follow, its lines to the right of that.
+fn step(out: &mut String, title: &str, lines: &[String]) {
+    out.push_str(&format!("│\n├─ {title}\n"));
+    for line in lines {
+        out.push_str(&format!("│    {}\n", line.trim_end()));
+    }
+}
+
+/// Lines of cells, padded so that the columns stand below each other; the last is not.
+fn table(rows: impl Iterator<Item = Vec<String>>) -> Vec<String> {
+    let rows: Vec<Vec<String>> = rows.collect();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    rows.iter()
+        .map(|row| {
+            let cells = row.iter().zip(&widths).map(|(cell, w)| format!("{cell:<w$}"));
+            cells.collect::<Vec<String>>().join("  ").trim_end().to_string()
+        })
+        .collect()
+}
+
+fn source(source: &SourceSpec) -> Vec<String> {
+    let kind = match source.kind {
+        Kind::Event => "events",
+        Kind::Label => "labels",
+        Kind::Table => "table",
+        Kind::Context => "context",
+    };
+    vec![
+        source.name.value.clone(),
+        kind.to_string(),
+        format!("key {}", source.key.join(", ")),
+        format!("time {}", source.time),
+        format!("{} columns", source.schema.columns.len()),
+        format!("topic {}", source.topic),
+    ]
+}
+
+fn matched(spec: &PipelineSpec, labels: &SourceSpec) -> String {
+    let events = spec.sources.iter().find(|s| s.kind == Kind::Event);
+    let (events, key) = events.map_or(("", ""), |s| (s.name.value.as_str(), s.key.first().map_or("", String::as_str)));
+    let label = labels.label.as_ref().map_or("", |l| l.value.as_str());
+    let timeout = labels.timeout.map_or(String::new(), |t| format!(", for {t}"));
+    format!("{events}.{key} = {}.{}{timeout}; label: {}", labels.name.value, labels.key.join(", "), short(label))
+}
+
+fn features(features: &[FeatureSpec]) -> Vec<String> {
+    let mut slots = 0;
+    let mut groups: [(&str, Vec<Vec<String>>); 5] =
+        ["expressions", "one-hot", "standardized", "lookups", "aggregates"].map(|title| (title, Vec::new()));
+    for feature in features {
+        let (group, text) = match &feature.kind {
+            FeatureKind::Expression(e) => (0, short(&e.value)),
+            FeatureKind::OneHot { argument, values } => {
+                (1, format!("{}: {} values and other", short(&argument.value), values.len()))
+            }
+            FeatureKind::Standardize { argument } => (2, short(&argument.value)),
+            FeatureKind::Lookup { column, max_age } => {
+                (3, format!("{}{}", column.value, max_age.map_or(String::new(), |a| format!(", at most {a} old"))))
+            }
+            FeatureKind::Aggregate { function, argument, by, over } => {
+                let by: Vec<&str> = by.iter().map(|b| b.value.as_str()).collect();
+                let by = if by.is_empty() { "all rows".to_string() } else { format!("by {}", by.join(", ")) };
+                (4, format!("{}({}) {by} over {}", function_name(*function), short(&argument.value), window(*over)))
+            }
+        };
+        let width = width(feature);
+        slots += width;
+        let slots = match width {
+            0 => "no slot".to_string(),
+            1 => "1 slot".to_string(),
+            n => format!("{n} slots"),
+        };
+        let missing = feature.missing.map_or(String::new(), |m| format!("; {m} where null"));
+        groups[group].1.push(vec![feature.name.value.clone(), slots, format!("{text}{missing}")]);
+    }
+    let mut out = Vec::new();
+    for (title, rows) in groups.into_iter().filter(|(_, rows)| !rows.is_empty()) {
+        out.push(title.to_string());
+        out.extend(table(rows.into_iter()).into_iter().map(|line| format!("  {line}")));
+    }
+    out.push(format!("together {slots} slots"));
+    out
+}
+
+/// How many slots of the vector a feature takes.
+fn width(feature: &FeatureSpec) -> usize {
+    match &feature.kind {
+        FeatureKind::OneHot { values, .. } => values.len() + 1,
+        _ if !feature.slot => 0,
+        _ => 1 + usize::from(feature.indicator),
+    }
+}
+
+fn function_name(function: Function) -> &'static str {
+    Function::ALL.iter().find(|(_, f)| *f == function).map_or("", |(name, _)| name)
+}
+
+fn window(over: Over) -> String {
+    match over {
+        Over::Time(span) => span.to_string(),
+        Over::Rows(1) => "1 row".to_string(),
+        Over::Rows(n) => format!("{n} rows"),
+    }
+}
+
+fn model(model: &ModelSpec) -> Vec<String> {
+    let LearnerSpec::Logistic { learning_rate, l2 } = model.learner;
+    let mut rows = vec![vec!["learner".to_string(), format!("online logistic, step {learning_rate}, l2 {l2}")]];
+    let mut row = |what: &str, text: String| rows.push(vec![what.to_string(), text]);
+    let metrics = &model.metrics;
+    let names: Vec<&str> = metrics.names.iter().map(|m| m.name()).collect();
+    row("metrics", names.join(", "));
+    let since = metrics.since.iter().map(|t| format!("since {t}"));
+    let windows = metrics.windows.iter().map(|w| format!("last {w}"));
+    row("windows", joined(["all".to_string()].into_iter().chain(windows).chain(since)));
+    if !metrics.slices.is_empty() {
+        row("slices", joined(metrics.slices.iter().map(|s| &s.value)));
+    }
+    for trigger in &model.triggers {
+        row("trigger", cause(trigger));
+    }
+    let train = &model.train;
+    row(
+        "retrain",
+        match &model.retrain {
+            None => "nothing is fitted; triggers judge the online learner".to_string(),
+            Some(retrain) => format!(
+                "{} on {} of examples, newest {}% held out; in effect {} after the decision",
+                retrain_name(retrain),
+                train.window,
+                train.holdout * 100.0,
+                train.activate_after
+            ),
+        },
+    );
+    row("gate", format!("{} better by more than {}", model.gate.metric.name(), model.gate.margin));
+    row(
+        "deploy",
+        match model.deploy {
+            DeploySpec::Immediate => "immediate: the new version is the champion".to_string(),
+            DeploySpec::Shadow => "shadow: the new version is scored, not served".to_string(),
+        },
+    );
+    if !model.freeze_at.is_empty() {
+        row("freeze", joined(model.freeze_at.iter()));
+    }
+    table(rows.into_iter())
+}
+
+fn retrain_name(retrain: &RetrainSpec) -> &'static str {
+    match retrain {
+        RetrainSpec::Logistic { .. } => "logistic",
+        RetrainSpec::GaussianNb { .. } => "gaussian_nb",
+    }
+}
+
+fn cause(trigger: &TriggerSpec) -> String {
+    let cause = match &trigger.cause {
+        CauseSpec::Drift(DetectorSpec::Adwin { .. }) => "drift by adwin on the error".to_string(),
+        CauseSpec::Drift(DetectorSpec::PageHinkley { .. }) => "drift by page_hinkley on the error".to_string(),
+        CauseSpec::Drift(DetectorSpec::Psi { threshold, window, .. }) => {
+            format!("drift by psi above {threshold} of a feature's last {window}")
+        }
+        CauseSpec::Degradation { when, .. } => format!("degradation when {}", short(&when.value)),
+        CauseSpec::NewData { examples } => format!("new data: {examples} examples"),
+        CauseSpec::Schedule { every } => format!("schedule: every {every}"),
+        CauseSpec::Manual { at } if at.is_empty() => "manual, on request".to_string(),
+        CauseSpec::Manual { at } => format!("manual at {}, and on request", joined(at.iter())),
+    };
+    let TriggerSpec { warm_up, cooldown, daily_budget, .. } = trigger;
+    format!("{cause} (after {warm_up} labels, cooldown {cooldown}, at most {daily_budget} a day)")
+}
+
+fn joined<T: Display>(parts: impl Iterator<Item = T>) -> String {
+    parts.map(|p| p.to_string()).collect::<Vec<String>>().join(", ")
+}
+
+/// A text on one line, cut to what fits.
+fn short(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<&str>>().join(" ");
+    if line.chars().count() <= WIDEST { line } else { format!("{}..", line.chars().take(WIDEST).collect::<String>()) }
+}

@@ -1,0 +1,256 @@
+//! Supervision: `-n N` without `-p` starts N copies of this program on this machine and watches over them.
+//!
+//! In: the arguments as typed, and N. Out: the exit code of the group: 0 if all ended with 0, else that of the first that
+//! did not. Keeps: the children, and a hostfile of free loopback ports, removed at the end. A process that fails takes its
+//! group with it: the others are killed and reaped. SIGTERM and SIGINT are passed on, and the children end in their own
+//! time; at a second one they are killed. If the supervisor itself is killed, the system ends its children (Linux).
+//! Limits: a port is free when it is chosen; somebody else may take it before the child does, which then fails as a
+//! whole. A failed group is not started again.
+
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// Tells a child who supervises it: the process id of its parent.
+const SUPERVISOR: &str = "TIDEMILL_SUPERVISOR";
+
+/// Why the group could not be started or watched.
+#[derive(Debug, thiserror::Error)]
+pub enum SuperviseError {
+    /// No handler could be set for signals.
+    #[error("cannot listen to signals: {0}")]
+    Signals(std::io::Error),
+    /// No free ports, or no place for the file that names them.
+    #[error("cannot prepare the hostfile: {0}")]
+    Hostfile(std::io::Error),
+    /// A process could not be started.
+    #[error("cannot start process {index}: {cause}")]
+    Start {
+        /// Its index.
+        index: usize,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// A process could not be waited for.
+    #[error("cannot wait for process {index}: {cause}")]
+    Wait {
+        /// Its index.
+        index: usize,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+}
+
+/// Starts `processes` copies of this program with `words` (the arguments, without the program's name) and `-p i -h FILE`,
+/// waits for all, and yields the exit code of the group.
+///
+/// Must be called on the main thread: on Linux the children end when the *thread* that started them does.
+///
+/// # Errors
+/// A process cannot be started or waited for; those that were started have been killed and reaped by then.
+pub fn supervise(words: &[OsString], processes: usize) -> Result<i32, SuperviseError> {
+    let program = std::env::current_exe().map_err(|cause| SuperviseError::Start { index: 0, cause })?;
+    run_group(&program, words, processes)
+}
+
+/// Ties this process to its supervisor: from now on it ends (SIGKILL) when the supervisor does. For a child to call first
+/// of all; without a supervisor it does nothing. `false` says that the supervisor is gone already: end at once.
+pub fn tie_to_supervisor() -> bool {
+    let Some(supervisor) = std::env::var(SUPERVISOR).ok().and_then(|id| id.parse::<i32>().ok()) else { return true };
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(Signal::KILL)) {
+        tracing::warn!(%error, "this process would outlive its supervisor");
+    }
+    // Whoever was orphaned before the line above has another parent by now.
+    rustix::process::getppid().is_some_and(|parent| parent.as_raw_nonzero().get() == supervisor)
+}
+
+fn run_group(program: &Path, words: &[OsString], processes: usize) -> Result<i32, SuperviseError> {
+    // Before the first child, or the end of a quick one would be missed.
+    let mut signals = Signals::new([SIGCHLD, SIGTERM, SIGINT]).map_err(SuperviseError::Signals)?;
+    let hostfile = Hostfile::create(processes).map_err(SuperviseError::Hostfile)?;
+    let mut group = Group { members: Vec::new() };
+    for index in 0..processes {
+        let child = start(program, words, index, &hostfile.0);
+        group.members.push(Member { index, child: child.map_err(|cause| SuperviseError::Start { index, cause })? });
+    }
+    let mut asked = false;
+    loop {
+        if let Some(code) = group.ended()? {
+            return Ok(code);
+        }
+        for signal in signals.wait() {
+            match signal {
+                // Once it is a request; who asks twice means it.
+                SIGTERM | SIGINT if asked => group.signal(Signal::KILL),
+                SIGTERM | SIGINT => {
+                    asked = true;
+                    group.signal(if signal == SIGINT { Signal::INT } else { Signal::TERM });
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn start(program: &Path, words: &[OsString], index: usize, hostfile: &Path) -> std::io::Result<Child> {
+    let mut command = Command::new(program);
+    command.args(words).arg("-p").arg(index.to_string()).arg("-h").arg(hostfile);
+    command.env(SUPERVISOR, std::process::id().to_string());
+    // A terminal's ^C goes to its whole process group; the supervisor alone hears it and passes it on once.
+    command.process_group(0);
+    if index > 0 {
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+    }
+    command.spawn()
+}
+
+struct Member {
+    index: usize,
+    child: Child,
+}
+
+/// The children that are not reaped yet; none outlives it.
+struct Group {
+    members: Vec<Member>,
+}
+
+impl Group {
+    /// Reaps who has ended. `Some` if the group has: with 0 if all did well, with the exit code of one that did not.
+    fn ended(&mut self) -> Result<Option<i32>, SuperviseError> {
+        let mut worst: Option<i32> = None;
+        let mut left = Vec::new();
+        let mut failed = None;
+        for mut member in self.members.drain(..) {
+            match member.child.try_wait() {
+                Ok(None) => left.push(member),
+                Ok(Some(status)) if status.success() => {}
+                Ok(Some(status)) => {
+                    let code = code_of(status);
+                    tracing::error!(process = member.index, %status, "a process failed and takes its group with it");
+                    // Of several found at once, 1 is what one says whose peer has gone.
+                    worst = Some(worst.filter(|w| *w != 1).unwrap_or(code));
+                }
+                Err(cause) => failed = Some(SuperviseError::Wait { index: member.index, cause }),
+            }
+        }
+        self.members = left;
+        match (failed, worst) {
+            (Some(error), _) => Err(error),
+            (None, Some(code)) => Ok(Some(code)),
+            (None, None) => Ok(self.members.is_empty().then_some(0)),
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        for member in &self.members {
+            let id = i32::try_from(member.child.id()).ok().and_then(Pid::from_raw);
+            // One that has just ended is not reaped yet, so that its id is still its own.
+            if let Some(Err(error)) = id.map(|id| kill_process(id, signal)) {
+                tracing::warn!(process = member.index, %error, "a signal could not be passed on");
+            }
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        for member in &mut self.members {
+            // Both fail only for a child that is reaped, which these are not.
+            let _ = member.child.kill();
+            let _ = member.child.wait();
+        }
+    }
+}
+
+/// The exit code of a process; one that a signal ended has failed (1).
+fn code_of(status: ExitStatus) -> i32 {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => code,
+        (None, _) => 1,
+    }
+}
+
+/// A file of one loopback address a process; it is removed with this.
+struct Hostfile(PathBuf);
+
+impl Hostfile {
+    fn create(processes: usize) -> std::io::Result<Hostfile> {
+        // All are held until all are known, so that no two are the same.
+        let held: Vec<TcpListener> =
+            (0..processes).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<std::io::Result<_>>()?;
+        let mut text = String::new();
+        for listener in &held {
+            text.push_str(&format!("{}\n", listener.local_addr()?));
+        }
+        // The name has a chosen port: two supervisors of one process id (containers that share a folder) do not meet.
+        let port = held.first().map_or(Ok(0), |l| l.local_addr().map(|a| a.port()))?;
+        let path = std::env::temp_dir().join(format!("tidemill-{}-{port}.hosts", std::process::id()));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let hostfile = Hostfile(path);
+        file.write_all(text.as_bytes())?;
+        Ok(hostfile)
+    }
+}
+
+impl Drop for Hostfile {
+    fn drop(&mut self) {
+        // Somebody may have tidied the folder; nothing depends on it any more.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// A group of shells: `$1` is `-p`, `$2` the index, `$4` the hostfile.
+    fn shells(script: &str, processes: usize) -> Result<i32, SuperviseError> {
+        let words = ["-c", script, "member"].map(OsString::from);
+        run_group(Path::new("/bin/sh"), &words, processes)
+    }
+
+    #[test]
+    fn a_group_ends_well_when_all_do() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let script = format!("cp \"$4\" {0}/$2.hosts; echo $TIDEMILL_SUPERVISOR > {0}/$2.id", folder.path().display());
+        assert_eq!(shells(&script, 3).expect("the group is watched"), 0);
+        let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("the member wrote it");
+        let hosts = text("0.hosts");
+        assert_eq!(hosts, text("2.hosts"));
+        let ports: BTreeSet<&str> = hosts.lines().filter_map(|l| l.strip_prefix("127.0.0.1:")).collect();
+        assert_eq!(ports.len(), 3, "{hosts}");
+        assert_eq!(text("1.id").trim(), std::process::id().to_string());
+    }
+
+    #[test]
+    fn one_that_fails_takes_its_group_with_it() {
+        // The others would sleep for an hour; the test ends because they are killed, and reaped.
+        assert_eq!(shells("[ $2 = 1 ] && exit 3; exec sleep 3600", 3).expect("the group is watched"), 3);
+        assert_eq!(shells("[ $2 = 0 ] && kill -9 $$; exec sleep 3600", 2).expect("the group is watched"), 1);
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_an_error() {
+        let error = run_group(Path::new("/no/such/program"), &[], 2).expect_err("nothing can be started");
+        assert!(error.to_string().starts_with("cannot start process 0: "), "{error}");
+    }
+
+    #[test]
+    fn hostfiles_leave_nothing_behind() {
+        let hostfile = Hostfile::create(2).expect("two free ports");
+        let path = hostfile.0.clone();
+        assert!(path.is_file());
+        drop(hostfile);
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,56 @@
+//! Files that are whole or not there.
+
+use super::RegistryError;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// Says which file the system's answer is about.
+pub(super) fn at<T>(place: &Path, result: io::Result<T>) -> Result<T, RegistryError> {
+    result.map_err(|cause| RegistryError::System { place: place.to_path_buf(), cause })
+}
+
+/// Creates a file with all its bytes, durably; it may be there already with the same bytes, and with no other.
+pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
+    if at(path, path.try_exists())? {
+        // Not read whole unless it can be equal: what is there may be anything.
+        let same = at(path, fs::metadata(path))?.len() == bytes.len() as u64 && at(path, fs::read(path))? == bytes;
+        return if same { Ok(()) } else { Err(RegistryError::Immutable { place: path.to_path_buf() }) };
+    }
+    let temporary = path.with_extension("tmp");
+    let mut file = at(&temporary, File::create(&temporary))?;
+    at(&temporary, file.write_all(bytes).and_then(|()| file.sync_all()))?;
+    at(path, fs::rename(&temporary, path))?;
+    sync_folder_of(path)
+}
+
+/// Makes a file's name durable: the folder is what holds it.
+pub(super) fn sync_folder_of(path: &Path) -> Result<(), RegistryError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    at(folder, File::open(folder).and_then(|folder| folder.sync_all()))
+}
+
+/// Appends to a file, durably.
+pub(super) fn append(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
+    let new = !at(path, path.try_exists())?;
+    let mut file = at(path, OpenOptions::new().create(true).append(true).open(path))?;
+    at(path, file.write_all(bytes).and_then(|()| file.sync_data()))?;
+    if new { sync_folder_of(path) } else { Ok(()) }
+}
+
+/// Reads a file of at most `allowed` bytes; `None` if it is not there.
+pub(super) fn read(path: &Path, allowed: u64) -> Result<Option<Vec<u8>>, RegistryError> {
+    let file = match File::open(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => at(path, other)?,
+    };
+    let found = at(path, file.metadata())?.len();
+    let mut bytes = Vec::new();
+    // The length is what the system says now; the reading is bounded by itself.
+    at(path, file.take(allowed + 1).read_to_end(&mut bytes))?;
+    if found > allowed || bytes.len() as u64 > allowed {
+        let found = found.max(bytes.len() as u64);
+        return Err(RegistryError::TooLong { place: path.to_path_buf(), found, allowed });
+    }
+    Ok(Some(bytes))
+}

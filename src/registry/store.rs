@@ -1,0 +1,167 @@
+//! One model's part of the registry.
+
+use super::log::champion;
+use super::{Card, Entry, RegistryError, files};
+use crate::model::Artifact;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The versions and the log of one model.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    folder: PathBuf,
+    model: String,
+    /// The lines that the log has: a run that is resumed writes its last entries again.
+    lines: BTreeSet<String>,
+}
+
+impl Registry {
+    /// The longest card: its report and offsets are bounded by the pipeline, this is for strangers' files.
+    pub const MAX_CARD_BYTES: u64 = 4 << 20;
+    /// The longest log, some 300,000 entries.
+    pub const MAX_LOG_BYTES: u64 = 64 << 20;
+
+    /// Opens the registry of a model for writing, and makes it if it is not there. A last line of the log that a crash
+    /// cut short is taken off: what it was to say is said again.
+    pub fn open(root: &Path, model: &str) -> Result<Registry, RegistryError> {
+        let mut registry = Registry::place(root, model)?;
+        files::at(&registry.folder, fs::create_dir_all(&registry.folder))?;
+        files::sync_folder_of(&registry.folder)?;
+        files::sync_folder_of(&root.join("registry"))?;
+        let log = registry.log_path();
+        let bytes = files::read(&log, Registry::MAX_LOG_BYTES)?.unwrap_or_default();
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if whole < bytes.len() {
+            let file = files::at(&log, fs::OpenOptions::new().write(true).open(&log))?;
+            files::at(&log, file.set_len(whole as u64).and_then(|()| file.sync_all()))?;
+        }
+        registry.lines = registry.log()?.iter().map(line).collect();
+        Ok(registry)
+    }
+
+    /// Opens the registry of a model for reading.
+    pub fn read(root: &Path, model: &str) -> Result<Registry, RegistryError> {
+        let registry = Registry::place(root, model)?;
+        if !registry.folder.is_dir() {
+            return Err(registry.missing(format!("model `{model}`"), root));
+        }
+        Ok(registry)
+    }
+
+    fn place(root: &Path, model: &str) -> Result<Registry, RegistryError> {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if model.is_empty() || model.len() > 100 || !model.bytes().all(good) {
+            return Err(RegistryError::Name { found: model.chars().take(100).collect() });
+        }
+        let folder = root.join("registry").join(model);
+        Ok(Registry { folder, model: model.to_string(), lines: BTreeSet::new() })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// Writes a version: the artifact first, its card last, each whole and durable; a version without a card never
+    /// happened. Writing the same again changes nothing; writing something else under the number is refused.
+    pub fn release(&self, artifact: &[u8], card: &Card) -> Result<(), RegistryError> {
+        assert_eq!(card.model, self.model, "a card goes to its model's registry");
+        assert_eq!(card.digest, Artifact::digest(artifact), "a card has the digest of its artifact");
+        files::create(&self.artifact_path(card.number), artifact)?;
+        let mut bytes = serde_json::to_vec_pretty(card).expect("texts and finite numbers always serialize");
+        bytes.push(b'\n');
+        files::create(&self.card_path(card.number), &bytes)
+    }
+
+    /// Appends to the log, durably, unless the log has that very entry: then it is left as it is.
+    pub fn append(&mut self, entry: &Entry) -> Result<(), RegistryError> {
+        let line = line(entry);
+        if self.lines.contains(&line) {
+            return Ok(());
+        }
+        files::append(&self.log_path(), format!("{line}\n").as_bytes())?;
+        self.lines.insert(line);
+        Ok(())
+    }
+
+    /// The log, oldest first; a last line that is not whole is not there.
+    pub fn log(&self) -> Result<Vec<Entry>, RegistryError> {
+        let place = self.log_path();
+        let bytes = files::read(&place, Registry::MAX_LOG_BYTES)?.unwrap_or_default();
+        let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+        // What stands after the last line end is nothing, or what a crash cut short.
+        lines.pop();
+        let entry = |(number, line): (usize, &[u8])| {
+            serde_json::from_slice(line).map_err(|cause| {
+                let cause = format!("line {}: {cause}", number + 1);
+                RegistryError::Malformed { place: place.clone(), cause }
+            })
+        };
+        lines.into_iter().enumerate().map(entry).collect()
+    }
+
+    /// The version that the log says is champion.
+    pub fn champion(&self) -> Result<Option<u32>, RegistryError> {
+        Ok(champion(&self.log()?))
+    }
+
+    /// The numbers of the versions, ascending.
+    pub fn versions(&self) -> Result<Vec<u32>, RegistryError> {
+        let mut numbers = Vec::new();
+        for entry in files::at(&self.folder, fs::read_dir(&self.folder))? {
+            let name = files::at(&self.folder, entry)?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix('v')?.strip_suffix(".card.json"));
+            numbers.extend(number.and_then(|number| number.parse::<u32>().ok()));
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// A version's card.
+    pub fn card(&self, number: u32) -> Result<Card, RegistryError> {
+        let place = self.card_path(number);
+        let bytes = files::read(&place, Registry::MAX_CARD_BYTES)?
+            .ok_or_else(|| self.missing(format!("version {number} of `{}`", self.model), &self.folder))?;
+        let card: Card = serde_json::from_slice(&bytes)
+            .map_err(|cause| RegistryError::Malformed { place: place.clone(), cause: cause.to_string() })?;
+        if card.number != number || card.model != self.model {
+            let cause = format!("it is the card of version {} of `{}`", card.number, card.model);
+            return Err(RegistryError::Malformed { place, cause });
+        }
+        Ok(card)
+    }
+
+    /// A version's artifact, checked against its card and itself.
+    pub fn artifact(&self, number: u32) -> Result<Artifact, RegistryError> {
+        let expected = self.card(number)?.digest;
+        let place = self.artifact_path(number);
+        let bytes = files::read(&place, Artifact::MAX_BYTES as u64)?
+            .ok_or_else(|| self.missing(format!("artifact of version {number}"), &self.folder))?;
+        let found = Artifact::digest(&bytes);
+        if found != expected {
+            return Err(RegistryError::Digest { place, found, expected });
+        }
+        Artifact::from_bytes(&bytes).map_err(|cause| RegistryError::Artifact { place, cause })
+    }
+
+    fn missing(&self, what: String, place: &Path) -> RegistryError {
+        RegistryError::Missing { what, place: place.to_path_buf() }
+    }
+
+    fn artifact_path(&self, number: u32) -> PathBuf {
+        self.folder.join(format!("v{number}.json"))
+    }
+
+    fn card_path(&self, number: u32) -> PathBuf {
+        self.folder.join(format!("v{number}.card.json"))
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.join("log.jsonl")
+    }
+}
+
+fn line(entry: &Entry) -> String {
+    serde_json::to_string(entry).expect("texts and numbers always serialize")
+}

@@ -1,0 +1,269 @@
+//! One training: holdout, fit, gate, refit.
+//!
+//! The held-out rows are the newest by prediction time. Nobody is judged by what it says of them today: the champion and
+//! the online learner have learned from them since, so they are judged by what they said when these rows came; the
+//! candidate is fitted only on rows whose label was known by the first held-out prediction. A warm start may come from
+//! a version that has seen held-out rows; the fit forgets its start within the estimator's tolerance.
+
+use super::report::{Bounds, Figures, Parameters, figures};
+use super::{FitError, Report, Rows, estimator};
+use crate::config::spec::{GateSpec, RetrainSpec, TrainSpec};
+use crate::feature::Vector;
+use crate::model::{Artifact, Body, Fixed};
+use crate::time::Time;
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A labelled event, with what was said of it when it came.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Example {
+    /// The prediction's id.
+    pub id: CompactString,
+    /// The event's time, at which it was scored.
+    pub predicted: Time,
+    /// The pipeline time at which its label was first known.
+    pub known: Time,
+    /// The vector as served.
+    pub vector: Arc<Vector>,
+    /// The label as it is known now.
+    pub label: bool,
+    /// The champion's score when it came.
+    pub served: f64,
+    /// The online learner's score when it came.
+    pub live: f64,
+}
+
+/// What a training is given.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The maintained window, ascending by (predicted, id).
+    pub examples: Vec<Arc<Example>>,
+    /// The slots of every vector.
+    pub width: usize,
+    /// The digest of the feature schema, in hex.
+    pub features_digest: String,
+    /// The model's name.
+    pub model: String,
+    /// The batch learner, if one is declared.
+    pub retrain: Option<RetrainSpec>,
+    /// `[model.NAME.train]`
+    pub train: TrainSpec,
+    /// `[model.NAME.gate]`
+    pub gate: GateSpec,
+    /// The online learner's state at the decision.
+    pub live: Body,
+    /// Whether the online learner is the champion.
+    pub champion_is_live: bool,
+    /// The last released batch version, to start near it.
+    pub start_from: Option<Body>,
+}
+
+/// Who stands before the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Contestant {
+    /// The freshly fitted candidate.
+    Batch,
+    /// The online learner.
+    Live,
+}
+
+/// What a training came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The better contestant beat the champion, and is to be the next version.
+    Released {
+        /// The model: refitted on the whole window, or the online learner's state at the decision.
+        body: Body,
+        /// Which of the two it is.
+        source: Contestant,
+        /// The figures.
+        report: Report,
+    },
+    /// The online learner is the champion and was the best: it goes on as it is.
+    Kept {
+        /// The figures.
+        report: Report,
+    },
+    /// Nobody beat the champion by the margin.
+    Rejected {
+        /// The figures that rejected it.
+        report: Report,
+    },
+    /// There was nothing to judge.
+    Failed {
+        /// Why, for a person.
+        reason: String,
+        /// What was found until then.
+        report: Report,
+    },
+}
+
+impl Verdict {
+    /// The figures.
+    pub fn report(&self) -> &Report {
+        match self {
+            Verdict::Released { report, .. }
+            | Verdict::Kept { report }
+            | Verdict::Rejected { report }
+            | Verdict::Failed { report, .. } => report,
+        }
+    }
+
+    /// The word used in records.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Verdict::Released { .. } => "released",
+            Verdict::Kept { .. } => "kept",
+            Verdict::Rejected { .. } => "rejected",
+            Verdict::Failed { .. } => "failed",
+        }
+    }
+}
+
+/// Runs a training. Pure, and slow: seconds for hundreds of thousands of rows.
+pub fn run(job: &Job) -> Verdict {
+    assert!(
+        job.examples.windows(2).all(|pair| (pair[0].predicted, &pair[0].id) <= (pair[1].predicted, &pair[1].id)),
+        "a job's examples are in order"
+    );
+    let (older, held_out) = job.examples.split_at(job.examples.len() - held_out(job));
+    let mut report = blank(job, held_out);
+    if job.examples.len() < job.train.min_examples.max(2) {
+        let (found, needed) = (job.examples.len(), job.train.min_examples.max(2));
+        let reason = FitError::TooFewRows { found, needed }.to_string();
+        return Verdict::Failed { reason, report };
+    }
+
+    let first = held_out[0].predicted;
+    let known: Vec<&Example> = older.iter().map(Arc::as_ref).filter(|example| example.known <= first).collect();
+    report.not_yet_known = (older.len() - known.len()) as u64;
+    let fitting = newest(&known, job.width);
+    report.fitted = fitting.len() as u64;
+    report.over_limit = (known.len() - fitting.len()) as u64;
+    if !fitting.is_empty() {
+        let share = fitting.iter().filter(|example| example.label).count() as f64 / fitting.len() as f64;
+        report.positive_share = Some(share);
+        report.majority = figures(held_out.iter().map(|example| (share, example.label)));
+    }
+
+    let start = job.start_from.as_ref().unwrap_or(&job.live);
+    let candidate = job.retrain.as_ref().map(|spec| fit(job, spec, fitting, start));
+    let candidate = match candidate.transpose() {
+        Ok(candidate) => candidate,
+        Err(error) => {
+            report.fit_error = Some(error.to_string());
+            None
+        }
+    };
+    if let Some((body, digest)) = &candidate {
+        report.gate_digest = Some(digest.clone());
+        let fixed = Fixed::from(body.clone());
+        report.batch = Some(figures(held_out.iter().map(|e| (fixed.predict(&e.vector), e.label))));
+    }
+    gate(job, candidate.map(|(body, _)| body), report)
+}
+
+/// The better contestant against the champion.
+fn gate(job: &Job, candidate: Option<Body>, mut report: Report) -> Verdict {
+    let name = job.gate.metric.name();
+    // Higher is better from here on.
+    let gain = |figures: &Figures| {
+        figures.get(name).map(|value| if job.gate.metric.lower_is_better() { -value } else { *value })
+    };
+    let (Some(champion), Some(live)) = (gain(&report.champion), gain(&report.live)) else {
+        let reason = format!("{name} is undefined on the {} held-out rows", report.held_out);
+        return Verdict::Failed { reason, report };
+    };
+    let batch = report.batch.as_ref().and_then(&gain);
+    // At a tie the learner that is there already stands.
+    let source = if batch.is_some_and(|batch| batch > live) { Contestant::Batch } else { Contestant::Live };
+    let best = batch.map_or(live, |batch| batch.max(live));
+    let failed = report.fit_error.clone();
+    if source == Contestant::Live && job.champion_is_live {
+        return match failed {
+            Some(reason) => Verdict::Failed { reason, report },
+            None => Verdict::Kept { report },
+        };
+    }
+    let passes = best - champion > job.gate.margin;
+    if !passes {
+        return match failed {
+            Some(reason) => Verdict::Failed { reason, report },
+            None => Verdict::Rejected { report },
+        };
+    }
+    let released = match (source, candidate, &job.retrain) {
+        (Contestant::Batch, Some(judged), Some(spec)) => {
+            let all: Vec<&Example> = job.examples.iter().map(Arc::as_ref).collect();
+            let rows = newest(&all, job.width);
+            report.refitted = rows.len() as u64;
+            fit(job, spec, rows, &judged)
+        }
+        _ => artifact(job, job.live.clone()),
+    };
+    match released {
+        Ok((body, digest)) => {
+            report.digest = Some(digest);
+            Verdict::Released { body, source, report }
+        }
+        Err(error) => {
+            report.refitted = 0;
+            Verdict::Failed { reason: error.to_string(), report }
+        }
+    }
+}
+
+/// The number of rows held out: the configured share, at least one, and leaving at least one.
+fn held_out(job: &Job) -> usize {
+    let all = job.examples.len();
+    let share = (all as f64 * job.train.holdout).round() as usize;
+    share.clamp(1, all.saturating_sub(1).max(1)).min(all)
+}
+
+/// The newest rows that a dense estimator takes.
+fn newest<'a, 'b>(rows: &'b [&'a Example], width: usize) -> &'b [&'a Example] {
+    &rows[rows.len().saturating_sub(Rows::limit(width))..]
+}
+
+fn fit(job: &Job, spec: &RetrainSpec, rows: &[&Example], start: &Body) -> Result<(Body, String), FitError> {
+    let rows = Rows::new(rows.iter().map(|example| (example.vector.as_ref(), example.label)), job.width)?;
+    artifact(job, estimator(spec).fit(&rows, Some(start))?)
+}
+
+/// A model with the digest of its artifact, or why it cannot be one.
+fn artifact(job: &Job, body: Body) -> Result<(Body, String), FitError> {
+    let artifact = Artifact::new(&job.model, &job.features_digest, job.width, body)?;
+    let digest = Artifact::digest(&artifact.to_bytes());
+    Ok((artifact.body, digest))
+}
+
+fn blank(job: &Job, held_out: &[Arc<Example>]) -> Report {
+    let bounds = |rows: &[Arc<Example>]| {
+        let (first, last) = (rows.first()?, rows.last()?);
+        Some(Bounds { from: first.predicted, to: last.predicted })
+    };
+    Report {
+        examples: job.examples.len() as u64,
+        window: bounds(&job.examples),
+        held_out: held_out.len() as u64,
+        held_out_window: bounds(held_out),
+        fitted: 0,
+        not_yet_known: 0,
+        over_limit: 0,
+        refitted: 0,
+        metric: job.gate.metric.name().to_string(),
+        margin: job.gate.margin,
+        champion: figures(held_out.iter().map(|example| (example.served, example.label))),
+        live: figures(held_out.iter().map(|example| (example.live, example.label))),
+        batch: None,
+        majority: Figures::new(),
+        positive_share: None,
+        parameters: job.retrain.as_ref().map(Parameters::from),
+        fit_error: None,
+        gate_digest: None,
+        digest: None,
+    }
+}

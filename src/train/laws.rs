@@ -1,0 +1,223 @@
+//! The laws of every estimator, each as a test over all of them; and what an outside reference fits.
+
+use super::*;
+use crate::feature::Vector;
+use crate::model::{Artifact, ClassStatistics, Fixed, GaussianNb};
+use serde::Deserialize;
+
+/// Every estimator joins here.
+fn all() -> Vec<(&'static str, Box<dyn Estimator>)> {
+    vec![
+        ("logistic", Box::new(LogisticEstimator { alpha: 1.0, max_iterations: 100 })),
+        ("logistic without penalty", Box::new(LogisticEstimator { alpha: 0.0, max_iterations: 100 })),
+        ("gaussian_nb", Box::new(GaussianNbEstimator { var_smoothing: 1e-9 })),
+    ]
+}
+
+#[derive(Deserialize)]
+struct Golden {
+    width: usize,
+    rows: Vec<(Vec<f64>, Vec<u32>)>,
+    labels: Vec<bool>,
+    logistic: Vec<Optimum>,
+    gaussian_nb: Statistics,
+}
+
+#[derive(Deserialize)]
+struct Optimum {
+    alpha: f64,
+    weights: Vec<f64>,
+    bias: f64,
+    loss: f64,
+}
+
+#[derive(Deserialize)]
+struct Statistics {
+    negative: ClassStatistics,
+    positive: ClassStatistics,
+}
+
+fn golden() -> (Golden, Vec<Vector>) {
+    let golden: Golden =
+        serde_json::from_str(include_str!("../../tests/golden/train.json")).expect("the golden file reads");
+    let vectors = golden.rows.iter().map(|(dense, hot)| vector(dense, hot)).collect();
+    (golden, vectors)
+}
+
+fn vector(dense: &[f64], hot: &[u32]) -> Vector {
+    Vector { dense: dense.into(), hot: hot.into() }
+}
+
+fn rows<'a>(vectors: &'a [Vector], labels: &[bool], width: usize) -> Rows<'a> {
+    Rows::new(vectors.iter().zip(labels.iter().copied()), width).expect("the rows are good")
+}
+
+fn digest(body: &Body, width: usize) -> String {
+    let artifact = Artifact::new("m", "00", width, body.clone()).expect("a fit is in range");
+    Artifact::digest(&artifact.to_bytes())
+}
+
+#[test]
+fn logistic_fits_what_scikit_learn_fits() {
+    let (golden, vectors) = golden();
+    let rows = rows(&vectors, &golden.labels, golden.width);
+    for optimum in &golden.logistic {
+        let estimator = LogisticEstimator { alpha: optimum.alpha, max_iterations: 100 };
+        let Body::Logistic(fitted) = estimator.fit(&rows, None).expect("it fits") else { panic!("another kind") };
+        let mut weights = fitted.weights().to_vec();
+        weights.push(fitted.bias());
+        let loss = estimator.loss(&rows, &weights);
+        // 0.005 nats are the solver's tolerance; the rest is what the pseudo-rows' penalty differs by.
+        assert!((-1e-9..0.02).contains(&(loss - optimum.loss)), "{loss} is not {}", optimum.loss);
+        let mut apart = 0.0f64;
+        for x in &vectors {
+            let expected = 1.0 / (1.0 + (-x.dot(&optimum.weights) - optimum.bias).exp());
+            apart = apart.max((Fixed::from(Body::Logistic(fitted.clone())).predict(x) - expected).abs());
+        }
+        assert!(apart < 0.01, "alpha {}: scores differ by {apart}", optimum.alpha);
+    }
+}
+
+#[test]
+fn gaussian_nb_fits_what_scikit_learn_fits() {
+    let (golden, vectors) = golden();
+    let rows = rows(&vectors, &golden.labels, golden.width);
+    let estimator = GaussianNbEstimator { var_smoothing: 1e-9 };
+    let Body::GaussianNb(GaussianNb { negative, positive, examples }) = estimator.fit(&rows, None).expect("it fits")
+    else {
+        panic!("another kind")
+    };
+    assert_eq!(examples, rows.len() as u64);
+    for (found, expected) in [(negative, golden.gaussian_nb.negative), (positive, golden.gaussian_nb.positive)] {
+        let pairs = found.means.iter().zip(&expected.means).chain(found.variances.iter().zip(&expected.variances));
+        for (found, expected) in pairs.chain([(&found.prior, &expected.prior)]) {
+            assert!((found - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{found} is not {expected}");
+        }
+    }
+}
+
+#[test]
+fn swapping_the_labels_mirrors_the_scores() {
+    // linfa names the classes by how often they occur: a mistake there would show as a model upside down.
+    let (golden, vectors) = golden();
+    let swapped: Vec<bool> = golden.labels.iter().map(|label| !label).collect();
+    for (name, estimator) in all() {
+        let fit =
+            |labels: &[bool]| Fixed::from(estimator.fit(&rows(&vectors, labels, golden.width), None).expect("it fits"));
+        let (model, mirrored) = (fit(&golden.labels), fit(&swapped));
+        for x in &vectors {
+            let sum = model.predict(x) + mirrored.predict(x);
+            assert!((sum - 1.0).abs() < 0.01, "{name}: {sum}");
+        }
+        let right = vectors.iter().zip(&golden.labels).filter(|(x, label)| (model.predict(x) > 0.5) == **label);
+        let right = right.count();
+        // 57 in 100 are false.
+        assert!(right * 100 > vectors.len() * 62, "{name} is right on {right} rows only");
+    }
+}
+
+#[test]
+fn a_start_changes_nothing_beyond_the_tolerance() {
+    let (golden, vectors) = golden();
+    let rows = rows(&vectors, &golden.labels, golden.width);
+    for (name, estimator) in all() {
+        let cold = estimator.fit(&rows, None).expect("it fits");
+        let wild = Body::Logistic(crate::model::Logistic::fitted(vec![1e3; golden.width], -1e3, 1));
+        let other = Body::Logistic(crate::model::Logistic::fitted(vec![1.0; golden.width + 1], 0.0, 1));
+        for start in [cold.clone(), wild, other] {
+            let warm = Fixed::from(estimator.fit(&rows, Some(&start)).expect("it fits from anywhere"));
+            for x in &vectors {
+                let apart = (warm.predict(x) - Fixed::from(cold.clone()).predict(x)).abs();
+                assert!(apart < 0.02, "{name}: scores differ by {apart}");
+            }
+        }
+    }
+}
+
+#[test]
+fn fits_have_the_same_bytes_in_every_process() {
+    const CHILD: &str = "TIDEMILL_FIT_DIGESTS";
+    let (golden, vectors) = golden();
+    let rows = rows(&vectors, &golden.labels, golden.width);
+    let fits = || -> Vec<String> {
+        let fit = |(name, estimator): (&str, Box<dyn Estimator>)| {
+            let cold = estimator.fit(&rows, None).expect("it fits");
+            let warm = estimator.fit(&rows, Some(&cold)).expect("it fits");
+            format!("fit {name} {} {}", digest(&cold, golden.width), digest(&warm, golden.width))
+        };
+        all().into_iter().map(fit).collect()
+    };
+    let here = fits();
+    if std::env::var_os(CHILD).is_some() {
+        here.iter().for_each(|line| println!("\n{line}"));
+        return;
+    }
+    assert_eq!(here, fits());
+    for _ in 0..2 {
+        let program = std::env::current_exe().expect("a test has a program");
+        let child = std::process::Command::new(program)
+            .args(["--exact", "train::laws::fits_have_the_same_bytes_in_every_process", "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .expect("a test can run itself");
+        let text = String::from_utf8(child.stdout).expect("it prints text");
+        let there: Vec<&str> = text.lines().filter(|line| line.starts_with("fit ")).collect();
+        assert_eq!(here, there);
+    }
+}
+
+/// Fits with each estimator and returns what came of it, in a word or a refusal.
+fn outcomes(vectors: &[Vector], labels: &[bool], width: usize) -> Vec<String> {
+    let fit = |(_, estimator): (_, Box<dyn Estimator>)| {
+        let rows = Rows::new(vectors.iter().zip(labels.iter().copied()), width)?;
+        let body = estimator.fit(&rows, None)?;
+        Artifact::new("m", "00", width, body)?;
+        Ok("fitted".to_string())
+    };
+    all().into_iter().map(|each| fit(each).unwrap_or_else(|error: FitError| error.to_string())).collect()
+}
+
+#[test]
+fn what_cannot_be_fitted_is_refused_and_never_a_panic() {
+    let one = |x: f64| vector(&[x], &[]);
+    let many = |x: fn(usize) -> f64| (0..40).map(|i| one(x(i))).collect::<Vec<_>>();
+    let mixed: Vec<bool> = (0..40).map(|i| i % 3 == 0).collect();
+    let every = |vectors: &[Vector], labels: &[bool], width, expected: &str| {
+        for outcome in outcomes(vectors, labels, width) {
+            assert!(outcome.contains(expected), "{outcome:?} is not {expected:?}");
+        }
+    };
+    every(&[], &[], 1, "0 rows to fit");
+    every(&[one(1.0)], &[true], 1, "1 rows to fit, at least 2");
+    every(&many(|i| i as f64), &[false; 40], 1, "all 40 labels are false");
+    every(&many(|i| i as f64), &[true; 40], 1, "all 40 labels are true");
+    every(&many(|i| if i == 7 { f64::NAN } else { 0.0 }), &mixed, 1, "row 7 has NaN in slot 0");
+    every(&many(|i| if i == 7 { f64::INFINITY } else { 0.0 }), &mixed, 1, "row 7 has inf in slot 0");
+    every(&[vector(&[1.0], &[1]), vector(&[1.0], &[2])], &[true, false], 2, "row 1 has slot 2, allowed is below 2");
+    every(&[vector(&[1.0, 2.0], &[]), one(1.0)], &[true, false], 1, "row 0 has slot 1, allowed is below 1");
+
+    // Constant features leave the share of the positives; a variance of 0 is no model.
+    assert_eq!(outcomes(&many(|_| 0.0), &mixed, 1)[..2], ["fitted", "fitted"]);
+    assert!(outcomes(&many(|_| 0.0), &mixed, 1)[2].contains("variance 0"));
+    // Sizes that overflow when squared.
+    for outcome in outcomes(&many(|i| 1e300 * (i % 2) as f64), &mixed, 1) {
+        assert_ne!(outcome, "fitted");
+    }
+    // Separable rows have no optimum without a penalty. Whatever is returned is finite.
+    let separable: Vec<bool> = (0..40).map(|i| i > 20).collect();
+    let found = outcomes(&many(|i| i as f64), &separable, 1);
+    assert_eq!(found[0], "fitted");
+    assert!(found[1] == "fitted" || found[1].contains("not converged"), "{found:?}");
+}
+
+#[test]
+fn a_fit_cut_short_is_refused() {
+    // Rows that can be told apart have their optimum far out: one step does not get there.
+    let vectors: Vec<Vector> = (0..400).map(|i| vector(&[f64::from(i)], &[])).collect();
+    let labels: Vec<bool> = (0..400).map(|i| i > 200).collect();
+    let rows = rows(&vectors, &labels, 1);
+    let fit = |max_iterations| LogisticEstimator { alpha: 1e-3, max_iterations }.fit(&rows, None);
+    let refused = fit(1).expect_err("one step is not enough").to_string();
+    assert!(refused.contains("not converged in 1 iterations"), "{refused}");
+    assert!(fit(100).is_ok());
+}

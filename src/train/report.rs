@@ -1,0 +1,109 @@
+//! What a training saw and how its contestants did: part of a version's card, or of the record of a rejection.
+
+use crate::config::spec::{Metric, RetrainSpec};
+use crate::evaluate::{self, Bin, Tally, bins};
+use crate::time::Time;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Metric values by name; one that is undefined (an AUC of one class) is absent.
+pub type Figures = BTreeMap<String, f64>;
+
+/// The report of one training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The examples in the window.
+    pub examples: u64,
+    /// The first and the last prediction in the window; `null` if it is empty.
+    pub window: Option<Bounds>,
+    /// The newest rows, on which all are judged.
+    pub held_out: u64,
+    /// Their first and last prediction.
+    pub held_out_window: Option<Bounds>,
+    /// The rows that the candidate was fitted on before it was judged.
+    pub fitted: u64,
+    /// Older rows whose label was not known yet at the first held-out prediction: not fitted on before the gate.
+    pub not_yet_known: u64,
+    /// Older rows left out of the fit since a dense estimator takes no more; oldest first.
+    pub over_limit: u64,
+    /// The rows that the released artifact was fitted on; 0 if nothing was refitted.
+    pub refitted: u64,
+    /// The gate's metric.
+    pub metric: String,
+    /// By how much the champion was to be beaten.
+    pub margin: f64,
+    /// What the champion of the time served on the held-out rows.
+    pub champion: Figures,
+    /// The online learner, by its scores when the rows came.
+    pub live: Figures,
+    /// The candidate; `null` if there is none.
+    pub batch: Option<Figures>,
+    /// A constant score: the share of true labels among the rows fitted.
+    pub majority: Figures,
+    /// That share; `null` without rows to fit.
+    pub positive_share: Option<f64>,
+    /// How the candidate was fitted; `null` if no batch learner is declared.
+    pub parameters: Option<Parameters>,
+    /// Why there is no candidate, if fitting failed.
+    pub fit_error: Option<String>,
+    /// The digest of the artifact that was judged.
+    pub gate_digest: Option<String>,
+    /// The digest of the artifact that is released: refitted on the whole window, or the online learner's state.
+    pub digest: Option<String>,
+}
+
+/// Two instants, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// The first.
+    #[serde(with = "crate::time::rfc3339")]
+    pub from: Time,
+    /// The last.
+    #[serde(with = "crate::time::rfc3339")]
+    pub to: Time,
+}
+
+/// An estimator's parameters, as they stand on a card.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Parameters {
+    /// linfa's logistic regression.
+    Logistic {
+        /// L2 penalty of the summed loss.
+        alpha: f64,
+        /// The most iterations.
+        max_iterations: u64,
+        /// The gradient's norm in whitened coordinates at which it stops.
+        tolerance: f64,
+    },
+    /// linfa's Gaussian naive Bayes.
+    GaussianNb {
+        /// Share of the greatest variance added to all.
+        var_smoothing: f64,
+    },
+}
+
+impl From<&RetrainSpec> for Parameters {
+    fn from(spec: &RetrainSpec) -> Parameters {
+        match *spec {
+            RetrainSpec::Logistic { alpha, max_iterations } => {
+                Parameters::Logistic { alpha, max_iterations, tolerance: super::LogisticEstimator::TOLERANCE }
+            }
+            RetrainSpec::GaussianNb { var_smoothing } => Parameters::GaussianNb { var_smoothing },
+        }
+    }
+}
+
+/// All metrics of some scores with their labels.
+pub(super) fn figures(rows: impl IntoIterator<Item = (f64, bool)>) -> Figures {
+    let mut tally = Tally::default();
+    let mut histogram: BTreeMap<u16, Bin> = BTreeMap::new();
+    for (score, label) in rows {
+        tally += Tally::prediction() + Tally::labelled(score, label);
+        for (bin, content) in bins::labelled(score, label) {
+            *histogram.entry(bin).or_default() += content;
+        }
+    }
+    let value = |metric| evaluate::value(metric, &tally, histogram.iter().map(|(bin, content)| (*bin, *content)));
+    Metric::ALL.iter().filter_map(|(name, metric)| Some((name.to_string(), value(*metric)?))).collect()
+}

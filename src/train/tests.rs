@@ -1,0 +1,200 @@
+//! A training from end to end: who is held out, who is fitted, who is judged by what, and who passes.
+
+use super::*;
+use crate::config::spec::{GateSpec, Metric, TrainSpec};
+use crate::feature::Vector;
+use crate::model::{Artifact, Fixed, Logistic};
+use crate::time::{Span, Time};
+use std::sync::Arc;
+
+const ROWS: i64 = 1000;
+
+/// A fixed stream of pseudo-random numbers in [0, 1).
+fn noise(i: i64, salt: u64) -> f64 {
+    (crate::record::digest64(&(i as u64 ^ salt << 40).to_le_bytes()) >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// Rows an hour apart; a label is known five hours later. The label follows the first slot.
+fn example(i: i64, served: f64, live: f64) -> Arc<Example> {
+    let x = 4.0 * noise(i, 1) - 2.0;
+    Arc::new(Example {
+        id: format!("{i:06}").into(),
+        predicted: Time(i * Span::HOUR.0),
+        known: Time((i + 5) * Span::HOUR.0),
+        vector: Arc::new(Vector { dense: [x].into(), hot: [1 + (i % 2) as u32].into() }),
+        label: noise(i, 2) < 1.0 / (1.0 + (-2.0 * x).exp()),
+        served,
+        live,
+    })
+}
+
+fn job(served: f64, live: f64) -> Job {
+    let mut learner = Logistic::new(3, 0.01, 0.0);
+    crate::model::Learner::learn(&mut learner, &Vector { dense: [1.0].into(), hot: [1].into() }, true);
+    Job {
+        examples: (0..ROWS).map(|i| example(i, served, live)).collect(),
+        width: 3,
+        features_digest: "0a".to_string(),
+        model: "late".to_string(),
+        retrain: Some(RetrainSpec::Logistic { alpha: 1.0, max_iterations: 100 }),
+        train: TrainSpec {
+            window: Span(365 * Span::DAY.0),
+            holdout: 0.2,
+            activate_after: Span::DAY,
+            max_examples: 10_000,
+            min_examples: 500,
+        },
+        gate: GateSpec { metric: Metric::LogLoss, margin: 0.0 },
+        live: Body::Logistic(learner),
+        champion_is_live: false,
+        start_from: None,
+    }
+}
+
+fn edit(job: &mut Job, change: impl Fn(i64, &mut Example)) {
+    for (i, example) in job.examples.iter_mut().enumerate() {
+        change(i as i64, Arc::make_mut(example));
+    }
+}
+
+#[test]
+fn a_better_candidate_is_released_refitted() {
+    let job = job(0.5, 0.5);
+    let Verdict::Released { body, source, report } = run(&job) else { panic!("it is better than a coin") };
+    assert_eq!(source, Contestant::Batch);
+    assert_eq!((report.examples, report.held_out, report.refitted), (1000, 200, 1000));
+    // The label of row i is known at i + 5, and the first held-out prediction is that of row 800.
+    assert_eq!((report.fitted, report.not_yet_known), (796, 4));
+    assert_eq!(report.held_out_window, Some(Bounds { from: Time(800 * Span::HOUR.0), to: Time(999 * Span::HOUR.0) }));
+    assert!((report.champion["log_loss"] - std::f64::consts::LN_2).abs() < 1e-9);
+    assert!(report.batch.as_ref().expect("there is a candidate")["log_loss"] < report.majority["log_loss"]);
+    let bytes = Artifact::new("late", "0a", 3, body.clone()).expect("it is in range").to_bytes();
+    assert_eq!(report.digest, Some(Artifact::digest(&bytes)));
+    assert_ne!(report.gate_digest, report.digest);
+    assert_eq!(body.updates(), 1000);
+    let text = serde_json::to_string(&report).expect("a report serializes");
+    assert!(text.contains(r#""window":{"from":"1970-01-01T00:00:00Z""#), "{text}");
+    assert_eq!(serde_json::from_str::<Report>(&text).expect("it reads back"), report);
+}
+
+#[test]
+fn the_candidate_is_judged_by_a_fit_that_saw_no_later_label() {
+    let honest = run(&job(0.5, 0.5));
+    // Turning every label that was not known yet, held out or not, changes nothing in what was fitted for the gate.
+    let mut turned = job(0.5, 0.5);
+    edit(&mut turned, |i, example| example.label ^= i + 5 > 800);
+    let turned = run(&turned);
+    assert_eq!(honest.report().gate_digest, turned.report().gate_digest);
+    assert!(turned.report().batch.as_ref().expect("a candidate")["log_loss"] > 1.0);
+    assert_eq!(turned.word(), "rejected");
+    // One label that was known just in time is another fit.
+    let mut known = job(0.5, 0.5);
+    edit(&mut known, |i, example| example.label ^= i == 795);
+    assert_ne!(honest.report().gate_digest, run(&known).report().gate_digest);
+}
+
+#[test]
+fn champion_and_live_are_judged_by_what_they_said_then() {
+    let mut job = job(0.5, 0.5);
+    edit(&mut job, |i, example| {
+        example.served = 0.1 + 0.8 * noise(i, 3);
+        example.live = 0.1 + 0.8 * noise(i, 4);
+    });
+    let verdict = run(&job);
+    for (figures, score) in
+        [(&verdict.report().champion, (|e| e.served) as fn(&Example) -> f64), (&verdict.report().live, |e| e.live)]
+    {
+        let held_out = &job.examples[800..];
+        let losses = held_out.iter().map(|e| if e.label { -score(e).ln() } else { -(1.0 - score(e)).ln() });
+        let expected = losses.sum::<f64>() / 200.0;
+        assert!((figures["log_loss"] - expected).abs() < 1e-9);
+        let right = held_out.iter().filter(|e| (score(e) > 0.5) == e.label).count();
+        assert_eq!(figures["accuracy"], right as f64 / 200.0);
+    }
+}
+
+/// What a training comes to when the champion served, and the online learner said, the truth with this much confidence.
+fn verdict(served: f64, live: f64, change: impl Fn(&mut Job)) -> (&'static str, Option<Contestant>) {
+    let mut job = job(0.5, 0.5);
+    edit(&mut job, |_, example| {
+        let toward = |confidence: f64| if example.label { confidence } else { 1.0 - confidence };
+        (example.served, example.live) = (toward(served), toward(live));
+    });
+    change(&mut job);
+    let verdict = run(&job);
+    let source = if let Verdict::Released { source, .. } = &verdict { Some(*source) } else { None };
+    (verdict.word(), source)
+}
+
+#[test]
+fn the_better_one_stands_before_the_gate() {
+    let live_is_champion = |job: &mut Job| job.champion_is_live = true;
+    let no_batch = |job: &mut Job| job.retrain = None;
+    let one_class_known = |job: &mut Job| edit(job, |i, example| example.label &= i >= 800);
+    assert_eq!(verdict(0.5, 0.5, |_| ()), ("released", Some(Contestant::Batch)));
+    assert_eq!(verdict(0.5, 0.9, |_| ()), ("released", Some(Contestant::Live)));
+    assert_eq!(verdict(0.95, 0.9, |_| ()), ("rejected", None));
+    assert_eq!(verdict(0.9, 0.9, live_is_champion), ("kept", None));
+    assert_eq!(verdict(0.5, 0.5, live_is_champion), ("released", Some(Contestant::Batch)));
+    assert_eq!(verdict(0.5, 0.9, no_batch), ("released", Some(Contestant::Live)));
+    assert_eq!(verdict(0.9, 0.9, no_batch), ("rejected", None), "as good is not better");
+    assert_eq!(verdict(0.5, 0.5, |job| job.gate.margin = 0.5), ("rejected", None));
+    assert_eq!(verdict(0.5, 0.5, |job| job.gate.metric = Metric::RocAuc), ("released", Some(Contestant::Batch)));
+    assert_eq!(verdict(0.9, 0.4, |job| job.gate.metric = Metric::RocAuc), ("rejected", None));
+    // No candidate: the online learner may still pass, but a failure is not hidden behind "kept" or "rejected".
+    assert_eq!(verdict(0.5, 0.9, one_class_known), ("released", Some(Contestant::Live)));
+    assert_eq!(verdict(0.9, 0.9, one_class_known), ("failed", None));
+    assert_eq!(verdict(0.9, 0.9, |job| (live_is_champion(job), one_class_known(job)).0), ("failed", None));
+}
+
+#[test]
+fn what_cannot_be_judged_says_why() {
+    let reason = |change: &dyn Fn(&mut Job)| {
+        let mut job = job(0.5, 0.5);
+        change(&mut job);
+        match run(&job) {
+            Verdict::Failed { reason, report } => (reason, report),
+            other => panic!("{} instead of failed", other.word()),
+        }
+    };
+    for rows in [0, 1, 2, 499] {
+        let (text, report) = reason(&|job| job.examples.truncate(rows));
+        assert!(text.contains(&format!("{rows} rows to fit, at least 500")), "{text}");
+        assert_eq!(report.examples, rows as u64);
+    }
+}
+
+#[test]
+fn a_holdout_of_one_class_has_no_auc() {
+    let mut job = job(0.5, 0.5);
+    job.gate.metric = Metric::RocAuc;
+    edit(&mut job, |i, example| example.label &= i < 800);
+    let Verdict::Failed { reason, report } = run(&job) else { panic!("an AUC of one class") };
+    assert_eq!(reason, "roc_auc is undefined on the 200 held-out rows");
+    assert!(!report.champion.contains_key("roc_auc") && report.champion.contains_key("log_loss"));
+}
+
+#[test]
+fn verdicts_are_deterministic_and_a_start_is_forgotten() {
+    let cold = job(0.5, 0.5);
+    let (first, again) = (run(&cold), run(&cold));
+    assert_eq!(first, again);
+    let Verdict::Released { body, .. } = first else { panic!("it is released") };
+    let warm = Job { start_from: Some(body.clone()), ..cold.clone() };
+    let Verdict::Released { body: warm, .. } = run(&warm) else { panic!("it is released") };
+    for example in &cold.examples {
+        let (a, b) = (Fixed::from(body.clone()), Fixed::from(warm.clone()));
+        assert!((a.predict(&example.vector) - b.predict(&example.vector)).abs() < 0.01);
+    }
+}
+
+#[test]
+fn a_live_release_is_the_learner_as_it_stood() {
+    let mut job = job(0.5, 0.9);
+    job.retrain = None;
+    edit(&mut job, |_, example| example.live = if example.label { 0.9 } else { 0.1 });
+    let Verdict::Released { body, report, .. } = run(&job) else { panic!("it is released") };
+    assert_eq!(body, job.live);
+    let bytes = Artifact::new("late", "0a", 3, job.live.clone()).expect("it is in range").to_bytes();
+    assert_eq!((report.digest, report.gate_digest), (Some(Artifact::digest(&bytes)), None));
+}

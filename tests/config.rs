@@ -1,0 +1,308 @@
+//! The pipeline file's reader: broken files against their complete reports, the design's example in full, and no text at
+//! all that makes it panic.
+//!
+//! The reports are golden text beside the files, in `tests/configs/*.txt`. `TIDEMILL_BLESS=1 cargo test --test config`
+//! writes them anew; read the difference before it is committed.
+
+use proptest::prelude::*;
+use std::path::{Path, PathBuf};
+use tidemill::config::spec::{
+    CauseSpec, DeploySpec, DetectorSpec, FeatureKind, Function, LearnerSpec, Metric, Over, PipelineSpec, RetrainSpec,
+};
+use tidemill::config::{ConfigErrors, read};
+use tidemill::launch::graph;
+use tidemill::record::{Kind, Type};
+use tidemill::time::{Span, Time};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs")
+}
+
+/// The files that pipelines here may name.
+fn load(path: &str) -> Result<String, String> {
+    match path {
+        "datasets/flights/carriers.txt" => Ok("UA\nAA\n\nB6\n".into()),
+        "twice.txt" => Ok("a\nb\na\n".into()),
+        "empty.txt" => Ok("\n\n".into()),
+        _ => Err("no such file".into()),
+    }
+}
+
+fn text_of(name: &str) -> String {
+    std::fs::read_to_string(folder().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+fn example() -> String {
+    text_of("flights.toml").replace("\"canary\"", "\"shadow\"")
+}
+
+fn parse(text: &str) -> Result<PipelineSpec, ConfigErrors> {
+    read(text, "flights.toml", &load)
+}
+
+/// Compares with golden text, or writes it.
+fn golden(name: &str, found: &str) -> Result<(), String> {
+    let path = folder().join(name);
+    if std::env::var_os("TIDEMILL_BLESS").is_some() {
+        std::fs::write(&path, found).map_err(|e| format!("{name}: {e}"))?;
+    }
+    let wanted = std::fs::read_to_string(&path).map_err(|e| format!("{name}: {e}"))?;
+    if wanted == found { Ok(()) } else { Err(format!("{name} differs.\nwanted:\n{wanted}\nfound:\n{found}")) }
+}
+
+#[test]
+fn broken_files_are_reported_whole() {
+    let mut faults = Vec::new();
+    let mut seen = 0;
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder()).expect("the folder is there").map(|f| f.expect("an entry").path()).collect();
+    files.sort();
+    for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "toml")) {
+        let stem = file.file_stem().and_then(|s| s.to_str()).expect("a plain name");
+        let name = format!("{stem}.toml");
+        match read(&text_of(&name), &name, &load) {
+            Ok(_) => faults.push(format!("{name}: read without an error")),
+            Err(errors) => faults.extend(golden(&format!("{stem}.txt"), &errors.to_string()).err()),
+        }
+        seen += 1;
+    }
+    assert!(seen >= 8, "only {seen} broken files were found");
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+#[test]
+fn the_example_of_the_design_reads_in_full() {
+    let spec = parse(&example()).expect("the example is right");
+    assert_eq!((spec.name.as_str(), spec.every, spec.tick_records), ("flights", Span::HOUR, 1000));
+    assert_eq!(spec.max_ahead, Span(30 * Span::DAY.0));
+
+    let names: Vec<&str> = spec.sources.iter().map(|s| s.name.value.as_str()).collect();
+    assert_eq!(names, ["departures", "weather", "arrivals", "takeoffs"], "the order of the file, not of the alphabet");
+    let kinds: Vec<Kind> = spec.sources.iter().map(|s| s.kind).collect();
+    assert_eq!(kinds, [Kind::Event, Kind::Table, Kind::Label, Kind::Context]);
+    let departures = &spec.sources[0];
+    let columns: Vec<(&str, Type, bool)> =
+        departures.schema.columns.iter().map(|c| (c.name.as_str(), c.kind, c.nullable)).collect();
+    assert_eq!(columns[0], ("flight_id", Type::Text, false));
+    assert_eq!(columns[3], ("tailnum", Type::Text, true));
+    assert_eq!(columns[5], ("sched_dep", Type::Timestamp, false));
+    assert_eq!(departures.topic, "flights.departures");
+    let arrivals = &spec.sources[2];
+    assert_eq!(arrivals.timeout, Some(Span(2 * Span::DAY.0)));
+    assert_eq!(arrivals.label.as_ref().map(|l| l.value.as_str()), Some("arr_delay > 15"));
+
+    let names: Vec<&str> = spec.features.iter().map(|f| f.name.value.as_str()).collect();
+    assert_eq!(names, ["hour", "wind", "carrier", "late_3h", "queue", "plane", "busy_1h"]);
+    let FeatureKind::OneHot { values, .. } = &spec.features[2].kind else { panic!("{:?}", spec.features[2]) };
+    assert_eq!(values, &["UA", "AA", "B6"]);
+    let FeatureKind::Aggregate { function, argument, by, over } = &spec.features[4].kind else {
+        panic!("{:?}", spec.features[4])
+    };
+    assert_eq!((*function, by[0].value.as_str(), *over), (Function::Mean, "origin", Over::Rows(30)));
+    assert_eq!(argument.value, "least(180, greatest(-20, takeoffs.dep_delay))");
+    assert_eq!(spec.features[4].missing, Some(0.0));
+
+    let model = &spec.model;
+    assert_eq!(model.learner, LearnerSpec::Logistic { learning_rate: 0.01, l2: 0.0 });
+    assert_eq!(model.retrain, Some(RetrainSpec::Logistic { alpha: 1.0, max_iterations: 100 }));
+    assert_eq!(model.metrics.windows, [Span::DAY, Span(7 * Span::DAY.0)]);
+    assert_eq!(model.metrics.names, Metric::ALL.map(|(_, m)| m));
+    assert_eq!(model.triggers.len(), 4);
+    assert!(matches!(&model.triggers[0].cause, CauseSpec::Drift(DetectorSpec::Adwin { delta }) if *delta == 0.002));
+    assert!(matches!(&model.triggers[1].cause, CauseSpec::Degradation { min_labels: 500, .. }));
+    assert!(matches!(&model.triggers[2].cause, CauseSpec::NewData { examples: 50_000 }));
+    assert!(matches!(&model.triggers[3].cause, CauseSpec::Schedule { every } if *every == Span(30 * Span::DAY.0)));
+    assert_eq!((model.train.holdout, model.train.activate_after), (0.2, Span::DAY));
+    assert_eq!(model.deploy, DeploySpec::Shadow);
+}
+
+#[test]
+fn a_place_in_an_expression_is_a_place_in_the_file() {
+    let text = example();
+    let spec = parse(&text).expect("the example is right");
+    for feature in &spec.features {
+        let (FeatureKind::Expression(e) | FeatureKind::Aggregate { argument: e, .. }) = &feature.kind else { continue };
+        assert_eq!(&text[e.span.clone()], e.value, "feature {}", feature.name.value);
+    }
+    // Escapes move the letters: the whole value is pointed at.
+    let escaped = text.replace("\"weather.wind_speed\"", "\"weather\\u002ewind_speed\"");
+    let spec = parse(&escaped).expect("an escaped dot is a dot");
+    let FeatureKind::Expression(e) = &spec.features[1].kind else { panic!("{:?}", spec.features[1]) };
+    assert_eq!((e.value.as_str(), &escaped[e.span.clone()]), ("weather.wind_speed", "\"weather\\u002ewind_speed\""));
+}
+
+/// The example with one line replaced, which must be in it.
+fn with(line: &str, by: &str) -> String {
+    let text = example();
+    assert!(text.contains(line), "`{line}` is in the example");
+    text.replacen(line, by, 1)
+}
+
+#[test]
+fn other_forms_of_the_same_are_read() {
+    let spec = parse(&with("hour      =", "distance = { standardize = \"distance\" }\nhour =")).expect("standardize");
+    assert!(matches!(&spec.features[0].kind, FeatureKind::Standardize { argument } if argument.value == "distance"));
+    let spec = parse(&with(
+        "wind      = \"weather.wind_speed\"",
+        "wind = { lookup = \"weather.wind_speed\", max_age = \"3h\", missing = -1.5, indicator = true }",
+    ))
+    .expect("lookup");
+    assert!(
+        matches!(&spec.features[1].kind, FeatureKind::Lookup { max_age: Some(a), .. } if *a == Span(3 * Span::HOUR.0))
+    );
+    assert_eq!((spec.features[1].missing, spec.features[1].indicator), (Some(-1.5), true));
+    let spec =
+        parse(&with("hour      = \"extract(hour from sched_dep)\"", "hour = { expr = \"tailnum\", slot = false }"));
+    assert!(!spec.expect("expr").features[0].slot);
+    let spec =
+        parse(&with("values = \"datasets/flights/carriers.txt\"", "values = [\"UA\", 7]")).expect("inline values");
+    assert!(matches!(&spec.features[2].kind, FeatureKind::OneHot { values, .. } if values == &["UA", "7"]));
+    let spec =
+        parse(&with("[model.late.metrics]", "[model.late.metrics]\nsince = [2013-04-01, \"2013-05-01T06:00Z\"]"));
+    let since = spec.expect("instants in both forms").model.metrics.since;
+    assert_eq!(since.first(), Time::parse("2013-04-01").as_ref());
+    let spec = parse(&with("retrain = { kind = \"logistic\" }", "retrain = { kind = \"gaussian_nb\" }"));
+    assert_eq!(spec.expect("bayes").model.retrain, Some(RetrainSpec::GaussianNb { var_smoothing: 1e-9 }));
+    let spec = parse(&with("detector = \"adwin\"", "detector = \"psi\"\nwindow = \"3d\"")).expect("psi");
+    assert!(matches!(&spec.model.triggers[0].cause, CauseSpec::Drift(DetectorSpec::Psi { min_events: 1000, .. })));
+    let spec = parse(&with("kind = \"schedule\"\nevery = \"30d\"", "kind = \"manual\"\nat = [2013-08-15, 2013-02-01]"));
+    let CauseSpec::Manual { at } = &spec.expect("manual").model.triggers[3].cause.clone() else { panic!("not manual") };
+    assert!(at.is_sorted(), "{at:?}");
+    let spec = parse(&with("timeout = \"48h\"\n", "")).expect("the timeout has a default");
+    assert_eq!(spec.sources[2].timeout, Some(Span(48 * Span::HOUR.0)));
+}
+
+/// One wrong line is one error, with the words that a person needs.
+#[test]
+fn one_wrong_line_is_one_error() {
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("learning_rate = 0.01", "learning_rate = nan", &["`learning_rate` is nan", "above 0 and at most 100"]),
+        ("learning_rate = 0.01", "learning_rate = 1e999", &["`learning_rate` is 1e999", "allowed: above 0"]),
+        ("learning_rate = 0.01", "learning_rate = \"fast\"", &["must be a number, found a string"]),
+        ("holdout = 0.2", "holdout = 0", &["`holdout` is 0", "above 0 and at most 0.9"]),
+        ("activate_after = \"1d\"", "activate_after = \"30m\"", &["at least `every`, which is 1h"]),
+        ("every = \"30d\"", "every = \"90m\"", &["`every` is 90m", "multiples of `every`, which is 1h"]),
+        ("examples = 50_000", "examples = 5e4", &["`examples` must be a whole number, found a float"]),
+        ("examples = 50_000", "examples = 99999999999999999999999", &["allowed: 1 to 1_000_000_000_000"]),
+        ("metric = \"log_loss\"", "metric = \"logloss\"", &["unknown metric `logloss`", "did you mean `log_loss`?"]),
+        ("detector = \"adwin\"", "detector = \"adwim\"", &["unknown detector `adwim`", "did you mean `adwin`?"]),
+        ("by = \"tailnum\"", "by = \"tail_num\"", &["`by` `tail_num` is no column of the events", "`tailnum`"]),
+        ("\"carrier\", \"origin\"]", "\"carrier\", \"dest\"]", &["slice `dest` is no column of the events", "known: "]),
+        ("\"carrier\", \"origin\"]", "\"carrier\", \"carrier\"]", &["`carrier` stands twice in `slices`"]),
+        ("windows = [\"1d\", \"7d\"]", "windows = [\"1d\", \"1d\"]", &["\"1d\" stands twice in `windows`"]),
+        ("over = \"30 rows\"", "over = \"0 rows\"", &["`over` is \"0 rows\"", "1 to 1_000_000 rows"]),
+        ("over = \"30 rows\"", "over = \"3 hours\"", &["`over` is \"3 hours\", which is no window"]),
+        ("over = \"30 rows\"", "over = \"0h\"", &["`over` is \"0h\", allowed: 1ms to 36500d"]),
+        ("values = \"datasets/flights/carriers.txt\"", "values = \"x.txt\"", &["`x.txt`: no such file"]),
+        ("values = \"datasets/flights/carriers.txt\"", "values = \"twice.txt\"", &["`a` stands twice in `twice.txt`"]),
+        ("values = \"datasets/flights/carriers.txt\"", "values = \"empty.txt\"", &["has 0 values, allowed: 1 to"]),
+        ("by = \"tailnum\", over = \"1d\"", "by = \"tailnum\"", &["missing key `over` in [features.plane]"]),
+        ("arr_delay = \"float\"", "arr_delay = \"flaot\"", &["unknown type `flaot`", "did you mean `float`?"]),
+        (
+            "landed_at = \"timestamp\"",
+            "landed_at = \"timestamp?\"",
+            &["is declared `timestamp?`, allowed: `timestamp`"],
+        ),
+        ("label = \"arr_delay > 15\"\n", "", &["missing key `label` in [source.arrivals]"]),
+        ("schema = { flight_id = \"text\", landed_at", "schema = { flight_id = \"int\", landed_at", &["never meet"]),
+        ("key  = [\"origin\"]", "key = []", &["`key` has 0 columns, allowed: at least one"]),
+        ("[source.takeoffs]", "[source.predictions]", &["topic `flights.predictions` is an output of this pipeline"]),
+        ("name = \"flights\"", "name = \"4 flights\"", &["`4 flights` cannot be the name of a pipeline"]),
+        ("strategy = \"shadow\"", "strategy = \"ab\"", &["`ab` is not in this release", "\"immediate\" or \"shadow\""]),
+        (
+            "[[model.late.trigger]]\nkind = \"drift\"",
+            "[[model.late.triger]]\nkind = \"drift\"",
+            &["did you mean `trigger`?"],
+        ),
+        ("task    = \"binary\"", "task = \"regression\"", &["unknown task `regression`", "known: binary"]),
+        (
+            "wind      = \"weather.wind_speed\"",
+            "wind = { lookup = \"wether.wind_speed\" }",
+            &["did you mean `weather`?"],
+        ),
+        (
+            "wind      = \"weather.wind_speed\"",
+            "wind = { lookup = \"weather.wind\" }",
+            &["no column of table `weather`"],
+        ),
+        ("wind      = \"weather.wind_speed\"", "wind = { mean = \"*\", over = \"1h\" }", &["`*` counts rows"]),
+        ("wind      = \"weather.wind_speed\"", "wind = 3", &["must be an expression in a string, or a table"]),
+        ("wind      = \"weather.wind_speed\"", "wind = \"\"", &["`wind` is empty"]),
+        ("missing = 0", "indicator = true", &["`indicator` needs `missing`"]),
+        ("missing = 0", "missing = inf", &["`missing` is inf, allowed: finite"]),
+        ("margin = 0.0", "margin = 0.0\n[model.other]\ntask = \"binary\"", &["another model, allowed: one for now"]),
+    ];
+    let mut faults = Vec::new();
+    for (line, by, words) in cases {
+        let report = match parse(&with(line, by)) {
+            Ok(_) => "no error at all".to_string(),
+            // The triggers' list is the one case that loses its first line's meaning, not more.
+            Err(errors) if errors.len() == 1 => errors.to_string(),
+            Err(errors) => format!("{} errors:\n{errors}", errors.len()),
+        };
+        let flat: String = report.split_whitespace().collect::<Vec<_>>().join(" ");
+        if flat.contains("errors:") || !words.iter().all(|w| flat.contains(w)) {
+            faults.push(format!("`{by}`: wanted {words:?} in\n{report}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn later_stages_add_to_the_same_report() {
+    let text = example();
+    let spec = parse(&text).expect("the example is right");
+    let mut errors = ConfigErrors::new("dataflows/flights.toml", &text);
+    assert!(errors.is_empty());
+    let FeatureKind::Expression(e) = &spec.features[0].kind else { panic!("{:?}", spec.features[0]) };
+    errors.push("cannot take the hour of a text", e.span.clone(), "cast it to a timestamp");
+    assert_eq!((errors.len(), errors.list()[0].span.clone()), (1, e.span.clone()));
+    golden("later_stage.txt", &errors.to_string()).expect("the report is as agreed");
+    // A terminal gets the same words, in color.
+    assert!(errors.render(true).contains("\u{1b}["));
+}
+
+#[test]
+fn the_graph_is_drawn_as_agreed() {
+    golden("flights.graph.txt", &graph::draw(&parse(&example()).expect("the example is right"))).expect("as agreed");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn no_text_panics(text in "\\PC{0,200}") {
+        if let Err(errors) = parse(&text) {
+            prop_assert!(!errors.is_empty() && !errors.to_string().is_empty());
+        }
+    }
+
+    /// Texts that are nearly right reach further than random ones.
+    #[test]
+    fn no_wound_panics(at in 0usize..3000, cut in 0usize..60, put in "[\\[\\]{}=\"'\\.,#a-z0-9\n\u{e9} ]{0,8}") {
+        let text = example();
+        let mut start = at.min(text.len());
+        while !text.is_char_boundary(start) { start -= 1 }
+        let mut end = (start + cut).min(text.len());
+        while !text.is_char_boundary(end) { end += 1 }
+        let wounded = format!("{}{put}{}", &text[..start], &text[end..]);
+        match parse(&wounded) {
+            Ok(spec) => prop_assert!(!graph::draw(&spec).is_empty()),
+            Err(errors) => prop_assert!(!errors.is_empty() && !errors.to_string().is_empty()),
+        }
+    }
+
+    /// Lines in another order are another file, and still no panic.
+    #[test]
+    fn no_order_of_lines_panics(seed in proptest::collection::vec(0usize..10_000, 80)) {
+        let text = example();
+        let mut lines: Vec<&str> = text.lines().collect();
+        for (i, pick) in seed.iter().enumerate() {
+            let n = lines.len();
+            lines.swap(i % n, pick % n);
+        }
+        if let Err(errors) = parse(&lines.join("\n")) {
+            prop_assert!(!errors.to_string().is_empty());
+        }
+    }
+}
