@@ -9,7 +9,8 @@ use tidemill::broker::BrokerError;
 use tidemill::config::spec::{
     DeploySpec, GateSpec, LearnerSpec, Metric, MetricsSpec, ModelSpec, PipelineSpec, SourceSpec, TrainSpec,
 };
-use tidemill::launch::feed::{FeedError, FeedOptions, Speed, feed};
+use tidemill::launch::args::Speed;
+use tidemill::launch::feed::{FeedError, FeedOptions, feed};
 use tidemill::record::{Key, Kind, Position, Row};
 use tidemill::source::kafka::{Extent, KafkaSource};
 use tidemill::source::{Delivery, Partition};
@@ -47,9 +48,9 @@ fn pipeline(name: &str, sources: Vec<SourceSpec>) -> PipelineSpec {
     }
 }
 
-fn options(ground: &Ground, datasets: &Path, fresh: bool) -> FeedOptions {
-    let (broker, datasets, stop) = (ground.broker.clone(), datasets.to_path_buf(), Arc::default());
-    FeedOptions { broker, datasets, speed: Speed::Max, partitions: 4, fresh, stop }
+fn options(ground: &Ground, folder: &Path, fresh: bool) -> FeedOptions {
+    let (broker, folder, stop) = (ground.broker.clone(), folder.to_path_buf(), Arc::default());
+    FeedOptions { broker, folder, sources: Vec::new(), limit: None, speed: Speed::Max, partitions: 4, fresh, stop }
 }
 
 /// An event in JSON lines, with a bad line in its middle; a table in CSV, with tombstones.
@@ -105,7 +106,7 @@ fn rows(partitions: Vec<Partition>) -> (Vec<Row>, usize) {
 fn a_run_on_topics_reads_what_the_files_say() {
     let Some(ground) = Ground::find("feed") else { return };
     let folder = tempfile::tempdir().unwrap();
-    write_files(&folder.path().join(&ground.prefix));
+    write_files(&folder.path().join("datasets").join(&ground.prefix));
     let topic = |name: &str| format!("{}.{name}", ground.prefix);
     let sources = vec![source("events", Kind::Event, &topic("events")), source("table", Kind::Table, &topic("table"))];
     let spec = pipeline(&ground.prefix, sources);
@@ -116,7 +117,8 @@ fn a_run_on_topics_reads_what_the_files_say() {
     let limit = spec.max_record_bytes;
     let mut files = Vec::new();
     for (index, source) in spec.sources.iter().enumerate() {
-        let paths = tidemill::source::file::default_paths(folder.path(), &spec.name, &source.name.value);
+        let paths =
+            tidemill::source::file::default_paths(&folder.path().join("datasets"), &spec.name, &source.name.value);
         files.extend(tidemill::source::file::open(index as u16, source, &paths, limit, || {}).unwrap());
     }
     let extent = Extent { until_end: true, stop: Arc::default() };
@@ -148,13 +150,23 @@ fn a_run_on_topics_reads_what_the_files_say() {
     assert!(refused.to_string().contains("--fresh") && refused.to_string().contains(&topic("events")), "{refused}");
     feed(&options(&ground, folder.path(), true), &spec).unwrap();
     assert_eq!(ground.messages(&topic("table")).len(), 600);
+
+    // Some of it only.
+    let part = |sources: &[&str], limit| {
+        let sources = sources.iter().map(ToString::to_string).collect();
+        feed(&FeedOptions { sources, limit, ..options(&ground, folder.path(), true) }, &spec)
+    };
+    assert_eq!((part(&["table"], Some(70)).unwrap().records(), ground.messages(&topic("table")).len()), (70, 70));
+    assert_eq!(ground.messages(&topic("events")).len(), 2001, "the other topic is left alone");
+    let told = part(&["tables"], None).unwrap_err().to_string();
+    assert!(told.contains("no source `tables`") && told.contains("events, table"), "{told}");
 }
 
 #[test]
 fn a_feed_that_is_stopped_reports_what_it_sent() {
     let Some(ground) = Ground::find("stopped") else { return };
     let folder = tempfile::tempdir().unwrap();
-    write_files(&folder.path().join(&ground.prefix));
+    write_files(&folder.path().join("datasets").join(&ground.prefix));
     let spec = pipeline(&ground.prefix, vec![source("table", Kind::Table, &format!("{}.table", ground.prefix))]);
     // At once the second record would be due in a hundred years.
     let speed = Speed::Times(1e-6);

@@ -13,7 +13,7 @@ use serde_json::{Map, Number, Value as Json};
 /// What is sent.
 #[derive(Debug, PartialEq)]
 pub(super) struct Message {
-    /// The source, by its place in the pipeline file.
+    /// The source, by its place among those played.
     pub(super) source: u16,
     /// Its event time; of a record that has none, that of the record before it in its file.
     pub(super) time: Time,

@@ -4,7 +4,7 @@
 //! record that is late in its file, or does not decode, follows the one before it. Keeps: a batch a file.
 
 use super::message::{Message, lenient, of_letter, of_row};
-use crate::config::spec::{Format, PipelineSpec, SourceSpec};
+use crate::config::spec::{Format, SourceSpec};
 use crate::record::decode::DELETED;
 use crate::record::{Kind, Row};
 use crate::source::file::{default_paths, format_of, open_one};
@@ -12,7 +12,7 @@ use crate::source::{Delivery, Partition, Record, SourceError};
 use crate::time::Time;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The files being played.
 pub(super) struct Script<'a> {
@@ -36,16 +36,24 @@ struct Reel<'a> {
 
 impl<'a> Script<'a> {
     /// Opens all files, and reads the first record of each.
-    pub(super) fn open(spec: &'a PipelineSpec, datasets: &Path, limit: usize) -> Result<Script<'a>, SourceError> {
+    pub(super) fn open(
+        pipeline: &str,
+        sources: &[&'a SourceSpec],
+        folder: &Path,
+        longest: usize,
+    ) -> Result<Script<'a>, SourceError> {
         let mut script = Script { reels: Vec::new(), heads: BinaryHeap::new() };
-        for (index, source) in spec.sources.iter().enumerate() {
-            let paths = match source.path.is_empty() {
-                true => default_paths(datasets, &spec.name, &source.name.value),
-                false => source.path.clone(),
+        for (index, source) in sources.iter().enumerate() {
+            let paths: Vec<PathBuf> = match source.path.is_empty() {
+                true => default_paths(&folder.join("datasets"), pipeline, &source.name.value),
+                // Standard input is no file of the folder's.
+                false => {
+                    source.path.iter().map(|p| if p == Path::new("-") { p.clone() } else { folder.join(p) }).collect()
+                }
             };
             for (number, path) in paths.iter().enumerate() {
                 let place = (index as u16, u16::try_from(number).unwrap_or(u16::MAX));
-                script.reels.push(Reel::open(source, path, place, limit)?);
+                script.reels.push(Reel::open(source, path, place, longest)?);
             }
         }
         for reel in 0..script.reels.len() {
