@@ -55,7 +55,7 @@ impl Stores {
         };
         let shape = &group.shape;
         let window = self.windows[place].entry(key).or_insert_with(|| Window::new(shape));
-        let mut ask = |window: &mut Window| {
+        let ask = |window: &mut Window| {
             let mut results: SmallVec<[Option<f64>; 4]> = SmallVec::from_elem(None, shape.aggregates());
             window.query(shape, now, time, &mut results);
             Some(Answer { seq, store, found: Found::Window(results) })

@@ -1,10 +1,10 @@
 //! The checked pipeline as the rooms use it.
 
-use crate::config::spec::{CauseSpec, PipelineSpec, SourceSpec};
+use crate::config::spec::{PipelineSpec, SourceSpec};
 use crate::feature::plan::{Fault, FeaturePlan, compile};
 use crate::record::{Kind, Value};
 use crate::time::{Span, Time};
-use crate::trigger::Judge;
+use crate::trigger::check_triggers;
 use compact_str::{CompactString, ToCompactString};
 
 /// Everything about a pipeline that its rooms need, compiled once per process.
@@ -39,7 +39,7 @@ impl Plan {
     /// # Errors
     /// All faults of all expressions and conditions at once.
     pub fn new(spec: PipelineSpec) -> Result<Plan, Vec<Fault>> {
-        let conditions = condition_faults(&spec);
+        let conditions = check_triggers(&spec.model);
         let features = match (compile(&spec), conditions.is_empty()) {
             (Ok(features), true) => features,
             (Ok(_), false) => return Err(conditions),
@@ -98,22 +98,6 @@ pub fn text(value: &Value) -> CompactString {
         Value::Text(t) => t.clone(),
         Value::Timestamp(t) => t.to_compact_string(),
     }
-}
-
-fn condition_faults(spec: &PipelineSpec) -> Vec<Fault> {
-    let model = &spec.model;
-    let Err(found) = Judge::new(&model.name, &model.triggers, &model.metrics.windows) else { return Vec::new() };
-    let placed = |(trigger, fault): (usize, crate::trigger::Fault)| {
-        let text = match &model.triggers[trigger].cause {
-            CauseSpec::Degradation { when, .. } => when.span.clone(),
-            _ => model.triggers[trigger].span.clone(),
-        };
-        // The text of a TOML string starts after its quote.
-        let start = (text.start + 1 + fault.span.start).min(text.end);
-        let span = start..(text.start + 1 + fault.span.end).clamp(start, text.end.max(start));
-        Fault { message: fault.message, span, help: fault.help }
-    };
-    found.into_iter().map(placed).collect()
 }
 
 fn labels(spec: &PipelineSpec) -> Option<&SourceSpec> {

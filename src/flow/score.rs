@@ -7,14 +7,14 @@
 
 use super::agenda::Agenda;
 use super::control::Resolution;
-use super::items::{Answer, Case, CaseKind, Contestant, Found, Mark, Outcome, Scored, Turn};
+use super::items::{Answer, Case, CaseKind, Contestant, Found, Outcome, Scored, Turn};
 use super::lines::{PageWriter, Speaker};
 use super::plan::{Plan, text};
 use crate::config::spec::DeploySpec;
 use crate::feature::program::{Inputs, Memory};
 use crate::model::{Body, Exactness, Fixed, Learner, Majority, NoChange, learner};
 use crate::record::{Key, KeyMap, Value};
-use crate::sink::{Page, Stream};
+use crate::sink::Stream;
 use crate::time::Time;
 use crate::train::{Contestant as Trained, Verdict};
 use compact_str::CompactString;
