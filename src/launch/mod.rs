@@ -1,7 +1,127 @@
-//! The command line: arguments, the pipeline file as a whole, supervision of processes.
+//! The command line: arguments, the pipeline file as a whole, supervision of processes, and what a person is told.
 
 pub mod args;
+mod bar;
 pub mod feed;
 pub mod graph;
 pub mod load;
+mod run;
+mod stop;
+mod summary;
 pub mod supervise;
+
+use args::{CheckArgs, Command, FeedArgs, KafkaArgs, ModelsArgs, ModelsCommand};
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// All went well.
+    Done = 0,
+    /// It failed while running.
+    Failed = 1,
+    /// It was asked wrongly: usage or configuration.
+    Usage = 2,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    if !supervise::tie_to_supervisor() {
+        return ExitCode::from(Exit::Failed as u8);
+    }
+    let args = args::parse();
+    log();
+    let code = match args.command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check(&args) as i32,
+        Command::Feed(args) => play(&args) as i32,
+        Command::Models(args) => models(&args) as i32,
+    };
+    ExitCode::from(u8::try_from(code).unwrap_or(Exit::Failed as u8))
+}
+
+/// Logs go to standard error, `warn` and above unless `TIDEMILL_LOG` says otherwise (as in `info` or `tidemill=debug`).
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TIDEMILL_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}
+
+fn check(args: &CheckArgs) -> Exit {
+    match run::prepare(&args.pipeline) {
+        Ok((_, plan)) => {
+            print!("{}", graph::draw(&plan.spec));
+            let layout = plan.features.program.layout();
+            println!("{} slots, feature schema {}", layout.width(), layout.digest());
+            Exit::Done
+        }
+        Err(message) => usage(&message),
+    }
+}
+
+fn play(args: &FeedArgs) -> Exit {
+    let Some(broker) = broker(&args.kafka) else { return usage("feed needs --kafka BOOTSTRAP, or TIDEMILL_KAFKA") };
+    let (loaded, plan) = match run::prepare(&args.pipeline) {
+        Ok(prepared) => prepared,
+        Err(message) => return usage(&message),
+    };
+    let stop = stop::on_signals();
+    let options = feed::FeedOptions {
+        broker,
+        folder: loaded.folder,
+        sources: args.sources.clone(),
+        limit: args.limit,
+        speed: args.speed,
+        partitions: args.partitions.min(usize::from(u16::MAX)) as u16,
+        fresh: args.fresh,
+        stop,
+    };
+    match feed::feed(&options, &plan.spec) {
+        Ok(report) => {
+            for topic in &report.topics {
+                eprintln!("{topic}");
+            }
+            let all: u64 = report.topics.iter().map(|topic| topic.messages).sum();
+            eprintln!("{all} messages in {:.1} s", report.seconds);
+            Exit::Done
+        }
+        Err(error) => usage(&error.to_string()),
+    }
+}
+
+fn models(args: &ModelsArgs) -> Exit {
+    let shown = match &args.what {
+        ModelsCommand::List { out } => crate::registry::list(out).map(|listings| {
+            let shown = listings.iter().filter_map(|listing| crate::registry::shown_text(listing, None));
+            shown.collect::<Vec<_>>().join("\n")
+        }),
+        ModelsCommand::Show { out, version } => crate::registry::list(out).map(|listings| {
+            let shown = listings.iter().filter_map(|listing| crate::registry::shown_text(listing, Some(*version)));
+            shown.collect::<Vec<_>>().join("\n")
+        }),
+    };
+    match shown {
+        Ok(text) if text.is_empty() => usage("no such version there; see tidemill models list"),
+        Ok(text) => {
+            println!("{text}");
+            Exit::Done
+        }
+        Err(error) => usage(&error.to_string()),
+    }
+}
+
+fn usage(message: &str) -> Exit {
+    eprintln!("{}", message.trim_end());
+    Exit::Usage
+}
+
+fn broker(kafka: &KafkaArgs) -> Option<crate::broker::Broker> {
+    let bootstrap = kafka.bootstrap.as_deref()?;
+    Some(crate::broker::Broker::new(bootstrap, &kafka.properties))
+}
+
