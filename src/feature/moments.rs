@@ -18,7 +18,7 @@ pub const LIMIT: f64 = (1_u64 << 52) as f64;
 /// A number in fixed point (2^-40), rounded half away from zero; `None` if it is NaN or beyond [`LIMIT`].
 #[inline]
 pub(crate) fn fixed(number: f64) -> Option<i128> {
-    if !(number.abs() <= LIMIT) {
+    if number.is_nan() || number.abs() > LIMIT {
         return None;
     }
     let scaled = number * ONE;
@@ -114,8 +114,7 @@ impl Moments {
         let whole = total.div_euclid(count);
         let rest = total - whole * count;
         // sum (x - whole)^2 = sum x^2 - count whole^2 - 2 whole rest, of which nothing was rounded yet.
-        let squares =
-            self.squares.minus(Wide::square(whole).times(self.sum.count)).minus(Wide::from(2 * whole * rest));
+        let squares = self.squares.minus(Wide::square(whole).times(self.sum.count)).minus(Wide::from(2 * whole * rest));
         let (count, rest) = (count as f64, float(rest) / count as f64);
         let variance = squares.float() / count - rest * rest;
         Centre { whole, rest, deviation: variance.max(0.0).sqrt() }

@@ -6,6 +6,7 @@
 
 use super::ring::Ring;
 use super::shape::{Tally, What};
+use crate::config::spec::Function;
 use crate::feature::moments::{Moments, Sum, fixed};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -128,42 +129,51 @@ impl Running {
         result
     }
 
-    fn add(&mut self, tally: Tally, ring: &Ring, rows: Range<u64>) {
-        for value in rows.map(|row| ring.value(row, tally.argument)) {
-            match self {
-                Running::Values(count) => *count += u64::from(!value.is_nan()),
-                Running::Sum(sum) => fixed(value).into_iter().for_each(|v| sum.add(v)),
-                Running::Moments(moments) => fixed(value).into_iter().for_each(|v| moments.add(v)),
-                Running::Best(_) => {}
-            }
+    /// The aggregate's result, once refreshed.
+    #[inline]
+    pub(super) fn result(&self, function: Function, tally: Tally, ring: &Ring) -> Option<f64> {
+        match (self, function) {
+            (Running::Values(count), _) => Some(*count as f64),
+            (Running::Sum(sum), Function::Sum) => sum.sum(),
+            (Running::Sum(sum), _) => sum.mean(),
+            (Running::Moments(moments), Function::Sum) => moments.sum.sum(),
+            (Running::Moments(moments), Function::Mean) => moments.sum.mean(),
+            (Running::Moments(moments), _) => moments.deviation(),
+            (Running::Best(best), _) => best.queue.front().map(|row| ring.value(*row, tally.argument)),
         }
     }
 
+    #[inline]
+    fn add(&mut self, tally: Tally, ring: &Ring, rows: Range<u64>) {
+        let values = rows.map(|row| ring.value(row, tally.argument));
+        match self {
+            Running::Values(count) => *count += values.filter(|v| !v.is_nan()).count() as u64,
+            Running::Sum(sum) => values.filter_map(fixed).for_each(|v| sum.add(v)),
+            Running::Moments(moments) => values.filter_map(fixed).for_each(|v| moments.add(v)),
+            Running::Best(_) => {}
+        }
+    }
+
+    #[inline]
     fn remove(&mut self, tally: Tally, ring: &Ring, rows: Range<u64>) {
-        for value in rows.map(|row| ring.value(row, tally.argument)) {
-            match self {
-                Running::Values(count) => *count -= u64::from(!value.is_nan()),
-                Running::Sum(sum) => fixed(value).into_iter().for_each(|v| sum.remove(v)),
-                Running::Moments(moments) => fixed(value).into_iter().for_each(|v| moments.remove(v)),
-                Running::Best(_) => {}
-            }
+        let values = rows.map(|row| ring.value(row, tally.argument));
+        match self {
+            Running::Values(count) => *count -= values.filter(|v| !v.is_nan()).count() as u64,
+            Running::Sum(sum) => values.filter_map(fixed).for_each(|v| sum.remove(v)),
+            Running::Moments(moments) => values.filter_map(fixed).for_each(|v| moments.remove(v)),
+            Running::Best(_) => {}
         }
     }
 }
 
 impl Best {
-    /// The best row of the window, once refreshed.
-    #[inline]
-    pub(super) fn row(&self) -> Option<u64> {
-        self.queue.front().copied()
-    }
-
     /// Stays empty until it is refreshed: nothing may name a row that is gone.
     fn spoil(&mut self) {
         self.queue.clear();
         self.stale = true;
     }
 
+    #[inline]
     fn append(&mut self, tally: Tally, ring: &Ring, row: u64) {
         let value = ring.value(row, tally.argument);
         if self.stale || value.is_nan() {

@@ -3,8 +3,10 @@
 //! In: the aggregates as they were declared. Out: for each distinct extent (`3h`, `30 rows`) the running results that
 //! its aggregates need, each once: `mean` and `std` of one argument over one extent share their sums.
 
+use super::running::Running;
 use crate::config::spec::{Function, Over};
 use crate::time::Span;
+use std::ops::Range;
 
 /// One aggregate of a window state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +32,8 @@ pub struct WindowShape {
     pub(super) longest: Span,
     /// The longest window by rows, 0 if there is none.
     pub(super) most_rows: usize,
-    /// By argument: whether it goes into sums, which know a greatest magnitude.
-    pub(super) summed: Vec<bool>,
+    /// The arguments that go into sums, which know a greatest magnitude.
+    pub(super) summed: Vec<usize>,
 }
 
 /// One distinct window and what is read from it.
@@ -39,8 +41,20 @@ pub struct WindowShape {
 pub(super) struct Extent {
     pub(super) over: Over,
     /// Its tallies, a range of the shape's.
-    pub(super) tallies: std::ops::Range<usize>,
+    tallies: Range<usize>,
     pub(super) outputs: Vec<Output>,
+}
+
+impl Extent {
+    /// Its tallies with their running results, out of all of the state's.
+    #[inline]
+    pub(super) fn tallies<'a>(
+        &self,
+        shape: &'a WindowShape,
+        running: &'a mut [Running],
+    ) -> impl Iterator<Item = (Tally, &'a mut Running)> {
+        shape.tallies[self.tallies.clone()].iter().copied().zip(&mut running[self.tallies.clone()])
+    }
 }
 
 /// One aggregate's result: where it goes, and from which tally it is read (`None`: the number of rows).
@@ -92,7 +106,7 @@ impl WindowShape {
             tallies: Vec::new(),
             longest: Span(0),
             most_rows: 0,
-            summed: vec![false; arguments],
+            summed: Vec::new(),
         };
         for (n, aggregate) in aggregates.iter().enumerate() {
             assert!(aggregate.argument.is_none_or(|a| a < arguments), "an aggregate's argument is one of the row's");
@@ -142,7 +156,9 @@ impl WindowShape {
                     Function::Max => What::Greatest,
                     Function::Last => What::Newest,
                 };
-                self.summed[argument] |= matches!(what, What::Sum | What::Moments);
+                if matches!(what, What::Sum | What::Moments) && !self.summed.contains(&argument) {
+                    self.summed.push(argument);
+                }
                 let tally = Tally { argument, what };
                 let known = self.tallies[first..].iter().position(|t| *t == tally);
                 known.map_or_else(

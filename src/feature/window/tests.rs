@@ -1,6 +1,7 @@
 //! Against the rule of the module's documentation, word for word, over all rows that are live.
 
 use super::*;
+use crate::config::spec::Function;
 use crate::time::Span;
 use proptest::prelude::*;
 
@@ -30,9 +31,7 @@ impl Naive {
     fn keeps(&self, over: Over, now: i64, row: usize) -> bool {
         match over {
             Over::Time(w) => self.rows[row].0 > now - w.0 - self.slack,
-            Over::Rows(n) => {
-                self.rows[row].0 > now - self.slack || self.newest(n, now - self.slack).contains(&row)
-            }
+            Over::Rows(n) => self.rows[row].0 > now - self.slack || self.newest(n, now - self.slack).contains(&row),
         }
     }
 
@@ -40,9 +39,8 @@ impl Naive {
         // Null stands last among equals.
         self.rows.sort_by_key(|r| (r.0, r.1, r.2.iter().map(|v| v.unwrap_or(i64::MAX)).collect::<Vec<_>>()));
         if self.forgets {
-            let keep: Vec<bool> = (0..self.rows.len())
-                .map(|row| self.aggregates.iter().any(|a| self.keeps(a.over, now, row)))
-                .collect();
+            let keep: Vec<bool> =
+                (0..self.rows.len()).map(|row| self.aggregates.iter().any(|a| self.keeps(a.over, now, row))).collect();
             let mut keep = keep.iter();
             self.rows.retain(|_| *keep.next().unwrap());
         }
@@ -67,8 +65,8 @@ impl Naive {
         let (n, sum) = (values.len() as f64, values.iter().sum::<i64>());
         let squares: i64 = values.iter().map(|v| v * v).sum();
         match aggregate.function {
-            Function::Count => return Some(n),
-            _ if values.is_empty() => return None,
+            Function::Count => Some(n),
+            _ if values.is_empty() => None,
             Function::Sum => Some(sum as f64 / 4.0),
             Function::Mean => Some(sum as f64 / (4.0 * n)),
             Function::Std => Some(((n * squares as f64 - (sum * sum) as f64) / n / n).sqrt() / 4.0),
@@ -81,12 +79,22 @@ impl Naive {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Insert { ahead: i64, order: u64, values: Quarters },
+    Insert {
+        ahead: i64,
+        order: u64,
+        values: Quarters,
+    },
     /// A live row, or (rarely) one that never was.
-    Retract { which: usize, real: bool },
-    Query { ahead: i64 },
+    Retract {
+        which: usize,
+        real: bool,
+    },
+    Query {
+        ahead: i64,
+    },
     /// Out to text and back; dropped if idle.
     Save,
+    Prune,
 }
 
 fn ahead() -> impl Strategy<Value = i64> {
@@ -94,7 +102,8 @@ fn ahead() -> impl Strategy<Value = i64> {
 }
 
 fn a_row() -> impl Strategy<Value = (i64, u64, Quarters)> {
-    let value = || prop_oneof![4 => (-8i64..8).prop_map(Some), 1 => (-4_000_000i64..4_000_000).prop_map(Some), 1 => Just(None)];
+    let value =
+        || prop_oneof![4 => (-8i64..8).prop_map(Some), 1 => (-4_000_000i64..4_000_000).prop_map(Some), 1 => Just(None)];
     (ahead(), 0u64..3, prop::collection::vec(value(), 2))
 }
 
@@ -104,6 +113,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (any::<usize>(), prop::bool::weighted(0.9)).prop_map(|(which, real)| Step::Retract { which, real }),
         5 => ahead().prop_map(|ahead| Step::Query { ahead }),
         1 => Just(Step::Save),
+        1 => Just(Step::Prune),
     ];
     prop::collection::vec(step, 1..150)
 }
@@ -174,6 +184,13 @@ fn compare(steps: Vec<Step>, aggregates: Vec<Aggregate>, slack: i64, forgets: bo
                     );
                 }
             }
+            Step::Prune => {
+                window.prune(&shape, Time(now));
+                if forgets {
+                    naive.forget(now);
+                    assert_eq!(window.rows(), naive.rows.len());
+                }
+            }
             Step::Save => {
                 let text = serde_json::to_string(&window).unwrap();
                 window = serde_json::from_str(&text).unwrap();
@@ -190,7 +207,7 @@ fn compare(steps: Vec<Step>, aggregates: Vec<Aggregate>, slack: i64, forgets: bo
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn is_the_naive_window(steps in steps(), aggregates in aggregates(), slack in slack()) {
@@ -269,5 +286,6 @@ fn memory_is_bounded_by_the_rule() {
     assert!(!window.is_idle(&shape, Time(20_000)));
     let mut out = [None; 2];
     window.query(&shape, Time(20_000), Time(20_000), &mut out);
+    window.prune(&shape, Time(20_000));
     assert_eq!((out, window.rows()), ([None, Some(9_997.0)], 3));
 }
