@@ -71,26 +71,27 @@ pub struct Window {
     ring: Ring,
     /// One a distinct extent; one is the common case, and lies in the same cache lines.
     cursors: SmallVec<[Cursor; 1]>,
-    /// One a tally.
-    running: SmallVec<[Running; 1]>,
 }
 
-/// Which rows the running results of one extent are over: from `start` to the newest.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+/// The running results of one extent, and which rows they are over: from `start` to the newest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Cursor {
     start: u64,
     /// Time windows only: all rows after this instant, and no other, are from `start` on. It never goes back.
     after: Time,
+    /// One a tally.
+    running: SmallVec<[Running; 1]>,
 }
 
 impl Window {
     /// No rows.
     pub fn new(shape: &WindowShape) -> Window {
-        Window {
-            ring: Ring::new(shape.arguments),
-            cursors: SmallVec::from_elem(Cursor { start: 0, after: Time(i64::MIN) }, shape.extents.len()),
-            running: shape.tallies.iter().map(|t| Running::new(t.what)).collect(),
-        }
+        let cursor = |extent: &Extent| Cursor {
+            start: 0,
+            after: Time(i64::MIN),
+            running: extent.tallies.iter().map(|t| Running::new(t.what)).collect(),
+        };
+        Window { ring: Ring::new(shape.arguments), cursors: shape.extents.iter().map(cursor).collect() }
     }
 
     /// Takes a row in; returns how many of its values are null to a sum, mean or deviation, being beyond ±2^52.
@@ -125,12 +126,12 @@ impl Window {
         // A row that the rule forgets is not to be found, and does not come back for one that goes.
         self.prune(shape, now);
         let values: SmallVec<[f64; 4]> = values.iter().copied().map(plain).collect();
-        let Window { ring, cursors, running } = self;
+        let Window { ring, cursors } = self;
         let Some(row) = ring.find(Place { time, order }, &values) else { return false };
         for (extent, cursor) in shape.extents.iter().zip(cursors) {
             let within = row >= cursor.start;
             cursor.start -= u64::from(!within);
-            for (tally, running) in extent.tallies(shape, running) {
+            for (tally, running) in extent.tallies.iter().zip(&mut cursor.running) {
                 if within {
                     running.retract(tally, ring, row);
                 }
@@ -147,7 +148,7 @@ impl Window {
     /// If there is not one place in `out` an aggregate.
     pub fn query(&mut self, shape: &WindowShape, now: Time, time: Time, out: &mut [Option<f64>]) {
         assert!(out.len() == shape.outputs, "a query has one result an aggregate");
-        let Window { ring, cursors, running } = self;
+        let Window { ring, cursors } = self;
         let horizon = now.minus(shape.slack);
         let in_order = ring.newest().is_none_or(|newest| newest <= time);
         for (extent, cursor) in shape.extents.iter().zip(cursors) {
@@ -155,14 +156,14 @@ impl Window {
                 Over::Time(span) => {
                     let after = time.max(horizon).minus(span);
                     if in_order && after >= cursor.after {
-                        advance(shape, extent, cursor, running, ring, after);
+                        advance(extent, cursor, ring, after);
                         None
                     } else {
                         Some(ring.after(after)..ring.after(time))
                     }
                 }
                 Over::Rows(rows) => {
-                    settle(shape, extent, cursor, running, ring, rows);
+                    settle(extent, cursor, ring, rows);
                     (!in_order).then(|| {
                         let start = ring.after(time.max(horizon)).saturating_sub(rows as u64);
                         start.max(ring.first())..ring.after(time)
@@ -171,8 +172,8 @@ impl Window {
             };
             let current = cursor.start..ring.end();
             match wanted {
-                None => answer(shape, extent, running, ring, current, out),
-                Some(wanted) => answer_late(shape, extent, running, ring, &current, wanted, out),
+                None => answer(extent, cursor, ring, current, out),
+                Some(wanted) => answer_late(extent, cursor, ring, &current, wanted, out),
             }
         }
     }
@@ -199,39 +200,39 @@ impl Window {
     }
 
     fn enter_newest(&mut self, shape: &WindowShape, time: Time, row: u64) {
-        let Window { ring, cursors, running } = self;
+        let Window { ring, cursors } = self;
         for (extent, cursor) in shape.extents.iter().zip(cursors) {
             if matches!(extent.over, Over::Time(_)) && time <= cursor.after {
                 cursor.start = row + 1;
                 continue;
             }
-            for (tally, running) in extent.tallies(shape, running) {
+            for (tally, running) in extent.tallies.iter().zip(&mut cursor.running) {
                 running.append(tally, ring, row);
             }
-            limit(shape, extent, cursor, running, ring);
+            limit(extent, cursor, ring);
         }
     }
 
     fn enter_between(&mut self, shape: &WindowShape, time: Time, row: u64) {
-        let Window { ring, cursors, running } = self;
+        let Window { ring, cursors } = self;
         for (extent, cursor) in shape.extents.iter().zip(cursors) {
             let within = match extent.over {
                 Over::Time(_) => time > cursor.after,
                 Over::Rows(_) => row >= cursor.start,
             };
             cursor.start += u64::from(!within);
-            for (tally, running) in extent.tallies(shape, running) {
+            for (tally, running) in extent.tallies.iter().zip(&mut cursor.running) {
                 running.move_up(row);
                 if within {
                     running.insert(tally, ring, row);
                 }
             }
-            limit(shape, extent, cursor, running, ring);
+            limit(extent, cursor, ring);
         }
     }
 
     fn forget(&mut self, shape: &WindowShape, horizon: Time) {
-        let Window { ring, cursors, running } = self;
+        let Window { ring, cursors } = self;
         let (oldest, most) = (horizon.minus(shape.longest), shape.most_rows as u64);
         // A row goes if enough newer ones are at or before the horizon; rows are sorted, so one look tells.
         let goes = |ring: &Ring, row: u64| {
@@ -242,7 +243,7 @@ impl Window {
         }
         for (extent, cursor) in shape.extents.iter().zip(&mut *cursors) {
             if let Over::Time(span) = extent.over {
-                advance(shape, extent, cursor, running, ring, horizon.minus(span));
+                advance(extent, cursor, ring, horizon.minus(span));
             }
         }
         while ring.first() < ring.end() && goes(ring, ring.first()) {
@@ -254,28 +255,21 @@ impl Window {
 
 /// A window by rows has not more than its rows.
 #[inline]
-fn limit(shape: &WindowShape, extent: &Extent, cursor: &mut Cursor, running: &mut [Running], ring: &Ring) {
+fn limit(extent: &Extent, cursor: &mut Cursor, ring: &Ring) {
     if let Over::Rows(rows) = extent.over {
         let start = ring.end().saturating_sub(rows as u64);
         if start > cursor.start {
-            evict(shape, extent, cursor, running, ring, start);
+            evict(extent, cursor, ring, start);
         }
     }
 }
 
 /// A window by rows has all of its rows again, after retractions.
 #[inline]
-fn settle(
-    shape: &WindowShape,
-    extent: &Extent,
-    cursor: &mut Cursor,
-    running: &mut [Running],
-    ring: &Ring,
-    rows: usize,
-) {
+fn settle(extent: &Extent, cursor: &mut Cursor, ring: &Ring, rows: usize) {
     let start = ring.end().saturating_sub(rows as u64).max(ring.first());
     if start < cursor.start {
-        for (tally, running) in extent.tallies(shape, running) {
+        for (tally, running) in extent.tallies.iter().zip(&mut cursor.running) {
             running.readmit(tally, ring, start..cursor.start);
         }
         cursor.start = start;
@@ -284,48 +278,34 @@ fn settle(
 
 /// Moves a time window on, to the rows after an instant.
 #[inline]
-fn advance(
-    shape: &WindowShape,
-    extent: &Extent,
-    cursor: &mut Cursor,
-    running: &mut [Running],
-    ring: &Ring,
-    after: Time,
-) {
+fn advance(extent: &Extent, cursor: &mut Cursor, ring: &Ring, after: Time) {
     cursor.after = cursor.after.max(after);
     let (mut start, end) = (cursor.start, ring.end());
     while start < end && ring.time(start) <= after {
         start += 1;
     }
     if start > cursor.start {
-        evict(shape, extent, cursor, running, ring, start);
+        evict(extent, cursor, ring, start);
     }
 }
 
 #[inline]
-fn evict(shape: &WindowShape, extent: &Extent, cursor: &mut Cursor, running: &mut [Running], ring: &Ring, start: u64) {
-    for (tally, running) in extent.tallies(shape, running) {
+fn evict(extent: &Extent, cursor: &mut Cursor, ring: &Ring, start: u64) {
+    for (tally, running) in extent.tallies.iter().zip(&mut cursor.running) {
         running.evict(tally, ring, cursor.start..start);
     }
     cursor.start = start;
 }
 
 #[inline]
-fn answer(
-    shape: &WindowShape,
-    extent: &Extent,
-    running: &mut [Running],
-    ring: &Ring,
-    window: Range<u64>,
-    out: &mut [Option<f64>],
-) {
+fn answer(extent: &Extent, cursor: &mut Cursor, ring: &Ring, window: Range<u64>, out: &mut [Option<f64>]) {
     for output in &extent.outputs {
         out[output.place] = match output.tally {
             None => Some((window.end - window.start) as f64),
             Some(n) => {
-                let tally = shape.tallies[n];
-                running[n].refresh(tally, ring, window.clone());
-                running[n].result(output.function, tally, ring)
+                let tally = &extent.tallies[n];
+                cursor.running[n].refresh(tally, ring, window.clone());
+                cursor.running[n].result(output.function, tally, ring)
             }
         };
     }
@@ -333,9 +313,8 @@ fn answer(
 
 /// The same for a window that is not the current one, which stays as it is.
 fn answer_late(
-    shape: &WindowShape,
     extent: &Extent,
-    running: &[Running],
+    cursor: &Cursor,
     ring: &Ring,
     current: &Range<u64>,
     wanted: Range<u64>,
@@ -346,8 +325,8 @@ fn answer_late(
         out[output.place] = match output.tally {
             None => Some((wanted.end - wanted.start) as f64),
             Some(n) => {
-                let tally = shape.tallies[n];
-                let over = running[n].over(tally, ring, current, wanted.clone());
+                let tally = &extent.tallies[n];
+                let over = cursor.running[n].over(tally, ring, current, wanted.clone());
                 over.result(output.function, tally, ring)
             }
         };

@@ -40,7 +40,7 @@ impl Running {
 
     /// Takes in the newest row of the ring.
     #[inline]
-    pub(super) fn append(&mut self, tally: Tally, ring: &Ring, row: u64) {
+    pub(super) fn append(&mut self, tally: &Tally, ring: &Ring, row: u64) {
         match self {
             Running::Best(best) => best.append(tally, ring, row),
             _ => self.add(tally, ring, row..row + 1),
@@ -48,7 +48,7 @@ impl Running {
     }
 
     /// Takes in a row that was put between others of the ring.
-    pub(super) fn insert(&mut self, tally: Tally, ring: &Ring, row: u64) {
+    pub(super) fn insert(&mut self, tally: &Tally, ring: &Ring, row: u64) {
         match self {
             Running::Best(best) => best.insert(tally, ring, row),
             _ => self.add(tally, ring, row..row + 1),
@@ -57,7 +57,7 @@ impl Running {
 
     /// Lets the oldest rows of the window go; they are still in the ring.
     #[inline]
-    pub(super) fn evict(&mut self, tally: Tally, ring: &Ring, rows: Range<u64>) {
+    pub(super) fn evict(&mut self, tally: &Tally, ring: &Ring, rows: Range<u64>) {
         match self {
             Running::Best(best) => {
                 while best.queue.front().is_some_and(|row| *row < rows.end) {
@@ -69,7 +69,7 @@ impl Running {
     }
 
     /// Takes rows back in at the old end of the window.
-    pub(super) fn readmit(&mut self, tally: Tally, ring: &Ring, rows: Range<u64>) {
+    pub(super) fn readmit(&mut self, tally: &Tally, ring: &Ring, rows: Range<u64>) {
         match self {
             Running::Best(best) => best.spoil(),
             _ => self.add(tally, ring, rows),
@@ -77,7 +77,7 @@ impl Running {
     }
 
     /// Lets any row of the window go; it is still in the ring.
-    pub(super) fn retract(&mut self, tally: Tally, ring: &Ring, row: u64) {
+    pub(super) fn retract(&mut self, tally: &Tally, ring: &Ring, row: u64) {
         match self {
             Running::Best(best) if best.queue.binary_search(&row).is_ok() => best.spoil(),
             Running::Best(_) => {}
@@ -101,7 +101,7 @@ impl Running {
 
     /// Makes the result right again after retractions; `window` is all rows that it is over.
     #[inline]
-    pub(super) fn refresh(&mut self, tally: Tally, ring: &Ring, window: Range<u64>) {
+    pub(super) fn refresh(&mut self, tally: &Tally, ring: &Ring, window: Range<u64>) {
         if let Running::Best(best) = self
             && best.stale
         {
@@ -110,7 +110,7 @@ impl Running {
     }
 
     /// What the result would be over `wanted`, while it is over `current`, which ends where the ring ends.
-    pub(super) fn over(&self, tally: Tally, ring: &Ring, current: &Range<u64>, wanted: Range<u64>) -> Running {
+    pub(super) fn over(&self, tally: &Tally, ring: &Ring, current: &Range<u64>, wanted: Range<u64>) -> Running {
         let mut result = match self {
             Running::Best(best) => {
                 let queue = best.best_of(tally, ring, current.start, wanted).into_iter().collect();
@@ -131,7 +131,7 @@ impl Running {
 
     /// The aggregate's result, once refreshed.
     #[inline]
-    pub(super) fn result(&self, function: Function, tally: Tally, ring: &Ring) -> Option<f64> {
+    pub(super) fn result(&self, function: Function, tally: &Tally, ring: &Ring) -> Option<f64> {
         match (self, function) {
             (Running::Values(count), _) => Some(*count as f64),
             (Running::Sum(sum), Function::Sum) => sum.sum(),
@@ -144,7 +144,7 @@ impl Running {
     }
 
     #[inline]
-    fn add(&mut self, tally: Tally, ring: &Ring, rows: Range<u64>) {
+    fn add(&mut self, tally: &Tally, ring: &Ring, rows: Range<u64>) {
         let values = rows.map(|row| ring.value(row, tally.argument));
         match self {
             Running::Values(count) => *count += values.filter(|v| !v.is_nan()).count() as u64,
@@ -155,7 +155,7 @@ impl Running {
     }
 
     #[inline]
-    fn remove(&mut self, tally: Tally, ring: &Ring, rows: Range<u64>) {
+    fn remove(&mut self, tally: &Tally, ring: &Ring, rows: Range<u64>) {
         let values = rows.map(|row| ring.value(row, tally.argument));
         match self {
             Running::Values(count) => *count -= values.filter(|v| !v.is_nan()).count() as u64,
@@ -174,7 +174,7 @@ impl Best {
     }
 
     #[inline]
-    fn append(&mut self, tally: Tally, ring: &Ring, row: u64) {
+    fn append(&mut self, tally: &Tally, ring: &Ring, row: u64) {
         let value = ring.value(row, tally.argument);
         if self.stale || value.is_nan() {
             return;
@@ -185,7 +185,7 @@ impl Best {
         self.queue.push_back(row);
     }
 
-    fn insert(&mut self, tally: Tally, ring: &Ring, row: u64) {
+    fn insert(&mut self, tally: &Tally, ring: &Ring, row: u64) {
         let value = ring.value(row, tally.argument);
         if self.stale || value.is_nan() {
             return;
@@ -200,7 +200,7 @@ impl Best {
         self.queue.insert(behind - beaten, row);
     }
 
-    fn rebuild(&mut self, tally: Tally, ring: &Ring, window: Range<u64>) {
+    fn rebuild(&mut self, tally: &Tally, ring: &Ring, window: Range<u64>) {
         self.queue.clear();
         self.stale = false;
         for row in window.rev() {
@@ -216,7 +216,7 @@ impl Best {
     }
 
     /// The best row of `wanted`, while the queue is over the rows from `start` to the ring's end.
-    fn best_of(&self, tally: Tally, ring: &Ring, start: u64, wanted: Range<u64>) -> Option<u64> {
+    fn best_of(&self, tally: &Tally, ring: &Ring, start: u64, wanted: Range<u64>) -> Option<u64> {
         let queued = self.queue.partition_point(|row| *row < wanted.start);
         let mut best = self.queue.get(queued).copied().filter(|row| !self.stale && *row < wanted.end);
         // What is best up to the ring's end is so up to an earlier end, so only rows before `start` can be better.

@@ -3,10 +3,8 @@
 //! In: the aggregates as they were declared. Out: for each distinct extent (`3h`, `30 rows`) the running results that
 //! its aggregates need, each once: `mean` and `std` of one argument over one extent share their sums.
 
-use super::running::Running;
 use crate::config::spec::{Function, Over};
 use crate::time::Span;
-use std::ops::Range;
 
 /// One aggregate of a window state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +25,6 @@ pub struct WindowShape {
     pub(super) outputs: usize,
     pub(super) slack: Span,
     pub(super) extents: Vec<Extent>,
-    pub(super) tallies: Vec<Tally>,
     /// The longest time window, 0 if there is none.
     pub(super) longest: Span,
     /// The longest window by rows, 0 if there is none.
@@ -40,24 +37,12 @@ pub struct WindowShape {
 #[derive(Clone, Debug)]
 pub(super) struct Extent {
     pub(super) over: Over,
-    /// Its tallies, a range of the shape's.
-    tallies: Range<usize>,
+    /// What it maintains.
+    pub(super) tallies: Vec<Tally>,
     pub(super) outputs: Vec<Output>,
 }
 
-impl Extent {
-    /// Its tallies with their running results, out of all of the state's.
-    #[inline]
-    pub(super) fn tallies<'a>(
-        &self,
-        shape: &'a WindowShape,
-        running: &'a mut [Running],
-    ) -> impl Iterator<Item = (Tally, &'a mut Running)> {
-        shape.tallies[self.tallies.clone()].iter().copied().zip(&mut running[self.tallies.clone()])
-    }
-}
-
-/// One aggregate's result: where it goes, and from which tally it is read (`None`: the number of rows).
+/// One aggregate's result: where it goes, and from which of the extent's tallies it is read (`None`: the number of rows).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Output {
     pub(super) place: usize,
@@ -103,7 +88,6 @@ impl WindowShape {
             outputs: aggregates.len(),
             slack,
             extents: Vec::new(),
-            tallies: Vec::new(),
             longest: Span(0),
             most_rows: 0,
             summed: Vec::new(),
@@ -142,10 +126,9 @@ impl WindowShape {
     }
 
     fn add_extent(&mut self, over: Over, aggregates: &[Aggregate]) {
-        let first = self.tallies.len();
         let mine = || aggregates.iter().enumerate().filter(|(_, a)| a.over == over);
         let deviates = |argument| mine().any(|(_, a)| a.function == Function::Std && a.argument == Some(argument));
-        let mut outputs = Vec::new();
+        let (mut tallies, mut outputs) = (Vec::new(), Vec::new());
         for (place, aggregate) in mine() {
             let tally = aggregate.argument.map(|argument| {
                 let what = match aggregate.function {
@@ -160,17 +143,13 @@ impl WindowShape {
                     self.summed.push(argument);
                 }
                 let tally = Tally { argument, what };
-                let known = self.tallies[first..].iter().position(|t| *t == tally);
-                known.map_or_else(
-                    || {
-                        self.tallies.push(tally);
-                        self.tallies.len() - 1
-                    },
-                    |n| first + n,
-                )
+                tallies.iter().position(|t| *t == tally).unwrap_or_else(|| {
+                    tallies.push(tally);
+                    tallies.len() - 1
+                })
             });
             outputs.push(Output { place, function: aggregate.function, tally });
         }
-        self.extents.push(Extent { over, tallies: first..self.tallies.len(), outputs });
+        self.extents.push(Extent { over, tallies, outputs });
     }
 }
