@@ -18,7 +18,7 @@ pub const LIMIT: f64 = (1_u64 << 52) as f64;
 /// A number in fixed point (2^-40), rounded half away from zero; `None` if it is NaN or beyond [`LIMIT`].
 #[inline]
 pub(crate) fn fixed(number: f64) -> Option<i128> {
-    if !(number.abs() <= LIMIT) {
+    if number.is_nan() || number.abs() > LIMIT {
         return None;
     }
     let scaled = number * ONE;

@@ -13,8 +13,8 @@
 //! what is left. `count(*)` counts rows; the others skip null values. Of no value: `count` is 0, the rest null.
 //! `std` is that of the population; `last` is the value of the newest row that has one.
 //!
-//! **Forgetting** is a rule, not an event: it is applied at each call from that call's `now`, so results depend only on
-//! the calls, never on when memory is reclaimed, and queries change no later result. A row that was forgotten by all
+//! **Forgetting** is a rule, not an event: it holds at each call from that call's `now`, so results depend only on the
+//! calls, never on when memory is reclaimed, and queries change no later result. A row that was forgotten by all
 //! aggregates of the shape is gone for good: retracting it says so, and retracting one of the N newest rows at or before
 //! `now - slack` does not bring an older one back.
 //!
@@ -37,12 +37,12 @@ mod tests;
 pub use shape::{Aggregate, WindowShape};
 
 use super::moments::LIMIT;
-use crate::config::spec::{Function, Over};
+use crate::config::spec::Over;
 use crate::time::Time;
 use ring::{Place, Ring};
 use running::Running;
 use serde::{Deserialize, Serialize};
-use shape::{Extent, Output};
+use shape::Extent;
 use smallvec::SmallVec;
 use std::ops::Range;
 
@@ -69,28 +69,29 @@ use std::ops::Range;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Window {
     ring: Ring,
-    /// One a distinct extent.
-    cursors: Box<[Cursor]>,
-    /// One a tally.
-    running: Box<[Running]>,
+    /// One a distinct extent; one is the common case, and lies in the same cache lines.
+    cursors: SmallVec<[Cursor; 1]>,
 }
 
-/// Which rows the running results of one extent are over: from `start` to the newest.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+/// The running results of one extent, and which rows they are over: from `start` to the newest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Cursor {
     start: u64,
     /// Time windows only: all rows after this instant, and no other, are from `start` on. It never goes back.
     after: Time,
+    /// One a tally.
+    running: SmallVec<[Running; 1]>,
 }
 
 impl Window {
     /// No rows.
     pub fn new(shape: &WindowShape) -> Window {
-        Window {
-            ring: Ring::new(shape.arguments),
-            cursors: vec![Cursor { start: 0, after: Time(i64::MIN) }; shape.extents.len()].into(),
-            running: shape.tallies.iter().map(|t| Running::new(t.what)).collect(),
-        }
+        let cursor = |extent: &Extent| Cursor {
+            start: 0,
+            after: Time(i64::MIN),
+            running: extent.tallies.iter().map(|t| Running::new(t.what)).collect(),
+        };
+        Window { ring: Ring::new(shape.arguments), cursors: shape.extents.iter().map(cursor).collect() }
     }
 
     /// Takes a row in; returns how many of its values are null to a sum, mean or deviation, being beyond ±2^52.
@@ -98,16 +99,21 @@ impl Window {
     /// # Panics
     /// If there is not one value an argument.
     pub fn insert(&mut self, shape: &WindowShape, now: Time, time: Time, order: u64, values: &[Option<f64>]) -> usize {
+        assert!(values.len() == shape.arguments, "a row has one value an argument");
         self.prune(shape, now);
-        let values = plain(shape, values);
-        let beyond = values.iter().zip(&shape.summed).filter(|(v, summed)| **summed && v.abs() > LIMIT).count();
-        let row = self.ring.insert(Place { time, order }, &values);
-        if row + 1 == self.ring.end() {
+        let beyond = shape.summed.iter().filter(|a| plain(values[**a]).abs() > LIMIT).count();
+        if shape.most_rows == 0 && time <= now.minus(shape.slack).minus(shape.longest) {
+            return beyond;
+        }
+        let place = Place { time, order };
+        if self.ring.would_be_newest(place) {
+            let row = self.ring.push(place, values.iter().copied().map(plain));
             self.enter_newest(shape, time, row);
         } else {
+            let values: SmallVec<[f64; 4]> = values.iter().copied().map(plain).collect();
+            let row = self.ring.insert(place, &values);
             self.enter_between(shape, time, row);
         }
-        self.prune(shape, now);
         beyond
     }
 
@@ -116,19 +122,23 @@ impl Window {
     /// # Panics
     /// If there is not one value an argument.
     pub fn retract(&mut self, shape: &WindowShape, now: Time, time: Time, order: u64, values: &[Option<f64>]) -> bool {
+        assert!(values.len() == shape.arguments, "a row has one value an argument");
+        // A row that the rule forgets is not to be found, and does not come back for one that goes.
         self.prune(shape, now);
-        let Some(row) = self.ring.find(Place { time, order }, &plain(shape, values)) else { return false };
-        for (extent, cursor) in shape.extents.iter().zip(&mut self.cursors) {
+        let values: SmallVec<[f64; 4]> = values.iter().copied().map(plain).collect();
+        let Window { ring, cursors } = self;
+        let Some(row) = ring.find(Place { time, order }, &values) else { return false };
+        for (extent, cursor) in shape.extents.iter().zip(cursors) {
             let within = row >= cursor.start;
             cursor.start -= u64::from(!within);
-            for n in extent.tallies.clone() {
+            for (tally, running) in extent.tallies.iter().zip(&mut cursor.running) {
                 if within {
-                    self.running[n].retract(shape.tallies[n], &self.ring, row);
+                    running.retract(tally, ring, row);
                 }
-                self.running[n].move_down(row);
+                running.move_down(row);
             }
         }
-        self.ring.remove(row);
+        ring.remove(row);
         true
     }
 
@@ -138,32 +148,32 @@ impl Window {
     /// If there is not one place in `out` an aggregate.
     pub fn query(&mut self, shape: &WindowShape, now: Time, time: Time, out: &mut [Option<f64>]) {
         assert!(out.len() == shape.outputs, "a query has one result an aggregate");
-        self.prune(shape, now);
+        let Window { ring, cursors } = self;
         let horizon = now.minus(shape.slack);
-        let in_order = self.ring.newest().is_none_or(|newest| newest <= time);
-        for (n, extent) in shape.extents.iter().enumerate() {
+        let in_order = ring.newest().is_none_or(|newest| newest <= time);
+        for (extent, cursor) in shape.extents.iter().zip(cursors) {
             let wanted = match extent.over {
                 Over::Time(span) => {
                     let after = time.max(horizon).minus(span);
-                    if in_order && after >= self.cursors[n].after {
-                        self.advance(shape, n, after);
+                    if in_order && after >= cursor.after {
+                        advance(extent, cursor, ring, after);
                         None
                     } else {
-                        Some(self.ring.after(after)..self.ring.after(time))
+                        Some(ring.after(after)..ring.after(time))
                     }
                 }
                 Over::Rows(rows) => {
-                    self.settle(shape, n, rows);
+                    settle(extent, cursor, ring, rows);
                     (!in_order).then(|| {
-                        let end = self.ring.after(time.max(horizon));
-                        end.saturating_sub(rows as u64).max(self.ring.first())..self.ring.after(time)
+                        let start = ring.after(time.max(horizon)).saturating_sub(rows as u64);
+                        start.max(ring.first())..ring.after(time)
                     })
                 }
             };
-            let current = self.cursors[n].start..self.ring.end();
+            let current = cursor.start..ring.end();
             match wanted {
-                None => self.answer(shape, extent, current, out),
-                Some(wanted) => self.answer_late(shape, extent, &current, wanted, out),
+                None => answer(extent, cursor, ring, current, out),
+                Some(wanted) => answer_late(extent, cursor, ring, &current, wanted, out),
             }
         }
     }
@@ -174,164 +184,157 @@ impl Window {
         self.ring.newest().is_none_or(|newest| shape.most_rows == 0 && newest <= oldest)
     }
 
+    /// Reclaims the memory of what the rule forgets; changes no answer. Rows that come do so too, queries do not.
+    #[inline]
+    pub fn prune(&mut self, shape: &WindowShape, now: Time) {
+        let horizon = now.minus(shape.slack);
+        // The rows that go are always the oldest.
+        if self.ring.oldest().is_some_and(|oldest| oldest <= horizon.minus(shape.longest)) {
+            self.forget(shape, horizon);
+        }
+    }
+
     /// How many rows are in memory.
     pub fn rows(&self) -> usize {
         self.ring.len()
     }
 
     fn enter_newest(&mut self, shape: &WindowShape, time: Time, row: u64) {
-        for (n, extent) in shape.extents.iter().enumerate() {
-            if matches!(extent.over, Over::Time(_)) && time <= self.cursors[n].after {
-                self.cursors[n].start = row + 1;
+        let Window { ring, cursors } = self;
+        for (extent, cursor) in shape.extents.iter().zip(cursors) {
+            if matches!(extent.over, Over::Time(_)) && time <= cursor.after {
+                cursor.start = row + 1;
                 continue;
             }
-            for n in extent.tallies.clone() {
-                self.running[n].append(shape.tallies[n], &self.ring, row);
+            for (tally, running) in extent.tallies.iter().zip(&mut cursor.running) {
+                running.append(tally, ring, row);
             }
-            self.limit(shape, n);
+            limit(extent, cursor, ring);
         }
     }
 
     fn enter_between(&mut self, shape: &WindowShape, time: Time, row: u64) {
-        for (n, extent) in shape.extents.iter().enumerate() {
+        let Window { ring, cursors } = self;
+        for (extent, cursor) in shape.extents.iter().zip(cursors) {
             let within = match extent.over {
-                Over::Time(_) => time > self.cursors[n].after,
-                Over::Rows(_) => row >= self.cursors[n].start,
+                Over::Time(_) => time > cursor.after,
+                Over::Rows(_) => row >= cursor.start,
             };
-            self.cursors[n].start += u64::from(!within);
-            for n in extent.tallies.clone() {
-                self.running[n].move_up(row);
+            cursor.start += u64::from(!within);
+            for (tally, running) in extent.tallies.iter().zip(&mut cursor.running) {
+                running.move_up(row);
                 if within {
-                    self.running[n].insert(shape.tallies[n], &self.ring, row);
+                    running.insert(tally, ring, row);
                 }
             }
-            self.limit(shape, n);
-        }
-    }
-
-    /// A window by rows has not more than its rows.
-    fn limit(&mut self, shape: &WindowShape, extent: usize) {
-        if let Over::Rows(rows) = shape.extents[extent].over {
-            let start = self.ring.end().saturating_sub(rows as u64);
-            if start > self.cursors[extent].start {
-                self.evict(shape, extent, start);
-            }
-        }
-    }
-
-    /// A window by rows has all of its rows again, after retractions.
-    fn settle(&mut self, shape: &WindowShape, extent: usize, rows: usize) {
-        let start = self.ring.end().saturating_sub(rows as u64).max(self.ring.first());
-        let regained = start..self.cursors[extent].start;
-        if !regained.is_empty() {
-            for n in shape.extents[extent].tallies.clone() {
-                self.running[n].readmit(shape.tallies[n], &self.ring, regained.clone());
-            }
-            self.cursors[extent].start = start;
-        }
-    }
-
-    /// Moves a time window on, to the rows after an instant.
-    fn advance(&mut self, shape: &WindowShape, extent: usize, after: Time) {
-        let cursor = &mut self.cursors[extent];
-        cursor.after = cursor.after.max(after);
-        let (mut start, end) = (cursor.start, self.ring.end());
-        while start < end && self.ring.time(start) <= after {
-            start += 1;
-        }
-        if start > self.cursors[extent].start {
-            self.evict(shape, extent, start);
-        }
-    }
-
-    fn evict(&mut self, shape: &WindowShape, extent: usize, start: u64) {
-        for n in shape.extents[extent].tallies.clone() {
-            self.running[n].evict(shape.tallies[n], &self.ring, self.cursors[extent].start..start);
-        }
-        self.cursors[extent].start = start;
-    }
-
-    /// Reclaims the rows that the rule forgets; these are always the oldest.
-    #[inline]
-    fn prune(&mut self, shape: &WindowShape, now: Time) {
-        let horizon = now.minus(shape.slack);
-        if self.ring.oldest().is_some_and(|oldest| oldest <= horizon.minus(shape.longest)) {
-            self.forget(shape, horizon);
+            limit(extent, cursor, ring);
         }
     }
 
     fn forget(&mut self, shape: &WindowShape, horizon: Time) {
-        for (n, extent) in shape.extents.iter().enumerate() {
+        let Window { ring, cursors } = self;
+        let (oldest, most) = (horizon.minus(shape.longest), shape.most_rows as u64);
+        // A row goes if enough newer ones are at or before the horizon; rows are sorted, so one look tells.
+        let goes = |ring: &Ring, row: u64| {
+            ring.time(row) <= oldest && (most == 0 || row + most < ring.end() && ring.time(row + most) <= horizon)
+        };
+        if !goes(ring, ring.first()) {
+            return;
+        }
+        for (extent, cursor) in shape.extents.iter().zip(&mut *cursors) {
             if let Over::Time(span) = extent.over {
-                self.advance(shape, n, horizon.minus(span));
+                advance(extent, cursor, ring, horizon.minus(span));
             }
         }
-        let oldest = horizon.minus(shape.longest);
-        let most = shape.most_rows as u64;
-        while self.ring.oldest().is_some_and(|time| time <= oldest) {
-            // Enough newer ones at or before the horizon; rows are sorted, so one look tells.
-            let kept_for_rows =
-                self.ring.first() + most >= self.ring.end() || self.ring.time(self.ring.first() + most) > horizon;
-            if most > 0 && kept_for_rows {
-                return;
+        while ring.first() < ring.end() && goes(ring, ring.first()) {
+            debug_assert!(cursors.iter().all(|c| c.start > ring.first()), "a forgotten row is in no window");
+            ring.remove_oldest();
+        }
+    }
+}
+
+/// A window by rows has not more than its rows.
+#[inline]
+fn limit(extent: &Extent, cursor: &mut Cursor, ring: &Ring) {
+    if let Over::Rows(rows) = extent.over {
+        let start = ring.end().saturating_sub(rows as u64);
+        if start > cursor.start {
+            evict(extent, cursor, ring, start);
+        }
+    }
+}
+
+/// A window by rows has all of its rows again, after retractions.
+#[inline]
+fn settle(extent: &Extent, cursor: &mut Cursor, ring: &Ring, rows: usize) {
+    let start = ring.end().saturating_sub(rows as u64).max(ring.first());
+    if start < cursor.start {
+        for (tally, running) in extent.tallies.iter().zip(&mut cursor.running) {
+            running.readmit(tally, ring, start..cursor.start);
+        }
+        cursor.start = start;
+    }
+}
+
+/// Moves a time window on, to the rows after an instant.
+#[inline]
+fn advance(extent: &Extent, cursor: &mut Cursor, ring: &Ring, after: Time) {
+    cursor.after = cursor.after.max(after);
+    let (mut start, end) = (cursor.start, ring.end());
+    while start < end && ring.time(start) <= after {
+        start += 1;
+    }
+    if start > cursor.start {
+        evict(extent, cursor, ring, start);
+    }
+}
+
+#[inline]
+fn evict(extent: &Extent, cursor: &mut Cursor, ring: &Ring, start: u64) {
+    for (tally, running) in extent.tallies.iter().zip(&mut cursor.running) {
+        running.evict(tally, ring, cursor.start..start);
+    }
+    cursor.start = start;
+}
+
+#[inline]
+fn answer(extent: &Extent, cursor: &mut Cursor, ring: &Ring, window: Range<u64>, out: &mut [Option<f64>]) {
+    for output in &extent.outputs {
+        out[output.place] = match output.tally {
+            None => Some((window.end - window.start) as f64),
+            Some(n) => {
+                let tally = &extent.tallies[n];
+                cursor.running[n].refresh(tally, ring, window.clone());
+                cursor.running[n].result(output.function, tally, ring)
             }
-            debug_assert!(self.cursors.iter().all(|c| c.start > self.ring.first()), "a forgotten row is in no window");
-            self.ring.remove_oldest();
-        }
+        };
     }
+}
 
-    fn answer(&mut self, shape: &WindowShape, extent: &Extent, window: Range<u64>, out: &mut [Option<f64>]) {
-        for output in &extent.outputs {
-            out[output.place] = match output.tally {
-                None => Some((window.end - window.start) as f64),
-                Some(n) => {
-                    let tally = shape.tallies[n];
-                    self.running[n].refresh(tally, &self.ring, window.clone());
-                    self.result(output, &self.running[n], tally.argument)
-                }
-            };
-        }
-    }
-
-    /// The same for a window that is not the current one, which stays as it is.
-    fn answer_late(
-        &self,
-        shape: &WindowShape,
-        extent: &Extent,
-        current: &Range<u64>,
-        wanted: Range<u64>,
-        out: &mut [Option<f64>],
-    ) {
-        let wanted = wanted.start.min(wanted.end)..wanted.end;
-        for output in &extent.outputs {
-            out[output.place] = match output.tally {
-                None => Some((wanted.end - wanted.start) as f64),
-                Some(n) => {
-                    let tally = shape.tallies[n];
-                    let over = self.running[n].over(tally, &self.ring, current, wanted.clone());
-                    self.result(output, &over, tally.argument)
-                }
-            };
-        }
-    }
-
-    #[inline]
-    fn result(&self, output: &Output, running: &Running, argument: usize) -> Option<f64> {
-        match (running, output.function) {
-            (Running::Values(count), _) => Some(*count as f64),
-            (Running::Sum(sum), Function::Sum) => sum.sum(),
-            (Running::Sum(sum), _) => sum.mean(),
-            (Running::Moments(moments), Function::Sum) => moments.sum.sum(),
-            (Running::Moments(moments), Function::Mean) => moments.sum.mean(),
-            (Running::Moments(moments), _) => moments.deviation(),
-            (Running::Best(best), _) => best.row().map(|row| self.ring.value(row, argument)),
-        }
+/// The same for a window that is not the current one, which stays as it is.
+fn answer_late(
+    extent: &Extent,
+    cursor: &Cursor,
+    ring: &Ring,
+    current: &Range<u64>,
+    wanted: Range<u64>,
+    out: &mut [Option<f64>],
+) {
+    let wanted = wanted.start.min(wanted.end)..wanted.end;
+    for output in &extent.outputs {
+        out[output.place] = match output.tally {
+            None => Some((wanted.end - wanted.start) as f64),
+            Some(n) => {
+                let tally = &extent.tallies[n];
+                let over = cursor.running[n].over(tally, ring, current, wanted.clone());
+                over.result(output.function, tally, ring)
+            }
+        };
     }
 }
 
 /// Nulls, and what is not finite, as NaN; -0 as 0.
 #[inline]
-fn plain(shape: &WindowShape, values: &[Option<f64>]) -> SmallVec<[f64; 4]> {
-    assert!(values.len() == shape.arguments, "a row has one value an argument");
-    values.iter().map(|v| v.filter(|v| v.is_finite()).map_or(f64::NAN, |v| v + 0.0)).collect()
+fn plain(value: Option<f64>) -> f64 {
+    value.filter(|v| v.is_finite()).map_or(f64::NAN, |v| v + 0.0)
 }

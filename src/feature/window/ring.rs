@@ -1,38 +1,42 @@
-//! The rows of a window state, in order: two contiguous rings, one of places and one of values; no allocation a row.
+//! The rows of a window state, in order, in one contiguous ring: no allocation a row, one cache line for most.
 //!
 //! Rows stand by time, then `order`, then their values: what is kept is a sorted multiset, so where a row stands never
-//! depends on when it came. Rows are named by a running index that does not change when the oldest rows leave.
+//! depends on when it came. Rows are named by a running index that does not change when the oldest rows leave; a late
+//! row moves the newer ones up by one. (Two `VecDeque`s did the same at twice the cost, most of it in the cache.)
 
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
-use std::collections::VecDeque;
 
 /// Where a row stands among the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) time: Time,
     pub(super) order: u64,
 }
 
 /// The rows that are kept; row `first()` is the oldest, row `end() - 1` the newest.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
 pub(super) struct Ring {
+    /// A row is its time, its order and the bits of its values (NaN for null). Row `n` stands in slot `n & mask`.
+    words: Vec<u64>,
+    /// Slots less 1; slots are a power of two.
+    mask: u64,
     first: u64,
-    places: VecDeque<Place>,
-    /// `width` values a row, NaN for null.
-    #[serde(with = "nullable")]
-    values: VecDeque<f64>,
-    width: usize,
+    end: u64,
+    /// Words a row.
+    stride: usize,
 }
 
 impl Ring {
+    /// No rows, each to have so many values.
     pub(super) fn new(width: usize) -> Ring {
-        Ring { width, ..Ring::default() }
+        Ring { words: vec![0; 2 + width], mask: 0, first: 0, end: 0, stride: 2 + width }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.places.len()
+        (self.end - self.first) as usize
     }
 
     pub(super) fn first(&self) -> u64 {
@@ -41,97 +45,188 @@ impl Ring {
 
     #[inline]
     pub(super) fn end(&self) -> u64 {
-        self.first + self.places.len() as u64
+        self.end
     }
 
     #[inline]
     pub(super) fn time(&self, row: u64) -> Time {
-        self.places[(row - self.first) as usize].time
+        Time(self.words[self.slot(row)] as i64)
     }
 
     #[inline]
     pub(super) fn value(&self, row: u64, argument: usize) -> f64 {
-        self.values[(row - self.first) as usize * self.width + argument]
+        f64::from_bits(self.words[self.slot(row) + 2 + argument])
     }
 
     #[inline]
     pub(super) fn oldest(&self) -> Option<Time> {
-        self.places.front().map(|p| p.time)
+        (self.first < self.end).then(|| self.time(self.first))
     }
 
     #[inline]
     pub(super) fn newest(&self) -> Option<Time> {
-        self.places.back().map(|p| p.time)
+        (self.first < self.end).then(|| self.time(self.end - 1))
     }
 
     /// The first row after an instant.
     #[inline]
     pub(super) fn after(&self, time: Time) -> u64 {
-        self.first + self.places.partition_point(|p| p.time <= time) as u64
+        self.search(|row| self.time(row) <= time)
+    }
+
+    /// Whether a row there would stand behind all others, whatever its values.
+    #[inline]
+    pub(super) fn would_be_newest(&self, place: Place) -> bool {
+        self.first == self.end || self.place(self.end - 1) < place
+    }
+
+    /// Puts a row behind all others.
+    #[inline]
+    pub(super) fn push(&mut self, place: Place, values: impl Iterator<Item = f64>) -> u64 {
+        if self.len() as u64 > self.mask {
+            self.grow();
+        }
+        let row = self.end;
+        self.end += 1;
+        self.write(row, place, values);
+        row
     }
 
     /// Puts a row in its place, which is returned.
-    #[inline]
     pub(super) fn insert(&mut self, place: Place, values: &[f64]) -> u64 {
-        if self.places.back().is_none_or(|last| *last < place) {
-            self.places.push_back(place);
-            self.values.extend(values);
-            return self.end() - 1;
+        if self.len() as u64 > self.mask {
+            self.grow();
         }
-        let at = self.search(place, values, Ordering::is_le);
-        self.places.insert(at, place);
-        for (n, value) in values.iter().enumerate() {
-            self.values.insert(at * self.width + n, *value);
+        let row = self.search(|row| self.compare(row, place, values).is_le());
+        for moved in (row..self.end).rev() {
+            self.copy(moved, moved + 1);
         }
-        self.first + at as u64
+        self.end += 1;
+        self.write(row, place, values.iter().copied());
+        row
     }
 
-    /// Takes a row out that equals these in place and values; returns where it stood.
+    /// A row that equals these in place and values.
     pub(super) fn find(&self, place: Place, values: &[f64]) -> Option<u64> {
-        let at = self.search(place, values, Ordering::is_lt);
-        let found = at < self.len() && self.compare(at, place, values).is_eq();
-        found.then(|| self.first + at as u64)
+        let row = self.search(|row| self.compare(row, place, values).is_lt());
+        (row < self.end && self.compare(row, place, values).is_eq()).then_some(row)
     }
 
     /// Takes a row out.
     pub(super) fn remove(&mut self, row: u64) {
-        let at = (row - self.first) as usize;
-        self.places.remove(at);
-        self.values.drain(at * self.width..(at + 1) * self.width);
+        for moved in row + 1..self.end {
+            self.copy(moved, moved - 1);
+        }
+        self.end -= 1;
     }
 
     /// Takes the oldest row out; the others keep their index.
+    #[inline]
     pub(super) fn remove_oldest(&mut self) {
-        self.places.pop_front();
-        self.values.drain(..self.width);
         self.first += 1;
     }
 
-    /// How many rows compare so with the given one.
-    fn search(&self, place: Place, values: &[f64], so: impl Fn(Ordering) -> bool) -> usize {
-        let before = self.places.partition_point(|p| *p < place);
-        let same = self.places.range(before..).take_while(|p| **p == place).count();
-        before + (before..before + same).take_while(|at| so(self.compare(*at, place, values))).count()
+    #[inline]
+    fn slot(&self, row: u64) -> usize {
+        (row & self.mask) as usize * self.stride
     }
 
-    fn compare(&self, at: usize, place: Place, values: &[f64]) -> Ordering {
-        let mine = self.values.range(at * self.width..(at + 1) * self.width);
-        let by_values = mine.zip(values).map(|(a, b)| a.total_cmp(b)).find(|o| o.is_ne());
-        self.places[at].cmp(&place).then(by_values.unwrap_or(Ordering::Equal))
+    #[inline]
+    fn place(&self, row: u64) -> Place {
+        let slot = self.slot(row);
+        Place { time: Time(self.words[slot] as i64), order: self.words[slot + 1] }
+    }
+
+    #[inline]
+    fn write(&mut self, row: u64, place: Place, values: impl Iterator<Item = f64>) {
+        let slot = self.slot(row);
+        let words = &mut self.words[slot..slot + self.stride];
+        words[0] = place.time.0 as u64;
+        words[1] = place.order;
+        for (word, value) in words[2..].iter_mut().zip(values) {
+            *word = value.to_bits();
+        }
+    }
+
+    fn copy(&mut self, from: u64, to: u64) {
+        let (from, to) = (self.slot(from), self.slot(to));
+        self.words.copy_within(from..from + self.stride, to);
+    }
+
+    fn grow(&mut self) {
+        let mask = self.mask * 2 + 1;
+        let mut words = vec![0; (mask as usize + 1) * self.stride];
+        for row in self.first..self.end {
+            let (from, to) = (self.slot(row), (row & mask) as usize * self.stride);
+            words[to..to + self.stride].copy_from_slice(&self.words[from..from + self.stride]);
+        }
+        self.words = words;
+        self.mask = mask;
+    }
+
+    /// The first row that is not `before`; those that are stand before all others.
+    fn search(&self, before: impl Fn(u64) -> bool) -> u64 {
+        let (mut low, mut high) = (self.first, self.end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if before(middle) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    fn compare(&self, row: u64, place: Place, values: &[f64]) -> Ordering {
+        let by_values = || {
+            let each = values.iter().enumerate().map(|(n, value)| self.value(row, n).total_cmp(value));
+            each.fold(Ordering::Equal, Ordering::then)
+        };
+        self.place(row).cmp(&place).then_with(by_values)
     }
 }
 
-/// Values as options, since text formats have no NaN.
-mod nullable {
-    use serde::{Deserialize, Deserializer, Serializer};
-    use std::collections::VecDeque;
+/// A ring as it is written: rows in order, nulls as such, since text formats have no NaN.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    width: usize,
+    first: u64,
+    times: Vec<Time>,
+    orders: Vec<u64>,
+    values: Vec<Option<f64>>,
+}
 
-    pub(super) fn serialize<S: Serializer>(values: &VecDeque<f64>, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(values.iter().map(|v| (!v.is_nan()).then_some(*v)))
+impl From<Ring> for Written {
+    fn from(ring: Ring) -> Written {
+        let rows = ring.first..ring.end;
+        let width = ring.stride - 2;
+        let of_row = |row| (0..width).map(move |n| (row, n));
+        let values = rows.clone().flat_map(of_row).map(|(row, n)| ring.value(row, n));
+        Written {
+            width,
+            first: ring.first,
+            times: rows.clone().map(|row| ring.time(row)).collect(),
+            orders: rows.map(|row| ring.place(row).order).collect(),
+            values: values.map(|v| (!v.is_nan()).then_some(v)).collect(),
+        }
     }
+}
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<VecDeque<f64>, D::Error> {
-        let values = VecDeque::<Option<f64>>::deserialize(from)?;
-        Ok(values.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect())
+impl TryFrom<Written> for Ring {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Ring, &'static str> {
+        let Written { width, first, times, orders, values } = written;
+        if orders.len() != times.len() || Some(values.len()) != times.len().checked_mul(width) {
+            return Err("a window's rows have one time, one order and the same number of values each");
+        }
+        let mut ring = Ring { first, end: first, ..Ring::new(width) };
+        let mut values = values.iter().map(|v| v.unwrap_or(f64::NAN));
+        for (time, order) in times.into_iter().zip(orders) {
+            let row: Vec<f64> = values.by_ref().take(width).collect();
+            ring.insert(Place { time, order }, &row);
+        }
+        Ok(ring)
     }
 }

@@ -6,6 +6,7 @@
 
 use super::ring::Ring;
 use super::shape::{Tally, What};
+use crate::config::spec::Function;
 use crate::feature::moments::{Moments, Sum, fixed};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -39,7 +40,7 @@ impl Running {
 
     /// Takes in the newest row of the ring.
     #[inline]
-    pub(super) fn append(&mut self, tally: Tally, ring: &Ring, row: u64) {
+    pub(super) fn append(&mut self, tally: &Tally, ring: &Ring, row: u64) {
         match self {
             Running::Best(best) => best.append(tally, ring, row),
             _ => self.add(tally, ring, row..row + 1),
@@ -47,7 +48,7 @@ impl Running {
     }
 
     /// Takes in a row that was put between others of the ring.
-    pub(super) fn insert(&mut self, tally: Tally, ring: &Ring, row: u64) {
+    pub(super) fn insert(&mut self, tally: &Tally, ring: &Ring, row: u64) {
         match self {
             Running::Best(best) => best.insert(tally, ring, row),
             _ => self.add(tally, ring, row..row + 1),
@@ -56,7 +57,7 @@ impl Running {
 
     /// Lets the oldest rows of the window go; they are still in the ring.
     #[inline]
-    pub(super) fn evict(&mut self, tally: Tally, ring: &Ring, rows: Range<u64>) {
+    pub(super) fn evict(&mut self, tally: &Tally, ring: &Ring, rows: Range<u64>) {
         match self {
             Running::Best(best) => {
                 while best.queue.front().is_some_and(|row| *row < rows.end) {
@@ -68,7 +69,7 @@ impl Running {
     }
 
     /// Takes rows back in at the old end of the window.
-    pub(super) fn readmit(&mut self, tally: Tally, ring: &Ring, rows: Range<u64>) {
+    pub(super) fn readmit(&mut self, tally: &Tally, ring: &Ring, rows: Range<u64>) {
         match self {
             Running::Best(best) => best.spoil(),
             _ => self.add(tally, ring, rows),
@@ -76,7 +77,7 @@ impl Running {
     }
 
     /// Lets any row of the window go; it is still in the ring.
-    pub(super) fn retract(&mut self, tally: Tally, ring: &Ring, row: u64) {
+    pub(super) fn retract(&mut self, tally: &Tally, ring: &Ring, row: u64) {
         match self {
             Running::Best(best) if best.queue.binary_search(&row).is_ok() => best.spoil(),
             Running::Best(_) => {}
@@ -100,7 +101,7 @@ impl Running {
 
     /// Makes the result right again after retractions; `window` is all rows that it is over.
     #[inline]
-    pub(super) fn refresh(&mut self, tally: Tally, ring: &Ring, window: Range<u64>) {
+    pub(super) fn refresh(&mut self, tally: &Tally, ring: &Ring, window: Range<u64>) {
         if let Running::Best(best) = self
             && best.stale
         {
@@ -109,7 +110,7 @@ impl Running {
     }
 
     /// What the result would be over `wanted`, while it is over `current`, which ends where the ring ends.
-    pub(super) fn over(&self, tally: Tally, ring: &Ring, current: &Range<u64>, wanted: Range<u64>) -> Running {
+    pub(super) fn over(&self, tally: &Tally, ring: &Ring, current: &Range<u64>, wanted: Range<u64>) -> Running {
         let mut result = match self {
             Running::Best(best) => {
                 let queue = best.best_of(tally, ring, current.start, wanted).into_iter().collect();
@@ -128,43 +129,52 @@ impl Running {
         result
     }
 
-    fn add(&mut self, tally: Tally, ring: &Ring, rows: Range<u64>) {
-        for value in rows.map(|row| ring.value(row, tally.argument)) {
-            match self {
-                Running::Values(count) => *count += u64::from(!value.is_nan()),
-                Running::Sum(sum) => fixed(value).into_iter().for_each(|v| sum.add(v)),
-                Running::Moments(moments) => fixed(value).into_iter().for_each(|v| moments.add(v)),
-                Running::Best(_) => {}
-            }
+    /// The aggregate's result, once refreshed.
+    #[inline]
+    pub(super) fn result(&self, function: Function, tally: &Tally, ring: &Ring) -> Option<f64> {
+        match (self, function) {
+            (Running::Values(count), _) => Some(*count as f64),
+            (Running::Sum(sum), Function::Sum) => sum.sum(),
+            (Running::Sum(sum), _) => sum.mean(),
+            (Running::Moments(moments), Function::Sum) => moments.sum.sum(),
+            (Running::Moments(moments), Function::Mean) => moments.sum.mean(),
+            (Running::Moments(moments), _) => moments.deviation(),
+            (Running::Best(best), _) => best.queue.front().map(|row| ring.value(*row, tally.argument)),
         }
     }
 
-    fn remove(&mut self, tally: Tally, ring: &Ring, rows: Range<u64>) {
-        for value in rows.map(|row| ring.value(row, tally.argument)) {
-            match self {
-                Running::Values(count) => *count -= u64::from(!value.is_nan()),
-                Running::Sum(sum) => fixed(value).into_iter().for_each(|v| sum.remove(v)),
-                Running::Moments(moments) => fixed(value).into_iter().for_each(|v| moments.remove(v)),
-                Running::Best(_) => {}
-            }
+    #[inline]
+    fn add(&mut self, tally: &Tally, ring: &Ring, rows: Range<u64>) {
+        let values = rows.map(|row| ring.value(row, tally.argument));
+        match self {
+            Running::Values(count) => *count += values.filter(|v| !v.is_nan()).count() as u64,
+            Running::Sum(sum) => values.filter_map(fixed).for_each(|v| sum.add(v)),
+            Running::Moments(moments) => values.filter_map(fixed).for_each(|v| moments.add(v)),
+            Running::Best(_) => {}
+        }
+    }
+
+    #[inline]
+    fn remove(&mut self, tally: &Tally, ring: &Ring, rows: Range<u64>) {
+        let values = rows.map(|row| ring.value(row, tally.argument));
+        match self {
+            Running::Values(count) => *count -= values.filter(|v| !v.is_nan()).count() as u64,
+            Running::Sum(sum) => values.filter_map(fixed).for_each(|v| sum.remove(v)),
+            Running::Moments(moments) => values.filter_map(fixed).for_each(|v| moments.remove(v)),
+            Running::Best(_) => {}
         }
     }
 }
 
 impl Best {
-    /// The best row of the window, once refreshed.
-    #[inline]
-    pub(super) fn row(&self) -> Option<u64> {
-        self.queue.front().copied()
-    }
-
     /// Stays empty until it is refreshed: nothing may name a row that is gone.
     fn spoil(&mut self) {
         self.queue.clear();
         self.stale = true;
     }
 
-    fn append(&mut self, tally: Tally, ring: &Ring, row: u64) {
+    #[inline]
+    fn append(&mut self, tally: &Tally, ring: &Ring, row: u64) {
         let value = ring.value(row, tally.argument);
         if self.stale || value.is_nan() {
             return;
@@ -175,7 +185,7 @@ impl Best {
         self.queue.push_back(row);
     }
 
-    fn insert(&mut self, tally: Tally, ring: &Ring, row: u64) {
+    fn insert(&mut self, tally: &Tally, ring: &Ring, row: u64) {
         let value = ring.value(row, tally.argument);
         if self.stale || value.is_nan() {
             return;
@@ -190,7 +200,7 @@ impl Best {
         self.queue.insert(behind - beaten, row);
     }
 
-    fn rebuild(&mut self, tally: Tally, ring: &Ring, window: Range<u64>) {
+    fn rebuild(&mut self, tally: &Tally, ring: &Ring, window: Range<u64>) {
         self.queue.clear();
         self.stale = false;
         for row in window.rev() {
@@ -206,7 +216,7 @@ impl Best {
     }
 
     /// The best row of `wanted`, while the queue is over the rows from `start` to the ring's end.
-    fn best_of(&self, tally: Tally, ring: &Ring, start: u64, wanted: Range<u64>) -> Option<u64> {
+    fn best_of(&self, tally: &Tally, ring: &Ring, start: u64, wanted: Range<u64>) -> Option<u64> {
         let queued = self.queue.partition_point(|row| *row < wanted.start);
         let mut best = self.queue.get(queued).copied().filter(|row| !self.stale && *row < wanted.end);
         // What is best up to the ring's end is so up to an earlier end, so only rows before `start` can be better.

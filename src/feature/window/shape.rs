@@ -25,25 +25,24 @@ pub struct WindowShape {
     pub(super) outputs: usize,
     pub(super) slack: Span,
     pub(super) extents: Vec<Extent>,
-    pub(super) tallies: Vec<Tally>,
     /// The longest time window, 0 if there is none.
     pub(super) longest: Span,
     /// The longest window by rows, 0 if there is none.
     pub(super) most_rows: usize,
-    /// By argument: whether it goes into sums, which know a greatest magnitude.
-    pub(super) summed: Vec<bool>,
+    /// The arguments that go into sums, which know a greatest magnitude.
+    pub(super) summed: Vec<usize>,
 }
 
 /// One distinct window and what is read from it.
 #[derive(Clone, Debug)]
 pub(super) struct Extent {
     pub(super) over: Over,
-    /// Its tallies, a range of the shape's.
-    pub(super) tallies: std::ops::Range<usize>,
+    /// What it maintains.
+    pub(super) tallies: Vec<Tally>,
     pub(super) outputs: Vec<Output>,
 }
 
-/// One aggregate's result: where it goes, and from which tally it is read (`None`: the number of rows).
+/// One aggregate's result: where it goes, and from which of the extent's tallies it is read (`None`: the number of rows).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Output {
     pub(super) place: usize,
@@ -89,10 +88,9 @@ impl WindowShape {
             outputs: aggregates.len(),
             slack,
             extents: Vec::new(),
-            tallies: Vec::new(),
             longest: Span(0),
             most_rows: 0,
-            summed: vec![false; arguments],
+            summed: Vec::new(),
         };
         for (n, aggregate) in aggregates.iter().enumerate() {
             assert!(aggregate.argument.is_none_or(|a| a < arguments), "an aggregate's argument is one of the row's");
@@ -128,10 +126,9 @@ impl WindowShape {
     }
 
     fn add_extent(&mut self, over: Over, aggregates: &[Aggregate]) {
-        let first = self.tallies.len();
         let mine = || aggregates.iter().enumerate().filter(|(_, a)| a.over == over);
         let deviates = |argument| mine().any(|(_, a)| a.function == Function::Std && a.argument == Some(argument));
-        let mut outputs = Vec::new();
+        let (mut tallies, mut outputs) = (Vec::new(), Vec::new());
         for (place, aggregate) in mine() {
             let tally = aggregate.argument.map(|argument| {
                 let what = match aggregate.function {
@@ -142,19 +139,17 @@ impl WindowShape {
                     Function::Max => What::Greatest,
                     Function::Last => What::Newest,
                 };
-                self.summed[argument] |= matches!(what, What::Sum | What::Moments);
+                if matches!(what, What::Sum | What::Moments) && !self.summed.contains(&argument) {
+                    self.summed.push(argument);
+                }
                 let tally = Tally { argument, what };
-                let known = self.tallies[first..].iter().position(|t| *t == tally);
-                known.map_or_else(
-                    || {
-                        self.tallies.push(tally);
-                        self.tallies.len() - 1
-                    },
-                    |n| first + n,
-                )
+                tallies.iter().position(|t| *t == tally).unwrap_or_else(|| {
+                    tallies.push(tally);
+                    tallies.len() - 1
+                })
             });
             outputs.push(Output { place, function: aggregate.function, tally });
         }
-        self.extents.push(Extent { over, tallies: first..self.tallies.len(), outputs });
+        self.extents.push(Extent { over, tallies, outputs });
     }
 }

@@ -1,6 +1,7 @@
 //! Against the rule of the module's documentation, word for word, over all rows that are live.
 
 use super::*;
+use crate::config::spec::Function;
 use crate::time::Span;
 use proptest::prelude::*;
 
@@ -64,8 +65,8 @@ impl Naive {
         let (n, sum) = (values.len() as f64, values.iter().sum::<i64>());
         let squares: i64 = values.iter().map(|v| v * v).sum();
         match aggregate.function {
-            Function::Count => return Some(n),
-            _ if values.is_empty() => return None,
+            Function::Count => Some(n),
+            _ if values.is_empty() => None,
             Function::Sum => Some(sum as f64 / 4.0),
             Function::Mean => Some(sum as f64 / (4.0 * n)),
             Function::Std => Some(((n * squares as f64 - (sum * sum) as f64) / n / n).sqrt() / 4.0),
@@ -93,6 +94,7 @@ enum Step {
     },
     /// Out to text and back; dropped if idle.
     Save,
+    Prune,
 }
 
 fn ahead() -> impl Strategy<Value = i64> {
@@ -111,6 +113,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (any::<usize>(), prop::bool::weighted(0.9)).prop_map(|(which, real)| Step::Retract { which, real }),
         5 => ahead().prop_map(|ahead| Step::Query { ahead }),
         1 => Just(Step::Save),
+        1 => Just(Step::Prune),
     ];
     prop::collection::vec(step, 1..150)
 }
@@ -181,6 +184,13 @@ fn compare(steps: Vec<Step>, aggregates: Vec<Aggregate>, slack: i64, forgets: bo
                     );
                 }
             }
+            Step::Prune => {
+                window.prune(&shape, Time(now));
+                if forgets {
+                    naive.forget(now);
+                    assert_eq!(window.rows(), naive.rows.len());
+                }
+            }
             Step::Save => {
                 let text = serde_json::to_string(&window).unwrap();
                 window = serde_json::from_str(&text).unwrap();
@@ -197,7 +207,7 @@ fn compare(steps: Vec<Step>, aggregates: Vec<Aggregate>, slack: i64, forgets: bo
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn is_the_naive_window(steps in steps(), aggregates in aggregates(), slack in slack()) {
@@ -276,5 +286,6 @@ fn memory_is_bounded_by_the_rule() {
     assert!(!window.is_idle(&shape, Time(20_000)));
     let mut out = [None; 2];
     window.query(&shape, Time(20_000), Time(20_000), &mut out);
+    window.prune(&shape, Time(20_000));
     assert_eq!((out, window.rows()), ([None, Some(9_997.0)], 3));
 }
