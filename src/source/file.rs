@@ -95,25 +95,13 @@ pub fn open_one(
         }
         (Box::new(file), !kind.is_file())
     };
-    let mut reader = Reader {
-        lines: Lines::new(Opening::Unread(input), format == Format::Csv, max_record_bytes),
-        decoder: Decoder::new(spec, format, max_record_bytes),
-        source_name: spec.name.value.clone(),
-        place: if live && path == Path::new("-") { "standard input".into() } else { path.display().to_string() },
-        next: Position { source, partition, offset: 0 },
-        header_due: format == Format::Csv,
-        live,
-    };
+    let next = Position { source, partition, offset: 0 };
+    let mut reader = Reader::new(input, live, spec, format, max_record_bytes, next);
+    reader.place = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
     if !live {
         reader.read_header()?;
     }
-    let (sender, deliveries) = sync_channel(CHANNEL_BATCHES);
-    let outlet = Outlet { sender: Some(sender), wake };
-    std::thread::Builder::new()
-        .name(format!("{}/{partition}", reader.source_name))
-        .spawn(move || reader.run(&outlet))
-        .map_err(|e| cannot_open(spec, path, e.to_string()))?;
-    Ok(Partition { source, partition, deliveries })
+    reader.start(wake).map_err(|e| cannot_open(spec, path, e.to_string()))
 }
 
 fn cannot_open(spec: &SourceSpec, path: &Path, cause: String) -> SourceError {
@@ -188,6 +176,35 @@ struct Reader {
 }
 
 impl Reader {
+    fn new(
+        input: Box<dyn Read + Send>,
+        live: bool,
+        spec: &SourceSpec,
+        format: Format,
+        max_record_bytes: usize,
+        next: Position,
+    ) -> Reader {
+        Reader {
+            lines: Lines::new(Opening::Unread(input), format == Format::Csv, max_record_bytes),
+            decoder: Decoder::new(spec, format, max_record_bytes),
+            source_name: spec.name.value.clone(),
+            place: String::new(),
+            next,
+            header_due: format == Format::Csv,
+            live,
+        }
+    }
+
+    /// Reads on a thread of its own.
+    fn start(self, wake: impl Fn() + Send + 'static) -> std::io::Result<Partition> {
+        let Position { source, partition, .. } = self.next;
+        let (sender, deliveries) = sync_channel(CHANNEL_BATCHES);
+        let outlet = Outlet { sender: Some(sender), wake };
+        let name = format!("{}/{partition}", self.source_name);
+        std::thread::Builder::new().name(name).spawn(move || self.run(&outlet))?;
+        Ok(Partition { source, partition, deliveries })
+    }
+
     /// Reads until the header line was taken, the stream is at its end, or something else comes first.
     fn read_header(&mut self) -> Result<(), SourceError> {
         while self.header_due {
@@ -308,3 +325,6 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
