@@ -3,7 +3,7 @@
 //! In: paths, `-` for standard input; each is a partition with a thread of its own, its records numbered from 0 (empty
 //! lines and the CSV header are no records). Out: batches of at most [`BATCH_RECORDS`] records and about [`BATCH_BYTES`]
 //! through a channel that holds [`CHANNEL_BATCHES`]; what comes through a pipe is handed over as soon as the pipe has no more for now. Gzip is
-//! told by its first two bytes, and may have several members. Keeps: one buffer, see [`super::lines`].
+//! told by its first two bytes, and may have several members. Keeps: one buffer (`lines.rs`).
 //!
 //! Limits: a line beyond `max_record_bytes` becomes a dead letter `too_long` with its first bytes and is never held whole.
 //! A gzip cut short is an end with a warning: all whole records are used, the torn one is a dead letter `truncated`. Any

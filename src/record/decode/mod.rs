@@ -21,11 +21,13 @@ mod csv;
 mod fault;
 mod json;
 mod number;
+mod object;
 #[cfg(test)]
 mod tests;
 
 use self::fault::{Fault, shown};
-use self::json::{Shape, Target, Token};
+use self::json::Token;
+use self::object::{Shape, Target};
 use super::{Column, DeadLetter, Key, Kind, Position, Raw, Reason, Row, Type, Value};
 use crate::config::spec::{Format, SourceSpec};
 use crate::time::Time;
@@ -212,7 +214,7 @@ impl Decoder {
     fn read_json(&mut self, text: &str, draft: &mut Draft) -> Result<(), Fault> {
         let columns = &self.columns;
         let refuse_unknown = self.refuse_unknown;
-        json::object(
+        object::object(
             text,
             &mut self.shape,
             |name| lookup(columns, name),
