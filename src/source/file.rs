@@ -1,13 +1,14 @@
 //! Files as sources: CSV or JSON lines, plain or gzip, and standard input.
 //!
 //! In: paths, `-` for standard input; each is a partition with a thread of its own, its records numbered from 0 (empty
-//! lines and the CSV header are no records). Out: batches of at most [`BATCH_RECORDS`] records and about [`BATCH_BYTES`]
-//! through a channel that holds [`CHANNEL_BATCHES`]; what comes through a pipe is handed over as soon as the pipe has no more for now. Gzip is
-//! told by its first two bytes, and may have several members. Keeps: one buffer (`lines.rs`).
+//! lines and the CSV header are no records). Out: batches of at most [`BATCH_RECORDS`] records and about
+//! [`BATCH_BYTES`] through a channel that holds [`CHANNEL_BATCHES`]; what comes through a pipe is handed over as soon
+//! as the pipe has no more for now. Gzip is told by its first two bytes, and may have several members. Keeps: one
+//! buffer (`lines.rs`).
 //!
-//! Limits: a line beyond `max_record_bytes` becomes a dead letter `too_long` with its first bytes and is never held whole.
-//! A gzip cut short is an end with a warning: all whole records are used, the torn one is a dead letter `truncated`. Any
-//! other reading error ends the partition with [`Delivery::Failed`].
+//! Limits: a line beyond `max_record_bytes` becomes a dead letter `too_long` with its first bytes and is never held
+//! whole. A gzip cut short is an end with a warning: all whole records are used, the torn one is a dead letter
+//! `truncated`. Any other reading error ends the partition with [`Delivery::Failed`].
 
 use super::lines::{Lines, Piece};
 use super::{Batch, Delivery, Partition, Record, SourceError};
@@ -33,16 +34,16 @@ pub const CHANNEL_BATCHES: usize = 4;
 /// The endings tried for a source without a `path`, in this order.
 const ENDINGS: [&str; 4] = ["csv", "csv.gz", "jsonl", "jsonl.gz"];
 
-/// The file of a source that names none: `<folder>/<pipeline>/<source>.csv`, else `.csv.gz`, `.jsonl`, `.jsonl.gz`. If none
-/// of them exists it is the first, which [`open`] will then report as missing.
+/// The file of a source that names none: `<folder>/<pipeline>/<source>.csv`, else `.csv.gz`, `.jsonl`, `.jsonl.gz`. If
+/// none of them exists it is the first, which [`open`] will then report as missing.
 pub fn default_paths(folder: &Path, pipeline: &str, source: &str) -> Vec<PathBuf> {
     let path = |ending| folder.join(pipeline).join(format!("{source}.{ending}"));
     let found = ENDINGS.into_iter().map(path).find(|path| path.is_file());
     vec![found.unwrap_or_else(|| path(ENDINGS[0]))]
 }
 
-/// The format of a file: as the source says, else by the ending (`.csv`, `.json`, `.jsonl`, `.ndjson`, each with or without
-/// `.gz`); standard input and unknown endings are JSON lines.
+/// The format of a file: as the source says, else by the ending (`.csv`, `.json`, `.jsonl`, `.ndjson`, each with or
+/// without `.gz`); standard input and unknown endings are JSON lines.
 pub fn format_of(spec: &SourceSpec, path: &Path) -> Format {
     let name = path.to_string_lossy().to_lowercase();
     let by_ending = || match name.strip_suffix(".gz").unwrap_or(&name).ends_with(".csv") {
@@ -74,8 +75,8 @@ pub fn open(
 /// Opens one file and starts its thread, which calls `wake` after each delivery and once more when it has hung up.
 ///
 /// # Errors
-/// [`SourceError::Open`] if the file cannot be opened; [`SourceError::Header`] if a CSV file lacks a declared column. On
-/// standard input, whose header may come later, these are delivered as [`Delivery::Failed`].
+/// [`SourceError::Open`] if the file cannot be opened; [`SourceError::Header`] if a CSV file lacks a declared column.
+/// On standard input, whose header may come later, these are delivered as [`Delivery::Failed`].
 pub fn open_one(
     source: u16,
     partition: u16,

@@ -294,7 +294,8 @@ mod tests {
     proptest! {
         #[test]
         fn where_the_reads_end_does_not_matter(
-            text in "(\u{feff})?[a\",\r\n]{0,40}", quotes in any::<bool>(), limit in prop_oneof![Just(1usize), 2usize..12, Just(100)],
+            text in "(\u{feff})?[a\",\r\n]{0,40}", quotes in any::<bool>(),
+            limit in prop_oneof![Just(1usize), 2usize..12, Just(100)],
         ) {
             at_every_place(text.as_bytes(), quotes, limit)?;
         }
@@ -314,7 +315,8 @@ mod tests {
 
         #[test]
         fn well_formed_csv_is_cut_between_its_records(
-            records in proptest::collection::vec(proptest::collection::vec("[a\",\r\n]{0,6}", 1..4), 0..6), crlf in any::<bool>(),
+            records in proptest::collection::vec(proptest::collection::vec("[a\",\r\n]{0,6}", 1..4), 0..6),
+            crlf in any::<bool>(),
         ) {
             let quote = |field: &String| format!("\"{}\"", field.replace('"', "\"\""));
             let records: Vec<String> = records.iter()

@@ -1,8 +1,8 @@
 //! A strict scanner of JSON text (RFC 8259).
 //!
 //! In: a text, UTF-8. Out: values as tokens, which borrow from it where they can. Keeps: nothing. Limits: values nested
-//! deeper than [`MAX_DEPTH`] are malformed; nothing recurses. Written by hand, and not on serde_json's visitor, so that UTF-8
-//! is checked once a record and an expected name is compared where it lies.
+//! deeper than [`MAX_DEPTH`] are malformed; nothing recurses. Written by hand, and not on serde_json's visitor, so that
+//! UTF-8 is checked once a record and an expected name is compared where it lies.
 
 use super::fault::{Fault, shown};
 use super::number::Number;
@@ -286,8 +286,8 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The first byte at or after `at` that ends a plain run of string content: a quote, a backslash or a control character;
-/// eight bytes at a time (Mycroft's test for a zero byte).
+/// The first byte at or after `at` that ends a plain run of string content: a quote, a backslash or a control
+/// character; eight bytes at a time (Mycroft's test for a zero byte).
 #[inline]
 fn plain_until(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
