@@ -23,9 +23,9 @@ struct Line<'a> {
     value_hex: Option<String>,
 }
 
-/// The line of a dead letter, with its `\n`: `tick`, `source`, `partition`, `offset`, `stage`, `reason`, `detail`, `key` and
-/// `value`. Key and value are the text as received, or null if there was none; what is not UTF-8 stands as `key_hex` and
-/// `value_hex` instead, two hexadecimal digits a byte.
+/// The line of a dead letter, with its `\n`: `tick`, `source`, `partition`, `offset`, `stage`, `reason`, `detail`,
+/// `key` and `value`. Key and value are the text as received, or null if there was none; what is not UTF-8 stands as
+/// `key_hex` and `value_hex` instead, two hexadecimal digits a byte.
 pub fn dead_letter_line(letter: &DeadLetter, source_name: &str, tick: u64) -> Vec<u8> {
     let (key, key_hex) = text_or_hex(letter.raw.key.as_deref());
     let (value, value_hex) = text_or_hex(letter.raw.value.as_deref());
@@ -103,7 +103,8 @@ mod tests {
         fn any_bytes_can_be_had_back(key in proptest::option::of(any::<Vec<u8>>()), value in any::<Vec<u8>>()) {
             let line = dead_letter_line(&letter(key.as_deref(), Some(&value)), "s", 0);
             prop_assert_eq!(line.iter().filter(|b| **b == b'\n').count(), 1);
-            let read: serde_json::Value = serde_json::from_slice(&line).map_err(|e| TestCaseError::fail(e.to_string()))?;
+            let read: Result<serde_json::Value, _> = serde_json::from_slice(&line);
+            let read = read.map_err(|e| TestCaseError::fail(e.to_string()))?;
             let back = |name: &str| match (&read[name], &read[format!("{name}_hex")]) {
                 (serde_json::Value::String(text), _) => Some(text.clone().into_bytes()),
                 (_, serde_json::Value::String(hex)) => (0..hex.len()).step_by(2)

@@ -1,8 +1,8 @@
 //! Files as sinks: a folder with `<stream>.jsonl` for each stream of records, and `progress.log`.
 //!
 //! In: pages and progress records. Keeps: a buffer of 1 MiB a stream. What a tick wrote reaches the system before its
-//! progress record does; the disk is waited for when the sink is closed. A tick whose lines are there without its progress
-//! record never happened.
+//! progress record does; the disk is waited for when the sink is closed. A tick whose lines are there without its
+//! progress record never happened.
 
 use super::{Page, Sink, SinkError, Stream};
 use crate::time::Time;

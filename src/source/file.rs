@@ -1,13 +1,14 @@
 //! Files as sources: CSV or JSON lines, plain or gzip, and standard input.
 //!
 //! In: paths, `-` for standard input; each is a partition with a thread of its own, its records numbered from 0 (empty
-//! lines and the CSV header are no records). Out: batches of at most [`BATCH_RECORDS`] records and about [`BATCH_BYTES`]
-//! through a channel that holds [`CHANNEL_BATCHES`]; what comes through a pipe is handed over as soon as the pipe has no more for now. Gzip is
-//! told by its first two bytes, and may have several members. Keeps: one buffer, see [`super::lines`].
+//! lines and the CSV header are no records). Out: batches of at most [`BATCH_RECORDS`] records and about
+//! [`BATCH_BYTES`] through a channel that holds [`CHANNEL_BATCHES`]; what comes through a pipe is handed over as soon
+//! as the pipe has no more for now. Gzip is told by its first two bytes, and may have several members. Keeps: one
+//! buffer (`lines.rs`).
 //!
-//! Limits: a line beyond `max_record_bytes` becomes a dead letter `too_long` with its first bytes and is never held whole.
-//! A gzip cut short is an end with a warning: all whole records are used, the torn one is a dead letter `truncated`. Any
-//! other reading error ends the partition with [`Delivery::Failed`].
+//! Limits: a line beyond `max_record_bytes` becomes a dead letter `too_long` with its first bytes and is never held
+//! whole. A gzip cut short is an end with a warning: all whole records are used, the torn one is a dead letter
+//! `truncated`. Any other reading error ends the partition with [`Delivery::Failed`].
 
 use super::lines::{Lines, Piece};
 use super::{Batch, Delivery, Partition, Record, SourceError};
@@ -33,16 +34,16 @@ pub const CHANNEL_BATCHES: usize = 4;
 /// The endings tried for a source without a `path`, in this order.
 const ENDINGS: [&str; 4] = ["csv", "csv.gz", "jsonl", "jsonl.gz"];
 
-/// The file of a source that names none: `<folder>/<pipeline>/<source>.csv`, else `.csv.gz`, `.jsonl`, `.jsonl.gz`. If none
-/// of them exists it is the first, which [`open`] will then report as missing.
+/// The file of a source that names none: `<folder>/<pipeline>/<source>.csv`, else `.csv.gz`, `.jsonl`, `.jsonl.gz`. If
+/// none of them exists it is the first, which [`open`] will then report as missing.
 pub fn default_paths(folder: &Path, pipeline: &str, source: &str) -> Vec<PathBuf> {
     let path = |ending| folder.join(pipeline).join(format!("{source}.{ending}"));
     let found = ENDINGS.into_iter().map(path).find(|path| path.is_file());
     vec![found.unwrap_or_else(|| path(ENDINGS[0]))]
 }
 
-/// The format of a file: as the source says, else by the ending (`.csv`, `.json`, `.jsonl`, `.ndjson`, each with or without
-/// `.gz`); standard input and unknown endings are JSON lines.
+/// The format of a file: as the source says, else by the ending (`.csv`, `.json`, `.jsonl`, `.ndjson`, each with or
+/// without `.gz`); standard input and unknown endings are JSON lines.
 pub fn format_of(spec: &SourceSpec, path: &Path) -> Format {
     let name = path.to_string_lossy().to_lowercase();
     let by_ending = || match name.strip_suffix(".gz").unwrap_or(&name).ends_with(".csv") {
@@ -74,8 +75,8 @@ pub fn open(
 /// Opens one file and starts its thread, which calls `wake` after each delivery and once more when it has hung up.
 ///
 /// # Errors
-/// [`SourceError::Open`] if the file cannot be opened; [`SourceError::Header`] if a CSV file lacks a declared column. On
-/// standard input, whose header may come later, these are delivered as [`Delivery::Failed`].
+/// [`SourceError::Open`] if the file cannot be opened; [`SourceError::Header`] if a CSV file lacks a declared column.
+/// On standard input, whose header may come later, these are delivered as [`Delivery::Failed`].
 pub fn open_one(
     source: u16,
     partition: u16,
@@ -95,25 +96,13 @@ pub fn open_one(
         }
         (Box::new(file), !kind.is_file())
     };
-    let mut reader = Reader {
-        lines: Lines::new(Opening::Unread(input), format == Format::Csv, max_record_bytes),
-        decoder: Decoder::new(spec, format, max_record_bytes),
-        source_name: spec.name.value.clone(),
-        place: if live && path == Path::new("-") { "standard input".into() } else { path.display().to_string() },
-        next: Position { source, partition, offset: 0 },
-        header_due: format == Format::Csv,
-        live,
-    };
+    let next = Position { source, partition, offset: 0 };
+    let mut reader = Reader::new(input, live, spec, format, max_record_bytes, next);
+    reader.place = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
     if !live {
         reader.read_header()?;
     }
-    let (sender, deliveries) = sync_channel(CHANNEL_BATCHES);
-    let outlet = Outlet { sender: Some(sender), wake };
-    std::thread::Builder::new()
-        .name(format!("{}/{partition}", reader.source_name))
-        .spawn(move || reader.run(&outlet))
-        .map_err(|e| cannot_open(spec, path, e.to_string()))?;
-    Ok(Partition { source, partition, deliveries })
+    reader.start(wake).map_err(|e| cannot_open(spec, path, e.to_string()))
 }
 
 fn cannot_open(spec: &SourceSpec, path: &Path, cause: String) -> SourceError {
@@ -188,6 +177,35 @@ struct Reader {
 }
 
 impl Reader {
+    fn new(
+        input: Box<dyn Read + Send>,
+        live: bool,
+        spec: &SourceSpec,
+        format: Format,
+        max_record_bytes: usize,
+        next: Position,
+    ) -> Reader {
+        Reader {
+            lines: Lines::new(Opening::Unread(input), format == Format::Csv, max_record_bytes),
+            decoder: Decoder::new(spec, format, max_record_bytes),
+            source_name: spec.name.value.clone(),
+            place: String::new(),
+            next,
+            header_due: format == Format::Csv,
+            live,
+        }
+    }
+
+    /// Reads on a thread of its own.
+    fn start(self, wake: impl Fn() + Send + 'static) -> std::io::Result<Partition> {
+        let Position { source, partition, .. } = self.next;
+        let (sender, deliveries) = sync_channel(CHANNEL_BATCHES);
+        let outlet = Outlet { sender: Some(sender), wake };
+        let name = format!("{}/{partition}", self.source_name);
+        std::thread::Builder::new().name(name).spawn(move || self.run(&outlet))?;
+        Ok(Partition { source, partition, deliveries })
+    }
+
     /// Reads until the header line was taken, the stream is at its end, or something else comes first.
     fn read_header(&mut self) -> Result<(), SourceError> {
         while self.header_due {
@@ -308,3 +326,6 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

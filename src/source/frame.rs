@@ -1,10 +1,10 @@
 //! Where a record ends in a buffer that is still being filled.
 //!
-//! In: the bytes from a record's start on, more of them at each call. Out: its length, or that more bytes are needed, or
-//! that it is too long. Keeps: how far it has looked, so that no byte is searched twice. Lines end in LF or CR LF. A CSV
-//! record may run over several lines inside quotes; if its quotes do not close properly within the limit, its first line
-//! alone is taken for the record (decoding will refuse it) and the next line begins another: one stray quote costs one
-//! record, not the rest of the file.
+//! In: the bytes from a record's start on, more of them at each call. Out: its length, or that more bytes are needed,
+//! or that it is too long. Keeps: how far it has looked, so that no byte is searched twice. Lines end in LF or CR LF. A
+//! CSV record may run over several lines inside quotes; if its quotes do not close properly within the limit, its first
+//! line alone is taken for the record (decoding will refuse it) and the next line begins another: one stray quote costs
+//! one record, not the rest of the file.
 
 use memchr::memchr;
 
@@ -65,7 +65,8 @@ impl Framer {
             if !self.quotes {
                 return self.found(line);
             }
-            // The same answer as if the bytes had come one by one, when the limit is felt before the line's end is seen.
+            // The same answer as if the bytes had come one by one, when the limit is felt before the line's end is
+            // seen.
             if let Some(first) = self.first.filter(|_| end > self.limit + 1) {
                 return self.found(first);
             }

@@ -202,3 +202,128 @@ impl<R: Read> Lines<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A stream that comes in given pieces.
+    struct Chunks(Vec<Vec<u8>>);
+
+    impl Read for Chunks {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            if self.0.is_empty() {
+                return Ok(0);
+            }
+            let chunk = self.0.remove(0);
+            buffer[..chunk.len()].copy_from_slice(&chunk);
+            Ok(chunk.len())
+        }
+    }
+
+    /// Each record's bytes; with its full length if it is too long.
+    fn read(chunks: Vec<Vec<u8>>, quotes: bool, limit: usize) -> Vec<(Vec<u8>, Option<u64>)> {
+        let mut lines = Lines::new(Chunks(chunks), quotes, limit);
+        let mut out = Vec::new();
+        loop {
+            match lines.next() {
+                Piece::Record(range) => out.push((lines.bytes(range).to_vec(), None)),
+                Piece::TooLong { kept, bytes } => out.push((lines.bytes(kept).to_vec(), Some(bytes))),
+                Piece::Torn(_) => unreachable!("nothing tears"),
+                Piece::Dry => assert!(lines.fill().is_ok()),
+                Piece::End => return out,
+            }
+        }
+    }
+
+    fn at_every_place(text: &[u8], quotes: bool, limit: usize) -> Result<(), TestCaseError> {
+        let whole = read(vec![text.to_vec()], quotes, limit);
+        for at in 1..text.len() {
+            let (a, b) = text.split_at(at);
+            prop_assert_eq!(&read(vec![a.to_vec(), b.to_vec()], quotes, limit), &whole, "cut at {}", at);
+        }
+        prop_assert_eq!(&read(text.iter().map(|b| vec![*b]).collect(), quotes, limit), &whole, "byte by byte");
+        Ok(())
+    }
+
+    fn texts(records: &[(Vec<u8>, Option<u64>)]) -> Vec<&str> {
+        records.iter().map(|(bytes, _)| std::str::from_utf8(bytes).unwrap_or("?")).collect()
+    }
+
+    #[test]
+    fn line_ends_marks_and_empty_lines_are_no_records() {
+        let all = b"\xef\xbb\xbfa\r\n\r\n\nb\nc\r";
+        assert_eq!(texts(&read(vec![all.to_vec()], false, 100)), ["a", "b", "c"]);
+        assert_eq!(read(vec![], false, 100), []);
+        assert_eq!(texts(&read(vec![b"\xef\xbb".to_vec()], false, 100)), ["?"]);
+    }
+
+    #[test]
+    fn a_quoted_field_may_have_lines_and_a_stray_quote_costs_one_record() {
+        let read = |text: &str| read(vec![text.as_bytes().to_vec()], true, 20);
+        assert_eq!(texts(&read("a,\"b\nc\"\"\",d\r\ne\n")), ["a,\"b\nc\"\"\",d", "e"]);
+        assert_eq!(texts(&read("a,\"b\nc\nd\n")), ["a,\"b", "c", "d"], "never closed");
+        assert_eq!(texts(&read("a,\"b\nc,\"d\"\ne\n")), ["a,\"b", "c,\"d\"", "e"], "closed by another's opening");
+        assert_eq!(
+            texts(&read("a,\"b\nccccccccccc\nddddddddddd\n\"\n")),
+            ["a,\"b", "ccccccccccc", "ddddddddddd", "\""]
+        );
+        assert_eq!(texts(&read("a\"b\nc\n")), ["a\"b", "c"], "inside a field a quote is a character");
+    }
+
+    #[test]
+    fn a_line_of_100_mb_is_counted_and_not_held() {
+        const BYTES: u64 = 100_000_000;
+        let long = std::io::repeat(b'x').take(BYTES);
+        let input = std::io::Cursor::new(b"a\n").chain(long).chain(std::io::Cursor::new(b"\r\nb\n"));
+        let mut lines = Lines::new(input, false, 1 << 20);
+        let mut out = Vec::new();
+        loop {
+            match lines.next() {
+                Piece::Record(range) => out.push((range.len(), None)),
+                Piece::TooLong { kept, bytes } => out.push((kept.len(), Some(bytes))),
+                Piece::Dry => assert!(lines.fill().is_ok()),
+                _ => break,
+            }
+            assert!(lines.buffer.len() <= (1 << 20) + 2 * CHUNK_BYTES);
+        }
+        assert_eq!(out, [(1, None), (1 << 20, Some(BYTES)), (1, None)]);
+    }
+
+    proptest! {
+        #[test]
+        fn where_the_reads_end_does_not_matter(
+            text in "(\u{feff})?[a\",\r\n]{0,40}", quotes in any::<bool>(),
+            limit in prop_oneof![Just(1usize), 2usize..12, Just(100)],
+        ) {
+            at_every_place(text.as_bytes(), quotes, limit)?;
+        }
+
+        #[test]
+        fn lines_are_those_of_a_plain_split(text in "[ab\r\n]{0,60}", limit in 1usize..6) {
+            let expected: Vec<(Vec<u8>, Option<u64>)> = text.split('\n')
+                .map(|line| line.strip_suffix('\r').unwrap_or(line).as_bytes())
+                .filter(|line| !line.is_empty())
+                .map(|line| match line.len() > limit {
+                    true => (line[..limit].to_vec(), Some(line.len() as u64)),
+                    false => (line.to_vec(), None),
+                })
+                .collect();
+            prop_assert_eq!(read(vec![text.into_bytes()], false, limit), expected);
+        }
+
+        #[test]
+        fn well_formed_csv_is_cut_between_its_records(
+            records in proptest::collection::vec(proptest::collection::vec("[a\",\r\n]{0,6}", 1..4), 0..6),
+            crlf in any::<bool>(),
+        ) {
+            let quote = |field: &String| format!("\"{}\"", field.replace('"', "\"\""));
+            let records: Vec<String> = records.iter()
+                .map(|fields| fields.iter().map(quote).collect::<Vec<_>>().join(",")).collect();
+            let text = records.join(if crlf { "\r\n" } else { "\n" });
+            let found = read(vec![text.into_bytes()], true, 1000);
+            prop_assert_eq!(texts(&found), records);
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! Sources: the edge where bytes come in.
 //!
-//! A source runs on a thread of its own, one a partition. It reads bytes, decodes them by the declared schema, and hands
-//! over batches through a bounded channel; what is malformed is handed over as a dead letter in its place, never lost. The
-//! channel's bound is the partition's budget: a reader that is ahead waits.
+//! A source runs on a thread of its own, one a partition. It reads bytes, decodes them by the declared schema, and
+//! hands over batches through a bounded channel; what is malformed is handed over as a dead letter in its place, never
+//! lost. The channel's bound is the partition's budget: a reader that is ahead waits.
 
 pub mod file;
 mod frame;

@@ -1,10 +1,8 @@
-//! A strict scanner of one JSON object (RFC 8259), which hands over its members as they come.
+//! A strict scanner of JSON text (RFC 8259).
 //!
-//! In: a text. Out: for each member its place among the known names, and its value as a token. Keeps: the names of the
-//! last objects in their order, since the fields of a stream come in the same order in almost every record: a name that
-//! stands where it stood before is one comparison of bytes. Limits: values nested deeper than [`MAX_DEPTH`] are malformed;
-//! nothing recurses. serde_json's visitor was the alternative; it looks at each name's bytes twice and checks UTF-8
-//! string by string.
+//! In: a text, UTF-8. Out: values as tokens, which borrow from it where they can. Keeps: nothing. Limits: values nested
+//! deeper than [`MAX_DEPTH`] are malformed; nothing recurses. Written by hand, and not on serde_json's visitor, so that
+//! UTF-8 is checked once a record and an expected name is compared where it lies.
 
 use super::fault::{Fault, shown};
 use super::number::Number;
@@ -12,9 +10,6 @@ use std::borrow::Cow;
 
 /// Arrays and objects inside one another, at most.
 pub(super) const MAX_DEPTH: u32 = 128;
-
-/// The names of at most so many members are remembered.
-const MAX_REMEMBERED: usize = 256;
 
 /// One value.
 #[derive(Debug)]
@@ -44,99 +39,6 @@ impl Token<'_> {
     }
 }
 
-/// What a member's name stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
-    /// The column at this place.
-    Column(usize),
-    /// The mark of a tombstone.
-    Deleted,
-    /// Nothing that was declared.
-    Unknown,
-}
-
-/// The names of the last objects, in order: `"name":` as bytes, and what each stands for.
-#[derive(Debug, Default)]
-pub(super) struct Shape {
-    names: Vec<(Vec<u8>, Target)>,
-}
-
-impl Shape {
-    /// A shape that expects these names in this order.
-    pub(super) fn expecting<'a>(names: impl Iterator<Item = (&'a str, Target)>) -> Shape {
-        let quoted = |(name, target): (&str, _)| (format!("\"{name}\":").into_bytes(), target);
-        Shape { names: names.map(quoted).collect() }
-    }
-
-    /// The name at `bytes[at..]` if it is the expected one or the one after it: its length, target and place.
-    #[inline]
-    fn expected(&self, bytes: &[u8], place: usize) -> Option<(usize, Target, usize)> {
-        for (ahead, (name, target)) in self.names.get(place..)?.iter().take(2).enumerate() {
-            if bytes.starts_with(name) {
-                return Some((name.len(), *target, place + ahead + 1));
-            }
-        }
-        None
-    }
-
-    fn remember(&mut self, name: &[u8], target: Target, place: usize) {
-        if let Some(kept) = self.names.get_mut(place) {
-            kept.0.clear();
-            kept.0.extend_from_slice(name);
-            kept.1 = target;
-        } else if self.names.len() < MAX_REMEMBERED {
-            self.names.push((name.to_vec(), target));
-        }
-    }
-}
-
-/// Scans an object: `lookup` says what a name stands for, `take` gets each member with its name as it is written (with
-/// quotes and escapes). What `take` refuses is its own matter; only the grammar's faults are returned.
-#[inline]
-pub(super) fn object<'a>(
-    text: &'a str,
-    shape: &mut Shape,
-    lookup: impl Fn(&str) -> Target,
-    mut take: impl FnMut(Target, &'a str, Token<'a>),
-) -> Result<(), Fault> {
-    let mut scan = Scan::new(text);
-    scan.expect(b'{', "an object")?;
-    if scan.skip_if(b'}') {
-        return scan.end();
-    }
-    let mut place = 0;
-    loop {
-        scan.space();
-        let start = scan.at;
-        let target = match shape.expected(&scan.bytes[start..], place) {
-            Some((length, target, next)) => {
-                scan.at += length;
-                place = next;
-                target
-            }
-            None => {
-                let name = scan.name()?;
-                let target = lookup(&name);
-                let direct = scan.bytes.get(scan.at) == Some(&b':');
-                scan.expect(b':', "`:`")?;
-                if direct {
-                    shape.remember(&scan.bytes[start..scan.at], target, place);
-                }
-                place += 1;
-                target
-            }
-        };
-        let name_end = scan.at;
-        let token = scan.value()?;
-        take(target, &text[start..name_end], token);
-        if scan.skip_if(b',') {
-            continue;
-        }
-        scan.expect(b'}', "`,` or `}`")?;
-        return scan.end();
-    }
-}
-
 /// Scans an array and hands over each of its values.
 pub(super) fn array<'a>(text: &'a str, mut take: impl FnMut(Token<'a>)) -> Result<(), Fault> {
     let mut scan = Scan::new(text);
@@ -154,26 +56,27 @@ pub(super) fn array<'a>(text: &'a str, mut take: impl FnMut(Token<'a>)) -> Resul
     }
 }
 
-struct Scan<'a> {
-    text: &'a str,
-    bytes: &'a [u8],
-    at: usize,
+pub(super) struct Scan<'a> {
+    pub(super) text: &'a str,
+    pub(super) bytes: &'a [u8],
+    /// The next byte to look at.
+    pub(super) at: usize,
 }
 
 impl<'a> Scan<'a> {
-    fn new(text: &'a str) -> Scan<'a> {
+    pub(super) fn new(text: &'a str) -> Scan<'a> {
         Scan { text, bytes: text.as_bytes(), at: 0 }
     }
 
     #[inline]
-    fn space(&mut self) {
+    pub(super) fn space(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.bytes.get(self.at) {
             self.at += 1;
         }
     }
 
     #[inline]
-    fn skip_if(&mut self, byte: u8) -> bool {
+    pub(super) fn skip_if(&mut self, byte: u8) -> bool {
         self.space();
         let there = self.bytes.get(self.at) == Some(&byte);
         self.at += usize::from(there);
@@ -181,11 +84,11 @@ impl<'a> Scan<'a> {
     }
 
     #[inline]
-    fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), Fault> {
+    pub(super) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), Fault> {
         if self.skip_if(byte) { Ok(()) } else { Err(self.wrong(expected)) }
     }
 
-    fn end(&mut self) -> Result<(), Fault> {
+    pub(super) fn end(&mut self) -> Result<(), Fault> {
         self.space();
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.wrong("the end")) }
     }
@@ -199,7 +102,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn name(&mut self) -> Result<Cow<'a, str>, Fault> {
+    pub(super) fn name(&mut self) -> Result<Cow<'a, str>, Fault> {
         self.space();
         if self.bytes.get(self.at) != Some(&b'"') {
             return Err(self.wrong("a name in quotes"));
@@ -208,7 +111,7 @@ impl<'a> Scan<'a> {
     }
 
     #[inline]
-    fn value(&mut self) -> Result<Token<'a>, Fault> {
+    pub(super) fn value(&mut self) -> Result<Token<'a>, Fault> {
         self.space();
         match self.bytes.get(self.at) {
             Some(b'"') => Ok(match self.string()? {
@@ -383,8 +286,8 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The first byte at or after `at` that ends a plain run of string content: a quote, a backslash or a control character;
-/// eight bytes at a time (Mycroft's test for a zero byte).
+/// The first byte at or after `at` that ends a plain run of string content: a quote, a backslash or a control
+/// character; eight bytes at a time (Mycroft's test for a zero byte).
 #[inline]
 fn plain_until(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;

@@ -1,17 +1,17 @@
 //! Decoding: from a record's bytes to a typed row by the declared schema, or to the dead letter that says why not.
 //!
-//! In: a position, the bytes of key and value, and what the transport says of the time. Out: a [`Row`] or a [`DeadLetter`]
-//! with the bytes; never a panic and never an error: a bad record is data. Keeps: the order in which the last record's
-//! fields came, only to be fast; it changes no result. Limits: `max_record_bytes` for key and value each; JSON nested
-//! deeper than 128 is malformed.
+//! In: a position, the bytes of key and value, and what the transport says of the time. Out: a [`Row`] or a
+//! [`DeadLetter`] with the bytes; never a panic and never an error: a bad record is data. Keeps: the order in which the
+//! last record's fields came, only to be fast; it changes no result. Limits: `max_record_bytes` for key and value each;
+//! JSON nested deeper than 128 is malformed.
 //!
-//! **JSON**: one object. A name that comes twice counts the last time. Absent is null. Integral floats are whole numbers
-//! and the reverse; a timestamp is a text that [`Time::parse`] reads or whole milliseconds since 1970; nothing else is
-//! converted. **CSV**: RFC 4180 with a header line, or in the schema's order without one. An empty field, quoted or not,
-//! is null. Truth values are `true` and `false` in any case, `1` and `0`. **Tombstones** delete a table's row or withdraw
-//! a label: a message without a value, whose key is the text of the key column (or a JSON array of several), or a record
-//! whose field or column `_deleted` is true. They need a key, and a time from their time column or else from the
-//! transport; their other fields are not looked at.
+//! **JSON**: one object. A name that comes twice counts the last time. Absent is null. Integral floats are whole
+//! numbers and the reverse; a timestamp is a text that [`Time::parse`] reads or whole milliseconds since 1970; nothing
+//! else is converted. **CSV**: RFC 4180 with a header line, or in the schema's order without one. An empty field,
+//! quoted or not, is null. Truth values are `true` and `false` in any case, `1` and `0`. **Tombstones** delete a
+//! table's row or withdraw a label: a message without a value, whose key is the text of the key column (or a JSON array
+//! of several), or a record whose field or column `_deleted` is true. They need a key, and a time from their time
+//! column or else from the transport; their other fields are not looked at.
 //!
 //! Where several things are wrong the first of these is told: the length, UTF-8, the form, an unknown field, then the
 //! declared fields in their order, then the range of the event time.
@@ -21,11 +21,13 @@ mod csv;
 mod fault;
 mod json;
 mod number;
+mod object;
 #[cfg(test)]
 mod tests;
 
 use self::fault::{Fault, shown};
-use self::json::{Shape, Target, Token};
+use self::json::Token;
+use self::object::{Shape, Target};
 use super::{Column, DeadLetter, Key, Kind, Position, Raw, Reason, Row, Type, Value};
 use crate::config::spec::{Format, SourceSpec};
 use crate::time::Time;
@@ -135,8 +137,8 @@ impl Decoder {
         Ok(())
     }
 
-    /// Decodes one record. A `value` of `None` is a tombstone, with its key in `key`; `stamp` is the time of a tombstone
-    /// that has none of its own.
+    /// Decodes one record. A `value` of `None` is a tombstone, with its key in `key`; `stamp` is the time of a
+    /// tombstone that has none of its own.
     #[inline]
     pub fn decode(
         &mut self,
@@ -151,8 +153,8 @@ impl Decoder {
         }
     }
 
-    /// The dead letter of a record that is refused before or beside decoding, with the first `max_record_bytes` bytes of
-    /// key and value each.
+    /// The dead letter of a record that is refused before or beside decoding, with the first `max_record_bytes` bytes
+    /// of key and value each.
     pub fn refuse(
         &self,
         position: Position,
@@ -170,8 +172,8 @@ impl Decoder {
         })
     }
 
-    /// The dead letter of a record of `bytes` bytes of which only the first were kept; nobody should have to hold such a
-    /// record.
+    /// The dead letter of a record of `bytes` bytes of which only the first were kept; nobody should have to hold such
+    /// a record.
     pub fn too_long(&self, position: Position, key: Option<&[u8]>, kept: &[u8], bytes: u64) -> Box<DeadLetter> {
         let fault = self.length_fault(bytes);
         self.refuse(position, fault.reason, fault.detail, key, Some(kept))
@@ -212,7 +214,7 @@ impl Decoder {
     fn read_json(&mut self, text: &str, draft: &mut Draft) -> Result<(), Fault> {
         let columns = &self.columns;
         let refuse_unknown = self.refuse_unknown;
-        json::object(
+        object::object(
             text,
             &mut self.shape,
             |name| lookup(columns, name),

@@ -135,7 +135,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn floats_read_as_the_standard_library_reads_them(text in "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,25})?(e[+-]?[0-9]{1,3})?") {
+        fn floats_read_as_the_standard_library_reads_them(
+            text in "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,25})?(e[+-]?[0-9]{1,3})?",
+        ) {
             let number = Number::scan(&text, 0).map(|n| (n.text.len(), n.float().to_bits()));
             let expected: f64 = text.parse().unwrap_or(f64::NAN);
             prop_assert_eq!(number, Some((text.len(), expected.to_bits())));

@@ -66,7 +66,8 @@ const GOOD: &str = r#""id":"a","at":"2013-01-01T00:00:00Z","n":1"#;
 #[test]
 fn json_fields_become_values() {
     let mut d = decoder(Format::Json);
-    let text = r#" { "id" : "a\u00e9\n\ud83d\ude00" ,"at":1356998400000, "n":3.0,"x":7,"ok":true,"note":"","seen":"1969-12-31",
+    let text = r#" { "id" : "a\u00e9\n\ud83d\ude00" ,"at":1356998400000, "n":3.0,"x":7,"ok":true,"note":"",
+        "seen":"1969-12-31",
         "more":{"a":[1,{"b":[]},{}],"c":"}"} } "#;
     let expected = vec![
         Value::Text("aé\n😀".into()),
