@@ -5,12 +5,13 @@
 //! `CONFIGURATION.md`, KIP-4 (administration).
 
 use crate::record::Key;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication, TopicResult};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A cluster: where it is, and how to speak to it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Broker {
     bootstrap: String,
     properties: Vec<(String, String)>,
@@ -78,6 +79,14 @@ pub struct Topic {
     pub name: String,
     /// Its partitions, at least 1.
     pub partitions: u16,
+}
+
+impl fmt::Debug for Broker {
+    /// Names of properties only: values may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.properties.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Broker").field("bootstrap", &self.bootstrap).field("properties", &names).finish()
+    }
 }
 
 impl Broker {
@@ -163,7 +172,8 @@ impl Broker {
 /// What librdkafka said, without the names of its own types.
 pub fn cause_of(error: &KafkaError) -> String {
     match error {
-        KafkaError::ClientConfig(_, description, name, value) => format!("{description} (`{name}` = `{value}`)"),
+        // The value is left out: it may be secret.
+        KafkaError::ClientConfig(_, description, name, _) => format!("{description} (property `{name}`)"),
         KafkaError::ClientCreation(text) => text.clone(),
         other => match other.rdkafka_error_code() {
             Some(code) => code.to_string(),
@@ -280,7 +290,7 @@ impl Admin {
 
     fn settle(
         &self,
-        outcome: Result<Vec<Result<String, (String, RDKafkaErrorCode)>>, KafkaError>,
+        outcome: Result<Vec<TopicResult>, KafkaError>,
         verb: &'static str,
         as_good: RDKafkaErrorCode,
         done: impl Fn(&BTreeMap<String, u16>) -> bool,
@@ -373,7 +383,7 @@ mod tests {
     fn partitions_are_pinned() {
         // A change here sends the later records of a key to another partition than its earlier ones.
         let of = |key| (partition_of(key, 3), partition_of(key, 4), partition_of(key, 7));
-        assert_eq!([of(""), of("EWR"), of("2013-01-01/UA/1545")], [(0, 0, 0); 3]);
+        assert_eq!([of(""), of("EWR"), of("2013-01-01/UA/1545")], [(0, 1, 2), (2, 1, 5), (2, 0, 5)]);
         assert_eq!(partition_of("anything", 1), 0);
     }
 
@@ -392,8 +402,9 @@ mod tests {
         assert!(make(typed("isolation.level", "read_committed")).is_none());
         let told = make(typed("isolation.level", "read_uncommitted")).map(|e| e.to_string()).unwrap_or_default();
         assert!(told.contains("`isolation.level` is always `read_committed`"), "{told}");
-        let told = make(typed("no.such.property", "1")).map(|e| e.to_string()).unwrap_or_default();
-        assert!(told.contains("no.such.property"), "{told}");
+        let told = make(typed("no.such.property", "secret")).map(|e| e.to_string()).unwrap_or_default();
+        assert!(told.contains("no.such.property") && !told.contains("secret"), "{told}");
+        assert!(!format!("{:?}", Broker::new("h:1", &typed("sasl.password", "secret"))).contains("secret"));
     }
 
     proptest! {

@@ -222,10 +222,7 @@ mod tests {
         assert_eq!(twice(&["a", "a"], vec![]), "a");
         assert_eq!(twice(&[], vec![one_hot("c", &["x", "y", "x"])]), "c=x");
         assert_eq!(twice(&[], vec![one_hot("c", &["other"])]), "c=other");
-        assert_eq!(
-            DuplicateSlot("c=x".into()).to_string(),
-            "slot `c=x` would stand twice in the feature vector"
-        );
+        assert_eq!(DuplicateSlot("c=x".into()).to_string(), "slot `c=x` would stand twice in the feature vector");
     }
 
     proptest! {

@@ -114,8 +114,7 @@ impl Moments {
         let whole = total.div_euclid(count);
         let rest = total - whole * count;
         // sum (x - whole)^2 = sum x^2 - count whole^2 - 2 whole rest, of which nothing was rounded yet.
-        let squares =
-            self.squares.minus(Wide::square(whole).times(self.sum.count)).minus(Wide::from(2 * whole * rest));
+        let squares = self.squares.minus(Wide::square(whole).times(self.sum.count)).minus(Wide::from(2 * whole * rest));
         let (count, rest) = (count as f64, float(rest) / count as f64);
         let variance = squares.float() / count - rest * rest;
         Centre { whole, rest, deviation: variance.max(0.0).sqrt() }

@@ -1,13 +1,10 @@
 //! Sinks: the edge where predictions, metrics, models, decisions, dead letters and progress go out.
 
-<<<<<<< HEAD
 mod dead_letter;
 pub mod file;
+pub mod kafka;
 
 pub use dead_letter::dead_letter_line;
-=======
-pub mod kafka;
->>>>>>> kafka
 
 use crate::model::Role;
 use crate::record::DeadLetter;

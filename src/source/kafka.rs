@@ -8,8 +8,8 @@
 use super::{Batch, Delivery, Partition, Record, SourceError};
 use crate::broker::{Broker, BrokerError, Narrator, cause_of};
 use crate::config::spec::{Format, SourceSpec};
-use crate::record::decode::Decoder;
 use crate::record::Position;
+use crate::record::decode::Decoder;
 use crate::time::Time;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer};

@@ -12,8 +12,9 @@
 
 use super::cause::{Found, Trigger};
 use super::decision::{Cause, Decision, Suppression, Verdict};
-use super::when::{Fault, When};
-use crate::config::spec::{CauseSpec, Metric, TriggerSpec};
+use super::when::When;
+use crate::config::spec::{CauseSpec, Metric, ModelSpec, TriggerSpec};
+use crate::feature::plan::Fault;
 use crate::time::{Span, Time};
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +64,23 @@ pub struct DriftSignal {
     pub figure: f64,
     /// The event time of the row at which it said so.
     pub at: Time,
+}
+
+/// The faults of a model's conditions, at their places in the pipeline file; none, if a judge can be made of it.
+pub fn check_triggers(model: &ModelSpec) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for trigger in &model.triggers {
+        let CauseSpec::Degradation { when, .. } = &trigger.cause else { continue };
+        let Err(found) = When::parse(&when.value, &model.metrics.windows) else { continue };
+        for mut fault in found {
+            // The span of a text begins with its quote. In a text with escapes the place is near, and stays inside.
+            let start = (when.span.start + 1 + fault.span.start).min(when.span.end);
+            let end = (when.span.start + 1 + fault.span.end).clamp(start, when.span.end.max(start));
+            fault.span = start..end;
+            faults.push(fault);
+        }
+    }
+    faults
 }
 
 /// The triggers of one model.

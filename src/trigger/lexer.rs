@@ -2,7 +2,7 @@
 //!
 //! In: the text. Out: numbers, words, `[windows]` and symbols, or the first thing that is none of them.
 
-use super::when::Fault;
+use crate::feature::plan::Fault;
 use std::fmt;
 use std::ops::Range;
 

@@ -12,5 +12,5 @@ mod tests;
 mod when;
 
 pub use decision::{Cause, Decision, Suppression, Verdict};
-pub use judge::{DriftSignal, Judge, JudgeState, Reading, Sight};
-pub use when::{Fault, Outcome, When};
+pub use judge::{DriftSignal, Judge, JudgeState, Reading, Sight, check_triggers};
+pub use when::{Outcome, When};

@@ -4,8 +4,9 @@
 //! unknown names and windows all, of faults of form the first. Limits: [`When::MAX_DEPTH`], for it recurses.
 
 use super::lexer::{Token, tokens};
-use super::when::{Comparison, Fault, Number, Truth, When};
+use super::when::{Comparison, Number, Truth, When};
 use crate::config::spec::Metric;
+use crate::feature::plan::Fault;
 use crate::time::Span;
 use std::ops::Range;
 

@@ -1,7 +1,10 @@
 //! Each suppression by a table; the limits, determinism and saving by random walks.
 
 use super::*;
-use crate::config::spec::{CauseSpec, DetectorSpec, Metric, Spanned, TriggerSpec};
+use crate::config::spec::{
+    CauseSpec, DeploySpec, DetectorSpec, GateSpec, LearnerSpec, Metric, MetricsSpec, ModelSpec, Spanned, TrainSpec,
+    TriggerSpec,
+};
 use crate::time::{Span, Time};
 use proptest::prelude::*;
 
@@ -208,6 +211,40 @@ fn faults_of_conditions_name_their_trigger() {
         faults.iter().map(|(place, fault)| (*place, fault.span.clone())).collect::<Vec<_>>(),
         [(1, 8..12), (1, 15..16)]
     );
+}
+
+#[test]
+fn faults_are_placed_in_the_file() {
+    let text = "[model.late]\nwhen = 'log_los[1d] > 1 and brier[9d] > 1'\n";
+    let start = text.find('\'').expect("it is quoted");
+    let mut wrong = degradation();
+    if let CauseSpec::Degradation { when, .. } = &mut wrong.cause {
+        *when = Spanned { value: text[start + 1..text.len() - 2].to_string(), span: start..text.len() - 1 };
+    }
+    let model = model(vec![degradation(), wrong]);
+    let places: Vec<&str> = check_triggers(&model).iter().map(|fault| &text[fault.span.clone()]).collect();
+    assert_eq!(places, ["log_los", "[9d]"]);
+    assert_eq!(check_triggers(&ModelSpec { triggers: vec![degradation(), adwin()], ..model }), []);
+}
+
+fn model(triggers: Vec<TriggerSpec>) -> ModelSpec {
+    ModelSpec {
+        name: "late".to_string(),
+        learner: LearnerSpec::Logistic { learning_rate: 0.01, l2: 0.0 },
+        retrain: None,
+        metrics: MetricsSpec { windows: vec![Span::DAY], ..MetricsSpec::default() },
+        triggers,
+        train: TrainSpec {
+            window: Span(365 * Span::DAY.0),
+            holdout: 0.2,
+            activate_after: Span::DAY,
+            max_examples: 10_000,
+            min_examples: 500,
+        },
+        gate: GateSpec { metric: Metric::LogLoss, margin: 0.0 },
+        deploy: DeploySpec::Immediate,
+        freeze_at: Vec::new(),
+    }
 }
 
 fn any_hours() -> impl Strategy<Value = Vec<Hour>> {

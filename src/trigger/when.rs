@@ -9,20 +9,9 @@
 
 use super::parser::parse;
 use crate::config::spec::Metric;
+use crate::feature::plan::Fault;
 use crate::time::Span;
 use std::collections::BTreeMap;
-use std::ops::Range;
-
-/// What is wrong with a condition, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// What is wrong.
-    pub message: String,
-    /// The bytes of the condition's text that it is about.
-    pub span: Range<usize>,
-    /// What to do about it, if that is known.
-    pub help: Option<String>,
-}
 
 /// A condition, parsed and checked.
 ///
@@ -88,7 +77,7 @@ impl When {
     pub const MAX_DEPTH: usize = 32;
 
     /// Reads a condition. `windows` are the configured windows of the model's metrics. All unknown names and windows
-    /// are reported at once; of faults of form, the first.
+    /// are reported at once; of faults of form, the first. Spans count within the text.
     pub fn parse(text: &str, windows: &[Span]) -> Result<When, Vec<Fault>> {
         if text.len() > When::MAX_BYTES {
             let message = format!("condition of {} bytes is longer than {} bytes", text.len(), When::MAX_BYTES);

@@ -26,13 +26,10 @@ impl Checker<'_> {
             }
             let found = part.node.kind();
             let Some(both) = kind.unify(found) else {
-                let span = if exprs.len() == 2 {
-                    self.span(exprs[0]).start..self.span(exprs[1]).end
-                } else {
-                    self.span(expr)
-                };
+                let span =
+                    if exprs.len() == 2 { self.span(exprs[0]).start..self.span(exprs[1]).end } else { self.span(expr) };
                 let message = format!("type mismatch: `{what}` is given {} and {}", kind.name(), found.name());
-                return self.refuse(span, message, hint(kind, found));
+                return self.refuse(span, message, between(kind, found));
             };
             kind = both;
             aligned.nodes.push(part.node);
@@ -45,7 +42,12 @@ impl Checker<'_> {
     }
 }
 
-/// What to write where two types do not meet.
+/// What to write where two parts of equal standing do not meet.
+pub(super) fn between(a: Kind, b: Kind) -> Option<String> {
+    if a == Kind::Truth { hint(b, a) } else { hint(a, b) }
+}
+
+/// What to write where one type is wanted and another found.
 pub(super) fn hint(wanted: Kind, found: Kind) -> Option<String> {
     match (wanted, found) {
         (Kind::Text, Kind::Float | Kind::Int) | (Kind::Float | Kind::Int, Kind::Text) => {

@@ -59,8 +59,7 @@ pub(super) fn text_of_float(x: f64) -> String {
 /// `2013-06-01 12:34:56.789`: a blank, no zone, no zeros at the end of the fraction.
 pub(super) fn text_of_time(time: Time) -> String {
     let c = time.civil();
-    let mut text =
-        format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", c.year, c.month, c.day, c.hour, c.minute, c.second);
+    let mut text = format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", c.year, c.month, c.day, c.hour, c.minute, c.second);
     if c.micro != 0 {
         let _ = write!(text, ".{:06}", c.micro);
         text.truncate(text.trim_end_matches('0').len());

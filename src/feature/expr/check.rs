@@ -3,9 +3,9 @@
 //! In: a parsed expression and the scope. Out: the [`Expression`], or all faults: a part with a fault gives `None`, its
 //! neighbours are checked all the same, and what holds it adds no second fault.
 
-use super::syntax::{Parsed, too_deep};
 use super::align::hint;
 use super::eval::Tree;
+use super::syntax::{Parsed, too_deep};
 use super::tree::{Float, Int, Kind, Node, Text, Truth};
 use super::{Binding, Expression, Fault, Scope, cast, interval};
 use crate::record::{Type, Value};
@@ -242,7 +242,8 @@ impl<'p> Checker<'p> {
 
     fn typed_literal(&mut self, typed: &ast::TypedString, expr: &Expr) -> Option<Checked> {
         let span = self.span(expr);
-        let (ast::DataType::Timestamp(..), ast::Value::SingleQuotedString(text)) = (&typed.data_type, &typed.value.value)
+        let (ast::DataType::Timestamp(..), ast::Value::SingleQuotedString(text)) =
+            (&typed.data_type, &typed.value.value)
         else {
             let message = format!("literals of type `{}` are not supported", typed.data_type).to_lowercase();
             return self.refuse(span, message, Some("write `timestamp '2013-01-31 05:00:00'`".to_string()));

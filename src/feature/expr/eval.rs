@@ -3,13 +3,12 @@
 //! Every arm is total: what has no finite answer is null, at the operator that would make it. Texts are borrowed from
 //! the row or the tree until a function makes a new one.
 
-use super::tree::{Arithmetic, Choice, Comparison, Float, Int, Math, Node, Part, Relation, Subject, Text, Truth};
+use super::tree::{Arithmetic, Float, Int, Math, Node, Part, Text, Truth};
 use super::{Columns, cast, text};
 use crate::record::Value;
 use crate::time::Time;
 use compact_str::CompactString;
 use std::borrow::Cow;
-use std::cmp::Ordering;
 
 /// A node of one type.
 pub(super) trait Tree {
@@ -81,17 +80,35 @@ impl Float {
     }
 }
 
-/// Rounds half away from zero, to `digits` after the point (before it, if negative).
+/// Rounds half away from zero, to `digits` after the point (before it, if negative), as if on the exact decimal digits
+/// of `x`: 2.675 is a little less than it looks, and rounds to 2.67.
 fn round(x: f64, digits: i64) -> f64 {
+    if digits == 0 {
+        return x.round();
+    }
     let scale = 10f64.powi(digits.unsigned_abs().min(400) as i32);
-    if digits < 0 {
-        let rounded = (x / scale).round() * scale;
-        // So far before the point that nothing is left.
-        if rounded.is_finite() { rounded } else { 0.0 }
+    // `error` is what the division or product lost, exactly: it decides what looks like a tie and is none.
+    let (scaled, error) = if digits < 0 {
+        let scaled = x / scale;
+        (scaled, (-scaled).mul_add(scale, x))
     } else {
-        let rounded = (x * scale).round() / scale;
-        // So far after the point that no digit of x is there.
-        if rounded.is_finite() { rounded } else { x }
+        let scaled = x * scale;
+        (scaled, x.mul_add(scale, -scaled))
+    };
+    let tie = (scaled - scaled.trunc()).abs() == 0.5;
+    let short = tie && error != 0.0 && error.is_sign_negative() != x.is_sign_negative();
+    let nearest = if short { scaled.trunc() } else { scaled.round() };
+    let rounded = if digits < 0 { nearest * scale } else { nearest / scale };
+    match rounded.is_finite() {
+        true => rounded,
+        // So far before the point that nothing is left, or so far after it that x has no digit there.
+        false => {
+            if digits < 0 {
+                0.0
+            } else {
+                x
+            }
+        }
     }
 }
 
@@ -121,7 +138,14 @@ impl Tree for Int {
                     Arithmetic::Add => x.checked_add(y),
                     Arithmetic::Subtract => x.checked_sub(y),
                     Arithmetic::Multiply => x.checked_mul(y),
-                    Arithmetic::Remainder => x.checked_rem(y),
+                    // The least number over -1 overflows in hardware, but leaves nothing.
+                    Arithmetic::Remainder => {
+                        if y == -1 {
+                            Some(0)
+                        } else {
+                            x.checked_rem(y)
+                        }
+                    }
                     Arithmetic::Divide | Arithmetic::Power => {
                         unreachable!("`/` and `power` give floats, check.rs makes no such node")
                     }
@@ -242,98 +266,6 @@ impl Tree for Text {
                 })
             }
             Text::Choice(choice) => choice.eval(columns),
-        }
-    }
-}
-
-impl<N: Tree> Choice<N> {
-    fn eval<'a, C: Columns + ?Sized>(&'a self, columns: &'a C) -> Option<N::Out<'a>> {
-        let best = |nodes: &'a [N], wanted: Ordering| {
-            nodes.iter().filter_map(|n| n.eval(columns)).reduce(|best, x| {
-                if x.partial_cmp(&best) == Some(wanted) { x } else { best }
-            })
-        };
-        match self {
-            Choice::Case(branches, otherwise) => {
-                for (condition, result) in branches {
-                    if condition.eval(columns) == Some(true) {
-                        return result.eval(columns);
-                    }
-                }
-                otherwise.as_ref()?.eval(columns)
-            }
-            Choice::Switch(subject, results, otherwise) => match subject.first_equal(columns) {
-                Some(branch) => results[branch].eval(columns),
-                None => otherwise.as_ref()?.eval(columns),
-            },
-            Choice::Coalesce(nodes) => nodes.iter().find_map(|n| n.eval(columns)),
-            Choice::Unless(node, unwanted) => {
-                let value = node.eval(columns)?;
-                (unwanted.eval(columns).as_ref() != Some(&value)).then_some(value)
-            }
-            Choice::Least(nodes) => best(nodes, Ordering::Less),
-            Choice::Greatest(nodes) => best(nodes, Ordering::Greater),
-        }
-    }
-}
-
-impl Subject {
-    /// The first branch whose value equals the subject's; null equals nothing.
-    fn first_equal<C: Columns + ?Sized>(&self, columns: &C) -> Option<usize> {
-        fn first<N: Tree, C: Columns + ?Sized>(subject: &N, branches: &[N], columns: &C) -> Option<usize> {
-            let value = subject.eval(columns)?;
-            branches.iter().position(|n| n.eval(columns).as_ref() == Some(&value))
-        }
-        match self {
-            Subject::Floats(x, branches) => first(x, branches, columns),
-            Subject::Ints(i, branches) => first(i, branches, columns),
-            Subject::Texts(t, branches) => first(t, branches, columns),
-            Subject::Truths(b, branches) => first(b, branches, columns),
-        }
-    }
-}
-
-impl<N: Tree> Relation<N> {
-    fn eval<C: Columns + ?Sized>(&self, columns: &C) -> Option<bool> {
-        match self {
-            Relation::Compare(sign, x, y) => Some(sign.holds(&x.eval(columns)?, &y.eval(columns)?)),
-            Relation::Between(x, low, high) => {
-                let x = x.eval(columns)?;
-                // A null bound leaves it open, unless the other bound already excludes x.
-                let above = low.eval(columns).map(|low| x >= low);
-                let below = high.eval(columns).map(|high| x <= high);
-                match (above, below) {
-                    (Some(false), _) | (_, Some(false)) => Some(false),
-                    (Some(true), Some(true)) => Some(true),
-                    _ => None,
-                }
-            }
-            Relation::In(x, list) => {
-                let x = x.eval(columns)?;
-                let mut open = false;
-                for item in list {
-                    match item.eval(columns) {
-                        Some(item) if item == x => return Some(true),
-                        Some(_) => {}
-                        None => open = true,
-                    }
-                }
-                (!open).then_some(false)
-            }
-            Relation::Same(x, y) => Some(x.eval(columns) == y.eval(columns)),
-        }
-    }
-}
-
-impl Comparison {
-    fn holds<T: PartialOrd>(self, x: &T, y: &T) -> bool {
-        match self {
-            Comparison::Equal => x == y,
-            Comparison::NotEqual => x != y,
-            Comparison::Less => x < y,
-            Comparison::LessEqual => x <= y,
-            Comparison::Greater => x > y,
-            Comparison::GreaterEqual => x >= y,
         }
     }
 }

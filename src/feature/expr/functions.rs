@@ -2,7 +2,7 @@
 
 use super::align::hint;
 use super::check::{Checked, Checker, nearest};
-use super::operators::as_text;
+use super::convert::as_text;
 use super::tree::{Arithmetic, Float, Int, Kind, Math, Node, Text};
 use sqlparser::ast::{self, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart};
 
@@ -165,7 +165,12 @@ impl Checker<'_> {
     }
 
     /// `coalesce`, `least`, `greatest`: null only if all arguments are.
-    fn pick(&mut self, call: &Call<'_>, args: Vec<Checked>, join: fn(super::align::Aligned) -> Node) -> Option<Checked> {
+    fn pick(
+        &mut self,
+        call: &Call<'_>,
+        args: Vec<Checked>,
+        join: fn(super::align::Aligned) -> Node,
+    ) -> Option<Checked> {
         let aligned = self.align(call.name, &call.args, args)?;
         let nullable = aligned.nullable.iter().all(|n| *n);
         let constant = aligned.constant;

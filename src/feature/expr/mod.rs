@@ -8,10 +8,10 @@
 //! Null is SQL's: it goes through operators and functions, comparison with it is unknown, `and`/`or` are three-valued,
 //! `concat`, `coalesce`, `least` and `greatest` skip it. The reference is DuckDB 2.0.1 (`tests/golden/expressions.py`).
 //! What differs, on purpose:
-//! - What DuckDB refuses while it runs (an overflow, a cast that fails, `x % 0`), and what makes an infinity or a NaN
+//! - What DuckDB refuses while it runs (an overflow, a cast that fails, `7 % 0`), and what makes an infinity or a NaN
 //!   there (`x / 0`, `ln(0)`, `sqrt(-1)`, `exp(1000)`), is null here, at the operator that made it.
-//! - `1.5` is a float, not a decimal; every whole number has 64 bits, whatever `int` is called in a cast; a whole number
-//!   is compared with a float as a float; `float`, `real` and `double` are 64 bits.
+//! - `1.5` is a float, not a decimal; every whole number has 64 bits, also after `cast(x as int)`; a whole number is
+//!   compared with a float as a float; `float`, `real` and `double` are 64 bits.
 //! - Text is never read as a number or a truth value by itself, nor a number as a truth value: that is a fault at
 //!   start, `cast` says it. A text *literal* beside a timestamp is read as a timestamp.
 //! - An instant with an offset (`+01:00`) is turned into UTC; DuckDB drops the offset.
@@ -23,11 +23,13 @@
 mod align;
 mod cast;
 mod check;
+mod convert;
 mod eval;
 mod functions;
 mod interval;
 mod like;
 mod operators;
+mod pick;
 mod syntax;
 mod text;
 mod tree;

@@ -71,11 +71,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Fault> {
             TokenWithSpan { token: Token::EOF, .. } => return Ok(Parsed { expr, places, length: text.len() }),
             left => {
                 let span = bytes_at(&places, left.span.start, text);
-                let help = match &left.token {
-                    Token::Eq | Token::DoubleEq => Some("a comparison is one `=`".to_string()),
-                    _ => None,
-                };
-                Fault { message: format!("expected the end of the expression, found `{left}`"), span, help }
+                Fault { message: format!("expected the end of the expression, found `{left}`"), span, help: None }
             }
         },
         Err(ParserError::RecursionLimitExceeded) => too_deep(whole),
@@ -159,7 +155,8 @@ fn split_location(message: &str) -> (&str, Option<Location>) {
 
 /// A message of the parser in our manner: lowercase, no full stop.
 fn sentence(message: &str) -> String {
-    let message = message.trim_end_matches('.').replace("Expected: ", "expected ").replace("found: EOF", "found the end");
+    let message =
+        message.trim_end_matches('.').replace("Expected: ", "expected ").replace("found: EOF", "found the end");
     let message = message.replace("found: ", "found ");
     let mut chars = message.chars();
     match chars.next() {
@@ -191,6 +188,12 @@ impl Parsed {
                 (1, self.tokens(&interval.value)?, usize::from(interval.leading_field.is_some()))
             }
             Expr::TypedString(_) => (1, self.leaf(expr)?, 0),
+            Expr::Function(_) => {
+                let leaf = self.leaf(expr)?;
+                // Without arguments that have a place, only the name has one.
+                let bare = self.places.get(leaf.end() + 1).is_some_and(|next| next.token == Token::LParen);
+                (0, leaf, usize::from(bare))
+            }
             _ => (0, self.leaf(expr)?, 0),
         };
         let first = inner.start().saturating_sub(before);

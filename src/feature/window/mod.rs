@@ -97,14 +97,7 @@ impl Window {
     ///
     /// # Panics
     /// If there is not one value an argument.
-    pub fn insert(
-        &mut self,
-        shape: &WindowShape,
-        now: Time,
-        time: Time,
-        order: u64,
-        values: &[Option<f64>],
-    ) -> usize {
+    pub fn insert(&mut self, shape: &WindowShape, now: Time, time: Time, order: u64, values: &[Option<f64>]) -> usize {
         self.prune(shape, now);
         let values = plain(shape, values);
         let beyond = values.iter().zip(&shape.summed).filter(|(v, summed)| **summed && v.abs() > LIMIT).count();
@@ -122,14 +115,7 @@ impl Window {
     ///
     /// # Panics
     /// If there is not one value an argument.
-    pub fn retract(
-        &mut self,
-        shape: &WindowShape,
-        now: Time,
-        time: Time,
-        order: u64,
-        values: &[Option<f64>],
-    ) -> bool {
+    pub fn retract(&mut self, shape: &WindowShape, now: Time, time: Time, order: u64, values: &[Option<f64>]) -> bool {
         self.prune(shape, now);
         let Some(row) = self.ring.find(Place { time, order }, &plain(shape, values)) else { return false };
         for (extent, cursor) in shape.extents.iter().zip(&mut self.cursors) {
@@ -284,8 +270,8 @@ impl Window {
         let most = shape.most_rows as u64;
         while self.ring.oldest().is_some_and(|time| time <= oldest) {
             // Enough newer ones at or before the horizon; rows are sorted, so one look tells.
-            let kept_for_rows = self.ring.first() + most >= self.ring.end()
-                || self.ring.time(self.ring.first() + most) > horizon;
+            let kept_for_rows =
+                self.ring.first() + most >= self.ring.end() || self.ring.time(self.ring.first() + most) > horizon;
             if most > 0 && kept_for_rows {
                 return;
             }

@@ -30,9 +30,7 @@ impl Naive {
     fn keeps(&self, over: Over, now: i64, row: usize) -> bool {
         match over {
             Over::Time(w) => self.rows[row].0 > now - w.0 - self.slack,
-            Over::Rows(n) => {
-                self.rows[row].0 > now - self.slack || self.newest(n, now - self.slack).contains(&row)
-            }
+            Over::Rows(n) => self.rows[row].0 > now - self.slack || self.newest(n, now - self.slack).contains(&row),
         }
     }
 
@@ -40,9 +38,8 @@ impl Naive {
         // Null stands last among equals.
         self.rows.sort_by_key(|r| (r.0, r.1, r.2.iter().map(|v| v.unwrap_or(i64::MAX)).collect::<Vec<_>>()));
         if self.forgets {
-            let keep: Vec<bool> = (0..self.rows.len())
-                .map(|row| self.aggregates.iter().any(|a| self.keeps(a.over, now, row)))
-                .collect();
+            let keep: Vec<bool> =
+                (0..self.rows.len()).map(|row| self.aggregates.iter().any(|a| self.keeps(a.over, now, row))).collect();
             let mut keep = keep.iter();
             self.rows.retain(|_| *keep.next().unwrap());
         }
@@ -81,10 +78,19 @@ impl Naive {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Insert { ahead: i64, order: u64, values: Quarters },
+    Insert {
+        ahead: i64,
+        order: u64,
+        values: Quarters,
+    },
     /// A live row, or (rarely) one that never was.
-    Retract { which: usize, real: bool },
-    Query { ahead: i64 },
+    Retract {
+        which: usize,
+        real: bool,
+    },
+    Query {
+        ahead: i64,
+    },
     /// Out to text and back; dropped if idle.
     Save,
 }
@@ -94,7 +100,8 @@ fn ahead() -> impl Strategy<Value = i64> {
 }
 
 fn a_row() -> impl Strategy<Value = (i64, u64, Quarters)> {
-    let value = || prop_oneof![4 => (-8i64..8).prop_map(Some), 1 => (-4_000_000i64..4_000_000).prop_map(Some), 1 => Just(None)];
+    let value =
+        || prop_oneof![4 => (-8i64..8).prop_map(Some), 1 => (-4_000_000i64..4_000_000).prop_map(Some), 1 => Just(None)];
     (ahead(), 0u64..3, prop::collection::vec(value(), 2))
 }
 
