@@ -83,11 +83,13 @@ fn play(args: &FeedArgs) -> Exit {
     };
     match feed::feed(&options, &plan.spec) {
         Ok(report) => {
-            for topic in &report.topics {
-                eprintln!("{topic}");
+            for fed in &report.topics {
+                eprintln!(
+                    "{}: {} messages in {} partitions, {} tombstones, {} that do not decode",
+                    fed.topic, fed.records, fed.partitions, fed.tombstones, fed.undecoded
+                );
             }
-            let all: u64 = report.topics.iter().map(|topic| topic.messages).sum();
-            eprintln!("{all} messages in {:.1} s", report.seconds);
+            eprintln!("{} messages in {:.1} s, {:.0}/s", report.records(), report.seconds, report.records_per_s());
             Exit::Done
         }
         Err(error) => usage(&error.to_string()),

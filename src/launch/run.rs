@@ -3,7 +3,7 @@
 use super::Exit;
 use super::args::RunArgs;
 use super::bar::Bar;
-use super::load::{Loaded, load};
+use super::load::{LoadError, Loaded, load};
 use super::{stop, summary, supervise};
 use crate::flow::lanes::Lanes;
 use crate::flow::plan::Plan;
@@ -25,13 +25,16 @@ use std::time::Duration;
 /// Everything that is wrong with it, rendered for a person.
 pub fn prepare(pipeline: &Path) -> Result<(Loaded, Plan), String> {
     let color = std::io::stderr().is_terminal();
-    let loaded = load(pipeline).map_err(|error| error.render(color))?;
+    let loaded = load(pipeline).map_err(|error| match error {
+        LoadError::Wrong(errors) => errors.render(color),
+        unreadable => unreadable.to_string(),
+    })?;
     match Plan::new(loaded.spec.clone()) {
         Ok(plan) => Ok((loaded, plan)),
         Err(faults) => {
             let mut errors = loaded.errors();
             for fault in faults {
-                errors.push(fault.message, fault.span, fault.help);
+                errors.push(fault.message, fault.span, fault.help.unwrap_or_default());
             }
             Err(errors.render(color))
         }
