@@ -4,8 +4,9 @@ usage: generate.py FOLDER [--events N]     N: 2,000,000 unless told. Writes even
 
 The same bytes for the same N and numpy (seed 7). Events come ten a second of event time, so a stream ten times as long
 lasts ten times as long, with the same rates in every window. Of 20,000 users and 2,000 merchants few are frequent
-(squared uniform ranks). One click for two events. The chance of fraud follows amount, the user's clicks, the merchant's own
-risk and the hour; 97 % of the events get a label, after an exponential delay of 30 min on average, 12 h at most.
+(squared uniform ranks). One click for two events. The chance of fraud follows the amount, the merchant's own risk, the
+hour and, of every seventh user, the person; 97 % of the events get a label, after an exponential delay of 30 min on
+average, 12 h at most.
 """
 import argparse
 import pathlib
@@ -53,7 +54,8 @@ def main():
     write(given.folder / "events.jsonl", '{"at":"%sZ","id":"%d","user":"u%d","merchant":"m%d","amount":%r}\n',
           at, ids, user, merchant, amount)
     words = np.array(["false", "true"])[fraud.astype(int)]
-    write(given.folder / "labels.jsonl", '{"at":"%sZ","id":"%d","fraud":%s}\n', (at + delay)[order], ids[order], words[order])
+    write(given.folder / "labels.jsonl", '{"at":"%sZ","id":"%d","fraud":%s}\n', (at + delay)[order], ids[order],
+          words[order])
     write(given.folder / "clicks.jsonl", '{"at":"%sZ","id":"c%d","user":"u%d"}\n', click_at,
           np.arange(1, clicks + 1), click_user)
 

@@ -2,8 +2,9 @@
 
 usage: river_core.py flights|stream FOLDER OUT [--events N]     needs river==0.26.1 (exit code 3 without)
 
-FOLDER holds the streams (datasets/flights, or what benches/generate.py wrote); OUT gets a JSON line a prediction, of the
-engine's form. Prints one JSON line: events, seconds (reading and writing included, imports not), events_per_s, and metrics.
+FOLDER holds the streams (datasets/flights, or what benches/generate.py wrote); OUT gets a JSON line a prediction, of
+the engine's form. Prints one JSON line: events, seconds (reading and writing included, imports not), events_per_s, and
+metrics.
 It does what dataflows/flights.toml and benches/stream.toml declare, in the law's order, as a River user would write
 it: a loop, dicts and deques. So it is also an oracle: its scores are the engine's online learner's to rounding.
 """
@@ -100,7 +101,8 @@ class Flights:
         self.origin_dep, self.origin_arr = by_key(Newest, 30), by_key(Newest, 30)
         self.carrier_arr, self.dest_arr, self.origin_late = by_key(Newest, 30), by_key(Newest, 30), by_key(Newest, 30)
         self.hour_late, self.route_late, self.network = by_key(Newest, 200), by_key(Newest, 30), Newest(60)
-        self.dep_1h, self.dep_3h, self.carrier_3h = by_key(Recent, HOUR), by_key(Recent, 3 * HOUR), by_key(Recent, 3 * HOUR)
+        self.dep_1h, self.dep_3h = by_key(Recent, HOUR), by_key(Recent, 3 * HOUR)
+        self.carrier_3h = by_key(Recent, 3 * HOUR)
         self.scheduled, self.departed = Recent(DAY), Recent(DAY)
         self.scheduled_1d, self.scheduled_3h = by_key(Recent, DAY), by_key(Recent, 3 * HOUR)
         self.departed_1d, self.departed_3h = by_key(Recent, DAY), by_key(Recent, 3 * HOUR)
@@ -114,8 +116,9 @@ class Flights:
                 next(rows)
                 for row in rows:
                     yield seconds(row[at]), kind, source, row
-        return heapq.merge(file("departures", 0, EVENT, 0), file("takeoffs", 0, CONTEXT, 1), file("arrivals", 0, LABEL, 2),
-                           file("weather", 0, TABLE, 3), file("planes", 1, TABLE, 4), key=lambda r: r[:3])
+        return heapq.merge(file("departures", 0, EVENT, 0), file("takeoffs", 0, CONTEXT, 1),
+                           file("arrivals", 0, LABEL, 2), file("weather", 0, TABLE, 3), file("planes", 1, TABLE, 4),
+                           key=lambda r: r[:3])
 
     def table(self, source, row):
         if source == 3:

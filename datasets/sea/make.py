@@ -64,7 +64,8 @@ def write(name, lines):
     plain = "".join(lines).encode()
     packed = pack(plain)
     (HERE / f"{name}.jsonl.gz").write_bytes(packed)
-    print(f"{name}.jsonl.gz", len(lines), len(packed), hashlib.sha256(packed).hexdigest(), hashlib.sha256(plain).hexdigest())
+    sums = [hashlib.sha256(data).hexdigest() for data in (packed, plain)]
+    print(f"{name}.jsonl.gz", len(lines), len(packed), *sums)
 
 
 def main():

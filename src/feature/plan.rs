@@ -298,13 +298,15 @@ impl<'a> Compiler<'a> {
             }
         }
         let (feed, expression) = self.argument(function, argument)?;
+        // An empty window counts 0 and is null otherwise; under a null key all is null.
+        let null_key = columns.iter().any(|place| self.events.schema.columns[*place].nullable);
         let by_own = self.own_columns(feed, by)?;
         let group = self.group(feed, columns, by_own);
         let place = expression.map(|e| self.group_argument(group, &argument.value, e));
         let aggregates = &mut self.groups[group].aggregates;
         aggregates.push(Aggregate { function, argument: place, over });
         let result = aggregates.len() - 1;
-        Some((Type::Float, function != Function::Count, Step::Aggregate { group, result }))
+        Some((Type::Float, function != Function::Count || null_key, Step::Aggregate { group, result }))
     }
 
     /// The stream that an argument reads, found by trying where its names resolve; `None` inside is `count(*)`.

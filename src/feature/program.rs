@@ -184,7 +184,10 @@ impl Program {
                 Some(x) => Value::Float(memory.standardizers[*state].push(x)),
                 None => Value::Null,
             },
-            Step::Aggregate { group, result } => inputs.windows[*group][*result].map_or(Value::Null, Value::Float),
+            // A group whose key is null was not asked, and has no results.
+            Step::Aggregate { group, result } => {
+                inputs.windows[*group].get(*result).copied().flatten().map_or(Value::Null, Value::Float)
+            }
             Step::Lookup { argument, table, time, max_age } => {
                 let stamped = inputs.tables[*table].as_ref().and_then(|row| row.get(*time));
                 match (stamped, max_age) {

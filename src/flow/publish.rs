@@ -240,8 +240,8 @@ pub fn publish<'scope>(
         let mut ticks: Ticks<Open> = Ticks::new(2);
         move |frontiers| {
             changes.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    open.changes.append(batch);
+                for change in batch.drain(..) {
+                    ticks.of(&capability, change.1).changes.push(change);
                 }
             });
             marks.for_each(|capability, batch| {

@@ -28,12 +28,18 @@ impl<D: Default> Ticks<D> {
     /// The stash of the tick of some input; `None` for a message without a time, which carries no data.
     pub fn at(&mut self, capability: &InputCapability<Tick>) -> Option<&mut D> {
         let tick = *capability.least()?;
+        Some(self.of(capability, tick))
+    }
+
+    /// The stash of a given tick, at or beyond that of the input: differential sends updates of several ticks in one
+    /// message, each with its own.
+    pub fn of(&mut self, capability: &InputCapability<Tick>, tick: Tick) -> &mut D {
         let outputs = self.outputs;
         let (_, data) = self.open.entry(tick).or_insert_with(|| {
-            let permits = (0..outputs).filter_map(|port| capability.retain_least(port)).collect();
+            let permits = (0..outputs).map(|port| capability.delayed(&tick, port)).collect();
             (permits, D::default())
         });
-        Some(data)
+        data
     }
 
     /// The earliest tick that no input can add to any more, with its capabilities.

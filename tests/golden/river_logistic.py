@@ -9,10 +9,10 @@ What is run, twice, for the pipelines tests/pipelines/river_sea.toml and river_f
   time a label is learned before an event is scored. A label is learned with the vector that its event was scored with.
 - `river_sea`: the first 20,000 events, x0, x1, x2 as they are; the labels of events that have exactly one, after the
   event and not null (no corrections, withdrawals, duplicates or early ones; the others count as never labelled).
-- `river_flights`: the first 10,000 flights; hour, distance and temperature standardized online, the hour, weekday, origin
-  and carrier one-hot; the temperature is that of the origin's newest weather row at or before the departure, else 55.
-- Standardized: (x - mean) / sd, where mean and population deviation are over all events so far, this one included; 0 for
-  the first and while the deviation is 0. It is done once, at scoring.
+- `river_flights`: the first 10,000 flights; hour, distance and temperature standardized online, the hour, weekday,
+  origin and carrier one-hot; the temperature is that of the origin's newest weather row at or before the departure, else 55.
+- Standardized: (x - mean) / sd, where mean and population deviation are over all events so far, this one included; 0
+  for the first and while the deviation is 0. It is done once, at scoring.
 - Learner: `linear_model.LogisticRegression(optim.SGD(0.01))`, all defaults. Its rule, with z = w.x + b, y in {-1, 1}:
 
       score    = 0 if z < -30;  1 if z > 30;  else 1 / (1 + exp(-z))

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Makes all vendored data again, from the package index and from seeds, and compares them with datasets/SHA256SUMS.
+# Needs python3 (3.9 or later) and pip; installs zopfli 0.4.3 into a folder of its own. About three minutes.
+set -eu
+cd "$(dirname "$0")/../.."
+tools=$(mktemp -d)
+trap 'rm -rf "$tools"' EXIT
+python3 -m pip install --quiet --target "$tools" zopfli==0.4.3
+export PYTHONPATH="$tools" PYTHONDONTWRITEBYTECODE=1
+python3 datasets/flights/make.py
+python3 datasets/sea/make.py
+cd datasets && sha256sum -c SHA256SUMS
