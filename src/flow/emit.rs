@@ -124,8 +124,8 @@ impl Emission {
     }
 }
 
-/// The pages of a tick as they are written: by stream, and within a stream by order. Pages of one stream that come from one
-/// room are in order already; only where several rooms or workers speak are the lines laid anew.
+/// The pages of a tick as they are written: by stream. No stream has pages of two rooms in one tick (a boundary's decision
+/// and a training's end have ticks of their own, dead letters are gathered above), so their lines are in order already.
 fn in_order(mut pages: Vec<Page>) -> Vec<Page> {
     pages.retain(|page| !page.entries.is_empty());
     pages.sort_by_key(|page| (page.stream, page.entries.first().map(|entry| entry.order)));

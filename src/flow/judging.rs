@@ -139,7 +139,8 @@ impl Judging {
     /// Judges a boundary; a decision that fires begins a training, whose end wakes the room by `wake`.
     pub(super) fn judge(
         &mut self,
-        (boundary, tick, last): (Time, Tick, bool),
+        tick: Tick,
+        (boundary, last, manual): (Time, bool, u32),
         figures: &[Figure],
         drifts: &[DriftSignal],
         live: Option<Body>,
@@ -159,7 +160,7 @@ impl Judging {
                 boundary,
                 labels: self.labels,
                 new_examples: self.new_examples,
-                manual: 0,
+                manual,
                 last,
                 training: self.pending,
                 metric: &metric,

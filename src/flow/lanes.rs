@@ -98,7 +98,7 @@ impl Lanes {
     }
 
     /// How many lanes there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.lanes.len()
     }
 

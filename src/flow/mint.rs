@@ -5,7 +5,7 @@
 //! Files are cut by counts and by pipeline time alone, so the cuts of a file run are the same every time.
 
 use super::control::{Resolution, SharedBoard, Word};
-use super::ingest::{MintRules, Minted};
+use super::ingest::{MintRules, Minted, Requests};
 use super::items::{Item, Mark};
 use super::lanes::{Head, Lanes, order};
 use super::ticks::Tick;
@@ -44,6 +44,8 @@ pub(super) enum Pause {
 pub(super) struct Minter {
     rules: MintRules,
     lanes: Lanes,
+    /// Yields the requests by hand since it was last asked.
+    requests: Requests,
     board: SharedBoard,
     capabilities: Vec<Capability<Tick>>,
     next: Tick,
@@ -73,11 +75,17 @@ pub(super) struct Minter {
 
 impl Minter {
     /// A minter before its first tick.
-    pub(super) fn new(rules: MintRules, lanes: Lanes, board: SharedBoard, capabilities: Vec<Capability<Tick>>) -> Minter {
+    pub(super) fn new(
+        rules: MintRules,
+        (lanes, requests): (Lanes, Requests),
+        board: SharedBoard,
+        capabilities: Vec<Capability<Tick>>,
+    ) -> Minter {
         Minter {
-            ahead: vec![0; lanes.len()],
+            ahead: vec![0; lanes.count()],
             rules,
             lanes,
+            requests,
             board,
             capabilities,
             next: 0,
@@ -191,7 +199,9 @@ impl Minter {
         self.now = Some(now);
         self.unjudged.push(boundary);
         self.tick.boundary = Some(boundary);
-        self.send(out, Vec::new(), Mark { now, boundary: Some(boundary), last });
+        let manual = (self.requests)();
+        self.tick.manual = manual;
+        self.send(out, Vec::new(), Mark { now, boundary: Some(boundary), last, manual });
     }
 
     fn mint_resolution(&mut self, out: &mut Outputs) {
@@ -205,7 +215,7 @@ impl Minter {
         // The next record is at or beyond the effect, unless the input is at its end.
         let now = self.now.max(effect.filter(|_| !self.closed)).unwrap_or_default();
         self.now = Some(now);
-        self.send(out, Vec::new(), Mark { now, boundary: None, last: false });
+        self.send(out, Vec::new(), Mark { now, boundary: None, last: false, manual: 0 });
     }
 
     fn too_far_ahead(&mut self, lane: usize, time: Time) -> bool {
@@ -229,7 +239,13 @@ impl Minter {
         if let Ok(row) = record.body {
             self.reach(lane, row.position);
             let (position, raw) = (row.position, row.raw);
-            self.tick.dead.push(DeadLetter { position, stage: "ingest".into(), reason: Reason::TimeAhead, detail, raw });
+            self.tick.dead.push(DeadLetter {
+                position,
+                stage: "ingest".into(),
+                reason: Reason::TimeAhead,
+                detail,
+                raw,
+            });
         }
     }
 
@@ -283,12 +299,12 @@ impl Minter {
         let mut rows = std::mem::take(&mut self.open);
         let sorted = rows.is_sorted_by(|a, b| order(a.0, &a.1) < order(b.0, &b.1));
         if !sorted {
-            rows.sort_by(|a, b| order(a.0, &a.1).cmp(&order(b.0, &b.1)));
+            rows.sort_by_key(|(kind, row)| order(*kind, row));
         }
         self.tick.digest = Some(*self.digest.finalize().as_bytes());
         self.digest.reset();
         let now = self.now.unwrap_or_default();
-        self.send(out, rows, Mark { now, boundary: None, last: false });
+        self.send(out, rows, Mark { now, boundary: None, last: false, manual: 0 });
     }
 
     fn send(&mut self, out: &mut Outputs, rows: Vec<(Kind, Row)>, mark: Mark) {
@@ -343,6 +359,8 @@ impl Minter {
             }
             self.mint_resolution(out);
         }
+        let failures = std::mem::take(&mut self.lanes.failures);
+        self.board.borrow_mut().failures.extend(failures.iter().map(ToString::to_string));
         Pause::Done
     }
 }

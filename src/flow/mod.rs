@@ -80,6 +80,8 @@ pub struct Edges {
     pub sink: Box<dyn crate::sink::Sink>,
     /// Where versions go.
     pub registry: crate::registry::Registry,
+    /// Yields trainings asked for by hand.
+    pub requests: ingest::Requests,
     /// What the sources' threads ring.
     pub bell: Bell,
     /// Whether the input is live: ticks close by the clock, too.
@@ -127,28 +129,27 @@ fn build(
 ) {
     // The model lives beside ingest where there is one worker, away from it where there are more.
     let home = worker.peers() - 1;
-    let (lanes, outlet, bell, live) = match edges {
-        Some(Edges { lanes, sink, registry, bell, live }) => {
+    let (input, outlet, bell, live) = match edges {
+        Some(Edges { lanes, sink, registry, requests, bell, live }) => {
             let releases = release::Releases::new(plan.clone(), registry);
-            (Some(lanes), Some(Outlet { sink, releases, report }), Some(bell), live)
+            (Some((lanes, requests)), Some(Outlet { sink, releases, report }), Some(bell), live)
         }
         None => (None, None, None, false),
     };
     let rules = mint_rules(plan, live);
     worker.dataflow::<Tick, _, _>(|scope| {
         let mut address = Vec::new();
-        let ingested = ingest::ingest(scope, rules, lanes, board.clone(), |at| address = at);
-        if let Some(bell) = bell {
-            if let Ok(mut activator) = bell.activator.lock() {
-                *activator = Some(scope.worker().sync_activator_for(address.clone()));
-            }
+        let ingested = ingest::ingest(scope, rules, input, board.clone(), |at| address = at);
+        if let Some(bell) = bell
+            && let Ok(mut activator) = bell.activator.lock()
+        {
+            *activator = Some(scope.worker().sync_activator_for(address.clone()));
         }
         let marks = ingested.marks.broadcast();
         let matched = matching::matching(plan, ingested.rows, marks.clone());
         let answers = enrich::enrich(plan, matched.touches, marks.clone());
         let resolutions = ingested.resolutions.exchange(move |_| home as u64);
-        let modelled =
-            modelling::modelling(plan, matched.cases, answers, resolutions.clone(), marks.clone(), home);
+        let modelled = modelling::modelling(plan, matched.cases, answers, resolutions.clone(), marks.clone(), home);
         let counts = measure::measure(plan, modelled.outcomes.clone(), marks.clone());
         let (metric_pages, figures) = publish::publish(plan, counts, marks.clone(), home);
         let signals = watch::watch(plan, modelled.outcomes.clone(), resolutions.clone(), marks.clone());

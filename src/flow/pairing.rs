@@ -113,7 +113,7 @@ impl Pairing {
         }
         while let Some(key) = self.to_orphan.due(now, timeout) {
             // A later label of the same event may have taken its place, with a later date on the agenda.
-            if !self.waiting.get(&key).is_some_and(|label| label.since.plus(timeout) < now) {
+            if self.waiting.get(&key).is_none_or(|label| label.since.plus(timeout) >= now) {
                 continue;
             }
             if let Some(label) = self.waiting.remove(&key) {
@@ -124,7 +124,7 @@ impl Pairing {
     }
 
     /// Events and labels kept.
-    pub fn len(&self) -> usize {
+    pub fn kept(&self) -> usize {
         self.known.len() + self.waiting.len()
     }
 
@@ -157,8 +157,14 @@ impl Pairing {
         if self.known.get(&row.key).is_some_and(|event| !forgotten(event)) {
             return refuse(out, row.position, Reason::Duplicate, "an event with this id is known already", row.raw);
         }
-        if self.len() >= self.plan.max_pending {
-            return refuse(out, row.position, Reason::CapacityReached, "max_pending events and labels are kept", row.raw);
+        if self.kept() >= self.plan.max_pending {
+            return refuse(
+                out,
+                row.position,
+                Reason::CapacityReached,
+                "max_pending events and labels are kept",
+                row.raw,
+            );
         }
         out.balance.used += 1;
         out.balance.events += 1;
@@ -280,8 +286,14 @@ impl Pairing {
     /// A label whose event is not known waits; of several the newest by arrival is kept, as it would overrule the others.
     fn wait(&mut self, now: Time, row: Row, out: &mut Paired) {
         let replaces = self.waiting.contains_key(&row.key);
-        if !replaces && self.len() >= self.plan.max_pending {
-            return refuse(out, row.position, Reason::CapacityReached, "max_pending events and labels are kept", row.raw);
+        if !replaces && self.kept() >= self.plan.max_pending {
+            return refuse(
+                out,
+                row.position,
+                Reason::CapacityReached,
+                "max_pending events and labels are kept",
+                row.raw,
+            );
         }
         if replaces {
             out.balance.used += 1;

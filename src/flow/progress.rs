@@ -19,14 +19,7 @@ pub struct Chain {
 
 impl Chain {
     /// The progress record of the next tick, as a JSON object without line end.
-    pub fn progress(
-        &mut self,
-        plan: &Plan,
-        tick: Tick,
-        minted: &Minted,
-        balance: &Balance,
-        pages: &[Page],
-    ) -> String {
+    pub fn progress(&mut self, plan: &Plan, tick: Tick, minted: &Minted, balance: &Balance, pages: &[Page]) -> String {
         if let Some(digest) = minted.digest {
             self.inputs = linked(&self.inputs, [&digest[..]].into_iter());
         }
@@ -41,6 +34,7 @@ impl Chain {
             "tick": tick,
             "pipeline_time": minted.now.to_string(),
             "boundary": minted.boundary.map(|at| at.to_string()),
+            "manual": minted.manual,
             "ends": ends,
             "activation": minted.resolution.as_ref().map(|resolution| json!({
                 "decision": resolution.decision,

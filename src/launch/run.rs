@@ -4,7 +4,7 @@ use super::Exit;
 use super::args::RunArgs;
 use super::bar::Bar;
 use super::load::{LoadError, Loaded, load};
-use super::{stop, summary, supervise};
+use super::{requests, stop, summary, supervise};
 use crate::flow::lanes::Lanes;
 use crate::flow::plan::Plan;
 use crate::flow::{Bell, Edges, Ended};
@@ -70,9 +70,7 @@ fn member(args: &RunArgs) -> Result<Exit, String> {
     let first = args.process.unwrap_or(0) == 0;
     let edges = if first { Some(open(args, &loaded, &plan, &out)?) } else { None };
     end_with_any_panic();
-    if args.process.is_some() {
-        tracing::info!(process = args.process, of = args.processes, "waiting for the other processes");
-    }
+    tell_whom_it_waits_for(args);
     let config = timely_config(args)?;
     let edges = Mutex::new(edges);
     let quiet = args.quiet || !first;
@@ -146,7 +144,8 @@ fn open(args: &RunArgs, loaded: &Loaded, plan: &Plan, out: &Path) -> Result<Edge
     let registry = Registry::open(out, &plan.spec.model.name).map_err(|e| e.to_string())?;
     let idle = live.then(|| Duration::from_millis(plan.spec.idle_ms));
     let lanes = Lanes::new(partitions, &plan.kinds, idle);
-    Ok(Edges { lanes, sink, registry, bell, live })
+    let requests = requests::requests(out);
+    Ok(Edges { lanes, sink, registry, requests, bell, live })
 }
 
 /// The files of each source: what was typed, what the pipeline file says, or what is found by name.
@@ -172,7 +171,11 @@ fn paths(args: &RunArgs, loaded: &Loaded, plan: &Plan) -> Result<Vec<Vec<PathBuf
     Ok(plan.spec.sources.iter().map(of).collect())
 }
 
-fn files(plan: &Plan, paths: &[Vec<PathBuf>], wake: impl Fn() + Send + Clone + 'static) -> Result<Vec<Partition>, String> {
+fn files(
+    plan: &Plan,
+    paths: &[Vec<PathBuf>],
+    wake: impl Fn() + Send + Clone + 'static,
+) -> Result<Vec<Partition>, String> {
     let mut partitions = Vec::new();
     for (number, (source, paths)) in plan.spec.sources.iter().zip(paths).enumerate() {
         let opened = file::open(number as u16, source, paths, plan.spec.max_record_bytes, wake.clone());
@@ -214,6 +217,24 @@ fn timely_config(args: &RunArgs) -> Result<timely::Config, String> {
         words.extend(["-h".to_owned(), hostfile.display().to_string()]);
     }
     timely::Config::from_args(words.into_iter())
+}
+
+/// A member started by hand waits for the others without a limit; it says so.
+fn tell_whom_it_waits_for(args: &RunArgs) {
+    let (Some(index), false) = (args.process, std::env::var_os(supervise::SUPERVISOR).is_some()) else { return };
+    let places = args.hostfile.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+    let places: Vec<&str> = places.as_deref().map(|text| text.lines().collect()).unwrap_or_default();
+    let others: Vec<String> = (0..args.processes)
+        .filter(|other| *other != index)
+        .map(|other| match places.get(other) {
+            Some(place) => format!("{other} at {place}"),
+            // timely's own default.
+            None => format!("{other} at localhost:{}", 2101 + other),
+        })
+        .collect();
+    if !others.is_empty() {
+        eprintln!("process {index} of {} waits for: {}", args.processes, others.join(", "));
+    }
 }
 
 /// A worker that panics would leave the others waiting for ever: the process ends instead, and with it its group.
