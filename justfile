@@ -19,7 +19,7 @@ ci:
 
 # The benches; results and the commands that made them are in benches/README.md
 bench *arguments:
-    cargo bench {{arguments}}
+    benches/run.sh {{arguments}}
 
 # All flights of 2013: outputs in out/flights, summary on the terminal
 flights *arguments:
