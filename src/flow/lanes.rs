@@ -1,8 +1,9 @@
 //! The merge of partitions by event time, before ticks are cut.
 //!
-//! In: the deliveries of every partition. Out: one record after another, by (event time, kind, source, partition, offset) of
-//! the partitions' heads, so that input in order comes out in the law's order. A partition with nothing received is waited
-//! for, unless the run is live and it has been silent for `idle_ms`. Records of one partition never overtake each other.
+//! In: the deliveries of every partition. Out: one record after another, by (event time, kind, source, partition,
+//! offset) of the partitions' heads, so that input in order comes out in the law's order. A partition with nothing
+//! received is waited for, unless the run is live and it has been silent for `idle_ms`. Records of one partition never
+//! overtake each other.
 
 use crate::record::{Kind, Row};
 use crate::source::{Batch, Delivery, Partition, Record, SourceError};

@@ -1,8 +1,9 @@
 //! The minter of ticks: merges the input, cuts ticks, keeps pipeline time, and holds back for versions to come.
 //!
-//! A tick closes when it holds `tick_records` records, ahead of a multiple of `every` of pipeline time, ahead of a version's
-//! activation, and, live only, after `tick_ms`. A boundary and an activation are ticks of their own, without input records.
-//! Files are cut by counts and by pipeline time alone, so the cuts of a file run are the same every time.
+//! A tick closes when it holds `tick_records` records, ahead of a multiple of `every` of pipeline time, ahead of a
+//! version's activation, and, live only, after `tick_ms`. A boundary and an activation are ticks of their own, without
+//! input records. Files are cut by counts and by pipeline time alone, so the cuts of a file run are the same every
+//! time.
 
 use super::control::{Resolution, SharedBoard, Word};
 use super::ingest::{MintRules, Minted, Requests};
