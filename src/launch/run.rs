@@ -138,7 +138,7 @@ fn open(args: &RunArgs, loaded: &Loaded, plan: &Plan, out: &Path) -> Result<Edge
     let sink = sink(args, plan, out)?;
     let registry = Registry::open(out, &plan.spec.model.name).map_err(|e| e.to_string())?;
     let idle = live.then(|| Duration::from_millis(plan.spec.idle_ms));
-    let lanes = Lanes::new(partitions, &plan.kinds, idle);
+    let lanes = Lanes::new(partitions, &plan.kinds, idle, plan.spec.max_ahead);
     let requests = requests::requests(out);
     Ok(Edges { lanes, sink, registry, requests, bell, live })
 }
