@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::spec::Spanned;
+use crate::record::Kind;
 use crate::record::Schema;
 use proptest::prelude::*;
 use serde_json::json;
