@@ -1,8 +1,9 @@
 //! The one room from which anything leaves: outputs, then the progress record, tick by tick, on worker 0.
 //!
 //! In: pages of all rooms, what was minted, changes of the balance. Out: a tick's pages in their final order, then its
-//! progress record, whose digests of inputs and outputs are chained over all ticks. A tick without a progress record never
-//! happened. Keeps: sums for the summary, latencies, and the offsets as of the boundaries that may still be cited.
+//! progress record, whose digests of inputs and outputs are chained over all ticks. A tick without a progress record
+//! never happened. Keeps: sums for the summary, latencies, and the offsets as of the boundaries that may still be
+//! cited.
 
 use super::balance::Balance;
 use super::control::SharedBoard;
@@ -124,8 +125,9 @@ impl Emission {
     }
 }
 
-/// The pages of a tick as they are written: by stream. No stream has pages of two rooms in one tick (a boundary's decision
-/// and a training's end have ticks of their own, dead letters are gathered above), so their lines are in order already.
+/// The pages of a tick as they are written: by stream. No stream has pages of two rooms in one tick (a boundary's
+/// decision and a training's end have ticks of their own, dead letters are gathered above), so their lines are in order
+/// already.
 fn in_order(mut pages: Vec<Page>) -> Vec<Page> {
     pages.retain(|page| !page.entries.is_empty());
     pages.sort_by_key(|page| (page.stream, page.entries.first().map(|entry| entry.order)));

@@ -1,7 +1,7 @@
 //! The room of windows and tables, by key on all workers.
 //!
-//! In: touches, in the law's order within a tick. Keeps: the state of every window group and table, by key. Out: one answer
-//! a question. A window's state is dropped when nothing in it can matter any more, looked for at boundaries.
+//! In: touches, in the law's order within a tick. Keeps: the state of every window group and table, by key. Out: one
+//! answer a question. A window's state is dropped when nothing in it can matter any more, looked for at boundaries.
 
 use super::items::{Answer, Deed, Found, Mark, Touch};
 use super::plan::Plan;

@@ -1,9 +1,9 @@
 //! The room that judges and trains: triggers at boundaries, candidates off the worker's thread.
 //!
-//! In: outcomes (for the window of examples), the champion's figures, what detectors said, versions at their activation.
-//! Keeps: the training window by (prediction time, id), the triggers' memory, the training under way. Out: decisions, and
-//! words to the minter. A training holds a capability of its own for the verdict alone, so nothing else waits for it here;
-//! the minter does, ahead of the effect that was announced.
+//! In: outcomes (for the window of examples), the champion's figures, what detectors said, versions at their
+//! activation. Keeps: the training window by (prediction time, id), the triggers' memory, the training under way. Out:
+//! decisions, and words to the minter. A training holds a capability of its own for the verdict alone, so nothing else
+//! waits for it here; the minter does, ahead of the effect that was announced.
 
 use super::control::{Resolution, Word};
 use super::items::{Outcome, Turn};
