@@ -1,5 +1,5 @@
-//! The balance: at every tick all records and events are accounted for, and at the end as an independent count of the input
-//! has it, whatever labels and ids do and wherever ticks are cut.
+//! The balance: at every tick all records and events are accounted for, and at the end as an independent count of the
+//! input has it, whatever labels and ids do and wherever ticks are cut.
 
 use super::support::{Run, Small, flights, plain, read, sea, text};
 use serde_json::{Value, json};
@@ -117,7 +117,8 @@ impl Count {
         self.now = self.now.max(now);
         self.pass(timeout);
         self.add("pending", self.waiting.len() as i64);
-        let names = ["records", "used", "dead_letters", "late", "pending", "events", "labelled", "expired", "unlabelled"];
+        let names =
+            ["records", "used", "dead_letters", "late", "pending", "events", "labelled", "expired", "unlabelled"];
         let names = names.iter().chain(&["repeated", "corrected", "withdrawn"]);
         let counts: BTreeMap<_, _> = names.map(|n| (*n, self.counts.get(n).copied().unwrap_or(0))).collect();
         let mut dead: Vec<_> = self.dead.iter().map(|(s, o, r)| (s.to_string(), *o, r.to_string())).collect();
@@ -296,8 +297,8 @@ fn mess(seed: u64) -> (String, String) {
     (events.concat(), labels.into_iter().map(|(_, line)| line).collect())
 }
 
-/// What happens to a record depends on pipeline time alone, so it is the same in ticks of any size; a tick may be longer than
-/// a timeout.
+/// What happens to a record depends on pipeline time alone, so it is the same in ticks of any size; a tick may be
+/// longer than a timeout.
 #[test]
 fn any_mess_is_accounted_for_in_any_ticks() {
     for seed in [1, 2, 3] {

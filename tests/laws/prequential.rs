@@ -56,7 +56,8 @@ fn flights_in_any_ticks() {
 
 #[test]
 fn some_flights_one_by_one() {
-    let released = plain(few_flights()).records("decisions").iter().filter(|d| text(d, "verdict") == "released").count();
+    let released =
+        plain(few_flights()).records("decisions").iter().filter(|d| text(d, "verdict") == "released").count();
     assert!(released > 0, "a version was released in the cut");
     however_cut(few_flights(), &["1", "7"]);
 }
