@@ -63,11 +63,12 @@ impl Emission {
         let mut dead = minted.dead.clone();
         let read: u64 = minted.records.values().sum();
         let mut change = Balance { records: read as i64, dead_letters: dead.len() as i64, ..Balance::default() };
-        let mut others = 0;
+        let mut counted = Account::default();
         for account in accounts {
             change += account.balance;
             dead.extend(account.dead);
-            others += account.others;
+            counted.others += account.others;
+            counted.refused_keys += account.refused_keys;
         }
         self.balance += change;
         self.ends.extend(minted.ends.iter().map(|(k, v)| (*k, *v)));
@@ -78,7 +79,7 @@ impl Emission {
         self.outlet.sink.write(tick, &pages).map_err(|error| error.to_string())?;
         let progress = self.chain.progress(&self.plan, tick, &minted, &self.balance, &pages);
         self.outlet.sink.commit(tick, minted.now, progress.as_bytes()).map_err(|error| error.to_string())?;
-        self.outlet.report.borrow_mut().tick(tick, &minted, &self.balance, others, &pages);
+        self.outlet.report.borrow_mut().tick(tick, &minted, &self.balance, &counted, &pages);
         Ok(())
     }
 

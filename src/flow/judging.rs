@@ -89,7 +89,8 @@ impl Judging {
         let scored = &outcome.scored;
         self.labels += u64::from(first);
         self.new_examples += u64::from(first);
-        if self.plan.spec.model.triggers.is_empty() {
+        // Nothing will ever be fitted: there is no window to keep. (A request by hand needs a batch learner.)
+        if self.plan.spec.model.triggers.is_empty() && self.plan.spec.model.retrain.is_none() {
             return;
         }
         let place = (scored.time, scored.id.clone());

@@ -204,7 +204,7 @@ fn build(
         }
         let marks = ingested.marks.broadcast();
         let matched = matching::matching(plan, ingested.rows, marks.clone());
-        let answers = enrich::enrich(plan, matched.touches, marks.clone());
+        let (answers, refusals) = enrich::enrich(plan, matched.touches, marks.clone());
         let resolutions = ingested.resolutions.exchange(move |_| home as u64);
         let modelled = modelling::modelling(plan, matched.cases, answers, resolutions.clone(), marks.clone(), home);
         let counts = measure::measure(plan, modelled.outcomes.clone(), marks.clone());
@@ -216,7 +216,7 @@ fn build(
         let minter = scope.activator_for(address.into());
         listen(words, board.clone(), minter.clone());
         let pages = modelled.pages.concat(metric_pages).concat(decision_pages);
-        let accounts = matched.accounts.concat(modelled.accounts);
+        let accounts = matched.accounts.concat(refusals).concat(modelled.accounts);
         emit::emit(plan, ingested.minted, pages, accounts, (outlet, board, minter));
     });
 }
