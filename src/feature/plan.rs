@@ -1,7 +1,7 @@
 //! The compiled `[features]`: which tables are looked up, which windows are kept, and the program that makes a vector.
 //!
-//! In: the checked shape of the pipeline file. Out: a [`FeaturePlan`], or every fault with its place in the file. Aggregates
-//! over one stream with one key share a [`Group`], so an event asks each group once.
+//! In: the checked shape of the pipeline file. Out: a [`FeaturePlan`], or every fault with its place in the file.
+//! Aggregates over one stream with one key share a [`Group`], so an event asks each group once.
 
 use super::expr::{Binding, Expression};
 use super::layout::{Layout, OneHot};
@@ -180,7 +180,9 @@ impl<'a> Compiler<'a> {
 
     fn feature(&mut self, feature: &FeatureSpec) {
         let compiled = match &feature.kind {
-            FeatureKind::Expression(text) => self.expression(text).map(|e| (e.kind(), e.nullable(), Step::Expression(e))),
+            FeatureKind::Expression(text) => {
+                self.expression(text).map(|e| (e.kind(), e.nullable(), Step::Expression(e)))
+            }
             FeatureKind::Standardize { argument } => self.numeric(argument).map(|e| {
                 let state = self.standardizers;
                 self.standardizers += 1;
@@ -292,7 +294,11 @@ impl<'a> Compiler<'a> {
                 None => {
                     let known: Vec<_> = self.events.schema.columns.iter().map(|c| c.name.as_str()).collect();
                     let message = format!("the events have no column `{}` to key by", column.value);
-                    self.faults.push(fault(&message, column.span.clone(), Some(format!("they have: {}", known.join(", ")))));
+                    self.faults.push(fault(
+                        &message,
+                        column.span.clone(),
+                        Some(format!("they have: {}", known.join(", "))),
+                    ));
                     return None;
                 }
             }

@@ -1,7 +1,7 @@
 //! The room where records enter: the minter of ticks ([`super::mint`]) as an operator.
 //!
-//! Runs on worker 0; elsewhere it closes at once. Out: rows, marks, resolutions, and what the emitting room must know of a
-//! tick ([`Minted`]).
+//! Runs on worker 0; elsewhere it closes at once. Out: rows, marks, resolutions, and what the emitting room must know
+//! of a tick ([`Minted`]).
 
 use super::control::{Resolution, SharedBoard};
 use super::items::{Item, Mark};
@@ -49,6 +49,8 @@ pub struct Minted {
     pub digest: Option<[u8; 32]>,
     /// What was refused here or before.
     pub dead: Vec<DeadLetter>,
+    /// Trainings asked for by hand that a boundary passes on.
+    pub manual: u32,
     /// The version that it brings, or why none.
     pub resolution: Option<Arc<Resolution>>,
     /// When it was cut; and when the batches arrived that it holds, with the events of each. For latency figures only.
@@ -71,11 +73,14 @@ pub struct Ingested<'scope> {
     pub minted: StreamVec<'scope, Tick, Minted>,
 }
 
-/// Builds the minter. `lanes` is there on worker 0 only.
+/// Yields how many trainings were asked for by hand since it was last called.
+pub type Requests = Box<dyn FnMut() -> u32 + Send>;
+
+/// Builds the minter. `input` is there on worker 0 only.
 pub fn ingest<'scope>(
     scope: Scope<'scope, Tick>,
     rules: MintRules,
-    lanes: Option<Lanes>,
+    input: Option<(Lanes, Requests)>,
     board: SharedBoard,
     wake: impl FnOnce(Vec<usize>),
 ) -> Ingested<'scope> {
@@ -90,7 +95,7 @@ pub fn ingest<'scope>(
     let activator = scope.activator_for(address.clone());
     wake(address.to_vec());
     builder.build(move |capabilities| {
-        let mut minter = lanes.map(|lanes| Minter::new(rules, lanes, board, capabilities));
+        let mut minter = input.map(|input| Minter::new(rules, input, board, capabilities));
         move |_| {
             let Some(running) = &mut minter else { return };
             let mut outputs = Outputs {

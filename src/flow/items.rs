@@ -28,6 +28,8 @@ pub struct Mark {
     pub boundary: Option<Time>,
     /// The end of the input: judged like a boundary, but nothing starts any more.
     pub last: bool,
+    /// At a boundary: trainings asked for by hand since the last one.
+    pub manual: u32,
 }
 
 /// One operation on a window or a table: from match to enrich.

@@ -1,11 +1,12 @@
 //! The minter of ticks: merges the input, cuts ticks, keeps pipeline time, and holds back for versions to come.
 //!
-//! A tick closes when it holds `tick_records` records, ahead of a multiple of `every` of pipeline time, ahead of a version's
-//! activation, and, live only, after `tick_ms`. A boundary and an activation are ticks of their own, without input records.
-//! Files are cut by counts and by pipeline time alone, so the cuts of a file run are the same every time.
+//! A tick closes when it holds `tick_records` records, ahead of a multiple of `every` of pipeline time, ahead of a
+//! version's activation, and, live only, after `tick_ms`. A boundary and an activation are ticks of their own, without
+//! input records. Files are cut by counts and by pipeline time alone, so the cuts of a file run are the same every
+//! time.
 
 use super::control::{Resolution, SharedBoard, Word};
-use super::ingest::{MintRules, Minted};
+use super::ingest::{MintRules, Minted, Requests};
 use super::items::{Item, Mark};
 use super::lanes::{Head, Lanes, order};
 use super::ticks::Tick;
@@ -16,9 +17,6 @@ use std::time::{Duration, Instant};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilderSession;
-
-/// After so many in a row from one partition, event times far ahead are believed.
-const BELIEVED_AFTER: u32 = 100;
 
 type Out<'a, D> = OutputBuilderSession<'a, Tick, CapacityContainerBuilder<Vec<D>>>;
 
@@ -44,6 +42,8 @@ pub(super) enum Pause {
 pub(super) struct Minter {
     rules: MintRules,
     lanes: Lanes,
+    /// Yields the requests by hand since it was last asked.
+    requests: Requests,
     board: SharedBoard,
     capabilities: Vec<Capability<Tick>>,
     next: Tick,
@@ -66,18 +66,21 @@ pub(super) struct Minter {
     tick: Minted,
     digest: blake3::Hasher,
     opened: Instant,
-    /// In a row, by lane, of records too far ahead.
-    ahead: Vec<u32>,
     stalled_since: Option<Instant>,
 }
 
 impl Minter {
     /// A minter before its first tick.
-    pub(super) fn new(rules: MintRules, lanes: Lanes, board: SharedBoard, capabilities: Vec<Capability<Tick>>) -> Minter {
+    pub(super) fn new(
+        rules: MintRules,
+        (lanes, requests): (Lanes, Requests),
+        board: SharedBoard,
+        capabilities: Vec<Capability<Tick>>,
+    ) -> Minter {
         Minter {
-            ahead: vec![0; lanes.len()],
             rules,
             lanes,
+            requests,
             board,
             capabilities,
             next: 0,
@@ -106,7 +109,12 @@ impl Minter {
             if self.next >= self.board.borrow().written + self.rules.in_flight {
                 return Pause::Word;
             }
-            let (lane, time) = match self.lanes.head() {
+            let (lane, time) = match self.lanes.head(self.now) {
+                Head::Ahead(lane) => {
+                    self.refuse_ahead(lane);
+                    self.close_if_full(out);
+                    continue;
+                }
                 Head::Dead(lane) => {
                     self.consume_dead(lane);
                     self.close_if_full(out);
@@ -116,11 +124,6 @@ impl Minter {
                 Head::Wait => return self.wait(out),
                 Head::End => return self.end(out),
             };
-            if self.too_far_ahead(lane, time) {
-                self.refuse_ahead(lane, time);
-                self.close_if_full(out);
-                continue;
-            }
             if self.now.is_none() {
                 self.boundary = time.floor(self.rules.every).plus(self.rules.every);
             }
@@ -191,7 +194,9 @@ impl Minter {
         self.now = Some(now);
         self.unjudged.push(boundary);
         self.tick.boundary = Some(boundary);
-        self.send(out, Vec::new(), Mark { now, boundary: Some(boundary), last });
+        let manual = (self.requests)();
+        self.tick.manual = manual;
+        self.send(out, Vec::new(), Mark { now, boundary: Some(boundary), last, manual });
     }
 
     fn mint_resolution(&mut self, out: &mut Outputs) {
@@ -205,32 +210,18 @@ impl Minter {
         // The next record is at or beyond the effect, unless the input is at its end.
         let now = self.now.max(effect.filter(|_| !self.closed)).unwrap_or_default();
         self.now = Some(now);
-        self.send(out, Vec::new(), Mark { now, boundary: None, last: false });
+        self.send(out, Vec::new(), Mark { now, boundary: None, last: false, manual: 0 });
     }
 
-    fn too_far_ahead(&mut self, lane: usize, time: Time) -> bool {
-        let far = self.now.is_some_and(|now| time > now.plus(self.rules.max_ahead));
-        if !far {
-            self.ahead[lane] = 0;
-        } else {
-            self.ahead[lane] += 1;
-        }
-        far && self.ahead[lane] < BELIEVED_AFTER
-    }
-
-    fn refuse_ahead(&mut self, lane: usize, time: Time) {
-        let detail = format!(
-            "event time {time} is more than {} beyond pipeline time {}",
-            self.rules.max_ahead,
-            self.now.unwrap_or_default()
-        );
-        let Some((record, _)) = self.lanes.take(lane) else { return };
+    fn refuse_ahead(&mut self, lane: usize) {
+        let Some(record) = self.lanes.take_ahead(lane) else { return };
         self.count(lane, record.digest);
-        if let Ok(row) = record.body {
-            self.reach(lane, row.position);
-            let (position, raw) = (row.position, row.raw);
-            self.tick.dead.push(DeadLetter { position, stage: "ingest".into(), reason: Reason::TimeAhead, detail, raw });
-        }
+        let Ok(row) = record.body else { return };
+        self.reach(lane, row.position);
+        let (position, raw) = (row.position, row.raw);
+        let (time, most, now) = (row.time, self.rules.max_ahead, self.now.unwrap_or_default());
+        let detail = format!("event time {time} is more than {most} beyond pipeline time {now}");
+        self.tick.dead.push(DeadLetter { position, stage: "ingest".into(), reason: Reason::TimeAhead, detail, raw });
     }
 
     fn consume_dead(&mut self, lane: usize) {
@@ -283,12 +274,12 @@ impl Minter {
         let mut rows = std::mem::take(&mut self.open);
         let sorted = rows.is_sorted_by(|a, b| order(a.0, &a.1) < order(b.0, &b.1));
         if !sorted {
-            rows.sort_by(|a, b| order(a.0, &a.1).cmp(&order(b.0, &b.1)));
+            rows.sort_by_key(|(kind, row)| order(*kind, row));
         }
         self.tick.digest = Some(*self.digest.finalize().as_bytes());
         self.digest.reset();
         let now = self.now.unwrap_or_default();
-        self.send(out, rows, Mark { now, boundary: None, last: false });
+        self.send(out, rows, Mark { now, boundary: None, last: false, manual: 0 });
     }
 
     fn send(&mut self, out: &mut Outputs, rows: Vec<(Kind, Row)>, mark: Mark) {
@@ -343,6 +334,8 @@ impl Minter {
             }
             self.mint_resolution(out);
         }
+        let failures = std::mem::take(&mut self.lanes.failures);
+        self.board.borrow_mut().failures.extend(failures.iter().map(ToString::to_string));
         Pause::Done
     }
 }

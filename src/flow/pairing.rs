@@ -1,10 +1,11 @@
-//! Labels and their events: who is known, who waits, who is late. The state of one worker's share of the keys, without timely.
+//! Labels and their events: who is known, who waits, who is late. The state of one worker's share of the keys, without
+//! timely.
 //!
-//! In: rows in the law's order with running pipeline time. Out: what windows and tables are told ([`Touch`]), what the model's
-//! room is told ([`Case`]), dead letters, and the changes of the balance. Keeps: an event until twice its timeout has passed
-//! (once for its label, once more to tell a late label from one without event, and a second event from a first), and a
-//! label without event until its timeout. All limits compare event times with running pipeline time, so they do not depend
-//! on where ticks are cut.
+//! In: rows in the law's order with running pipeline time. Out: what windows and tables are told ([`Touch`]), what the
+//! model's room is told ([`Case`]), dead letters, and the changes of the balance. Keeps: an event until twice its
+//! timeout has passed (once for its label, once more to tell a late label from one without event, and a second event
+//! from a first), and a label without event until its timeout. All limits compare event times with running pipeline
+//! time, so they do not depend on where ticks are cut.
 
 use super::agenda::Agenda;
 use super::balance::Balance;
@@ -113,7 +114,7 @@ impl Pairing {
         }
         while let Some(key) = self.to_orphan.due(now, timeout) {
             // A later label of the same event may have taken its place, with a later date on the agenda.
-            if !self.waiting.get(&key).is_some_and(|label| label.since.plus(timeout) < now) {
+            if self.waiting.get(&key).is_none_or(|label| label.since.plus(timeout) >= now) {
                 continue;
             }
             if let Some(label) = self.waiting.remove(&key) {
@@ -124,7 +125,7 @@ impl Pairing {
     }
 
     /// Events and labels kept.
-    pub fn len(&self) -> usize {
+    pub fn kept(&self) -> usize {
         self.known.len() + self.waiting.len()
     }
 
@@ -157,8 +158,14 @@ impl Pairing {
         if self.known.get(&row.key).is_some_and(|event| !forgotten(event)) {
             return refuse(out, row.position, Reason::Duplicate, "an event with this id is known already", row.raw);
         }
-        if self.len() >= self.plan.max_pending {
-            return refuse(out, row.position, Reason::CapacityReached, "max_pending events and labels are kept", row.raw);
+        if self.kept() >= self.plan.max_pending {
+            return refuse(
+                out,
+                row.position,
+                Reason::CapacityReached,
+                "max_pending events and labels are kept",
+                row.raw,
+            );
         }
         out.balance.used += 1;
         out.balance.events += 1;
@@ -277,11 +284,18 @@ impl Pairing {
         }
     }
 
-    /// A label whose event is not known waits; of several the newest by arrival is kept, as it would overrule the others.
+    /// A label whose event is not known waits; of several the newest by arrival is kept, as it would overrule the
+    /// others.
     fn wait(&mut self, now: Time, row: Row, out: &mut Paired) {
         let replaces = self.waiting.contains_key(&row.key);
-        if !replaces && self.len() >= self.plan.max_pending {
-            return refuse(out, row.position, Reason::CapacityReached, "max_pending events and labels are kept", row.raw);
+        if !replaces && self.kept() >= self.plan.max_pending {
+            return refuse(
+                out,
+                row.position,
+                Reason::CapacityReached,
+                "max_pending events and labels are kept",
+                row.raw,
+            );
         }
         if replaces {
             out.balance.used += 1;

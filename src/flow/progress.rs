@@ -1,7 +1,8 @@
 //! The progress record of a tick: what it consumed and produced, with digests chained over all ticks.
 //!
-//! The digest of the inputs covers every consumed record's bytes, that of the outputs every line written; each is chained
-//! with the one before by blake3, so a record vouches for all that came before it. Wall clocks play no part in it.
+//! The digest of the inputs covers every consumed record's bytes, that of the outputs every line written; each is
+//! chained with the one before by blake3, so a record vouches for all that came before it. Wall clocks play no part in
+//! it.
 
 use super::balance::Balance;
 use super::ingest::Minted;
@@ -19,14 +20,7 @@ pub struct Chain {
 
 impl Chain {
     /// The progress record of the next tick, as a JSON object without line end.
-    pub fn progress(
-        &mut self,
-        plan: &Plan,
-        tick: Tick,
-        minted: &Minted,
-        balance: &Balance,
-        pages: &[Page],
-    ) -> String {
+    pub fn progress(&mut self, plan: &Plan, tick: Tick, minted: &Minted, balance: &Balance, pages: &[Page]) -> String {
         if let Some(digest) = minted.digest {
             self.inputs = linked(&self.inputs, [&digest[..]].into_iter());
         }
@@ -41,6 +35,7 @@ impl Chain {
             "tick": tick,
             "pipeline_time": minted.now.to_string(),
             "boundary": minted.boundary.map(|at| at.to_string()),
+            "manual": minted.manual,
             "ends": ends,
             "activation": minted.resolution.as_ref().map(|resolution| json!({
                 "decision": resolution.decision,

@@ -1,9 +1,9 @@
 //! The room of metrics, second half: windows over the maintained counts, published at boundaries.
 //!
-//! In: the changes of the counts, and marks. Keeps: the counts that a window can still reach, the running sums of the whole
-//! run and of each `since`, and which buckets changed. At a boundary every series is published for the windows that end
-//! there, and again for each earlier end that a later label has changed since. Windows are `[end - w, end)` by prediction
-//! time, so that what is predicted at a boundary counts after it.
+//! In: the changes of the counts, and marks. Keeps: the counts that a window can still reach, the running sums of the
+//! whole run and of each `since`, and which buckets changed. At a boundary every series is published for the windows
+//! that end there, and again for each earlier end that a later label has changed since. Windows are `[end - w, end)` by
+//! prediction time, so that what is predicted at a boundary counts after it.
 
 use super::items::{Contestant, Mark};
 use super::lines;
@@ -204,13 +204,20 @@ fn ends(changed: &BTreeSet<Time>, window: Span, every: Span, first: Time, bounda
 }
 
 fn figure(published: &Published) -> Option<Figure> {
-    let (Some(Contestant::Champion(version)), None) = (published.series.who, &published.series.slice) else { return None };
+    let (Some(Contestant::Champion(version)), None) = (published.series.who, &published.series.slice) else {
+        return None;
+    };
     let Extent::Last(window) = published.extent else { return None };
     let values = published.values.iter().filter_map(|(metric, value)| value.map(|v| (*metric, v))).collect();
     let tally = &published.tally;
     let coverage = tally.reachable_coverage().unwrap_or(0.0);
-    (published.end == published.boundary)
-        .then_some(Figure { version, window, labelled: tally.labelled, coverage, values })
+    (published.end == published.boundary).then_some(Figure {
+        version,
+        window,
+        labelled: tally.labelled,
+        coverage,
+        values,
+    })
 }
 
 #[derive(Default)]
@@ -251,7 +258,7 @@ pub fn publish<'scope>(
             });
             let (mut pages, mut figures) = (pages.activate(), figures.activate());
             while let Some((_, permits, open)) = ticks.complete(frontiers) {
-                let Some(Mark { now, boundary: Some(boundary), last }) = open.mark else { continue };
+                let Some(Mark { now, boundary: Some(boundary), last, .. }) = open.mark else { continue };
                 if !at_home {
                     continue;
                 }

@@ -109,7 +109,7 @@ pub fn retrain<'scope>(
             while let Some((tick, permits, open)) = ticks.complete(frontiers) {
                 open.resolutions.iter().for_each(|resolution| judging.resolve(resolution));
                 open.outcomes.iter().for_each(|outcome| judging.take(outcome));
-                let Some(Mark { boundary: Some(boundary), last, .. }) = open.mark else { continue };
+                let Some(Mark { boundary: Some(boundary), last, manual, .. }) = open.mark else { continue };
                 let activator = activator.clone();
                 let wake = move || {
                     // A poisoned lock means that the worker is gone, and with it whoever waits.
@@ -118,8 +118,8 @@ pub fn retrain<'scope>(
                     }
                 };
                 let live = open.state.as_deref().cloned();
-                let at = (boundary, tick, last);
-                let (decision, word) = judging.judge(at, &open.figures, &open.signals, live, wake);
+                let sight = (boundary, last, manual);
+                let (decision, word) = judging.judge(tick, sight, &open.figures, &open.signals, live, wake);
                 if let Some(decision) = decision {
                     let mut page = PageWriter::new(Stream::Decisions);
                     page.line(decision.line().as_bytes(), boundary, &decision.model);
@@ -130,10 +130,10 @@ pub fn retrain<'scope>(
                     verdict_permit = Some(permits[1].clone());
                 }
             }
-            if let Some(resolution) = judging.verdict() {
-                if let Some(permit) = verdict_permit.take() {
-                    words.session(&permit).give(Word::Verdict(Arc::new(resolution)));
-                }
+            if let Some(resolution) = judging.verdict()
+                && let Some(permit) = verdict_permit.take()
+            {
+                words.session(&permit).give(Word::Verdict(Arc::new(resolution)));
             }
         }
     });

@@ -65,7 +65,8 @@ impl Semigroup for Sums {
                     if !sum.is_zero() {
                         merged.push((*left, sum));
                     }
-                    (a.next(), b.next());
+                    a.next();
+                    b.next();
                 }
             }
         }

@@ -1,8 +1,9 @@
 //! The room of detectors: drift on the champion's error, and on its features against its training window.
 //!
-//! In: outcomes in the law's order, versions at their activation. Keeps: one detector a trigger on the error, fed with the
-//! first label of each prediction of the serving champion; and, for the stability index, histograms of the vectors since
-//! the release, by bucket. Out: at each boundary, what was detected since the last. A new champion starts all afresh.
+//! In: outcomes in the law's order, versions at their activation. Keeps: one detector a trigger on the error, fed with
+//! the first label of each prediction of the serving champion; and, for the stability index, histograms of the vectors
+//! since the release, by bucket. Out: at each boundary, what was detected since the last. A new champion starts all
+//! afresh.
 
 use super::control::Resolution;
 use super::items::{Contestant, Mark, Outcome, Turn};
@@ -28,10 +29,18 @@ struct Stability {
     min_events: u64,
 }
 
+/// A detector on the error, with the errors since it last fired.
+struct Watcher {
+    trigger: u32,
+    detector: Box<dyn Detector>,
+    seen: u64,
+    wrong: u64,
+}
+
 /// What the room keeps.
 struct Watch {
     plan: Arc<Plan>,
-    detectors: Vec<(u32, Box<dyn Detector>)>,
+    detectors: Vec<Watcher>,
     stabilities: Vec<Stability>,
     champion: u32,
     profile: Arc<Profile>,
@@ -51,7 +60,12 @@ impl Watch {
                     window: *window,
                     min_events: *min_events,
                 }),
-                CauseSpec::Drift(spec) => detectors.extend(detector(spec).map(|d| (place as u32, d))),
+                CauseSpec::Drift(spec) => detectors.extend(detector(spec).map(|detector| Watcher {
+                    trigger: place as u32,
+                    detector,
+                    seen: 0,
+                    wrong: 0,
+                })),
                 _ => {}
             }
         }
@@ -67,13 +81,18 @@ impl Watch {
     }
 
     fn activate(&mut self, resolution: &Resolution) {
-        if !matches!(resolution.verdict, Verdict::Released { .. }) || self.plan.spec.model.deploy != DeploySpec::Immediate {
+        if !matches!(resolution.verdict, Verdict::Released { .. })
+            || self.plan.spec.model.deploy != DeploySpec::Immediate
+        {
             return;
         }
         self.champion = resolution.version;
         self.profile = resolution.profile.clone();
         self.recent.clear();
-        self.detectors.iter_mut().for_each(|(_, detector)| detector.reset());
+        for watcher in &mut self.detectors {
+            watcher.detector.reset();
+            (watcher.seen, watcher.wrong) = (0, 0);
+        }
     }
 
     fn take(&mut self, outcome: &Outcome) {
@@ -89,16 +108,19 @@ impl Watch {
                 recent.add(self.plan.features.program.layout(), &self.profile, &scored.vector);
             }
             Turn::Labelled { after: Some(label), first: true, .. } => {
-                let error = f64::from(u8::from((scored.served() > 0.5) != label));
-                for (trigger, detector) in &mut self.detectors {
-                    if detector.update(error) {
+                let wrong = (scored.served() > 0.5) != label;
+                for watcher in &mut self.detectors {
+                    watcher.seen += 1;
+                    watcher.wrong += u64::from(wrong);
+                    if watcher.detector.update(f64::from(u8::from(wrong))) {
                         self.signals.push(DriftSignal {
-                            trigger: *trigger,
-                            detector: detector.name().to_owned(),
+                            trigger: watcher.trigger,
+                            detector: watcher.detector.name().to_owned(),
                             feature: None,
-                            figure: error,
+                            figure: watcher.wrong as f64 / watcher.seen as f64,
                             at: outcome.now,
                         });
+                        (watcher.seen, watcher.wrong) = (0, 0);
                     }
                 }
             }

@@ -46,6 +46,17 @@ pub enum Command {
     /// List a run's versions, or show one
     #[command(disable_help_flag = true)]
     Models(ModelsArgs),
+    /// Ask a run for a retraining at its next boundary
+    #[command(disable_help_flag = true)]
+    Retrain(RetrainArgs),
+}
+
+/// `tidemill retrain`
+#[derive(Debug, clap::Args)]
+pub struct RetrainArgs {
+    /// The run's outputs
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
 }
 
 /// `tidemill run`
@@ -274,7 +285,7 @@ pub fn parse_from(
                 return Err(wrong(format!("feed needs --kafka BOOTSTRAP, or {KAFKA} in the environment")));
             }
         }
-        Command::Check(_) | Command::Models(_) => {}
+        Command::Check(_) | Command::Models(_) | Command::Retrain(_) => {}
     }
     Ok(args)
 }

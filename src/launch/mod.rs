@@ -5,6 +5,7 @@ mod bar;
 pub mod feed;
 pub mod graph;
 pub mod load;
+mod requests;
 mod run;
 mod stop;
 mod summary;
@@ -37,6 +38,10 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check(&args) as i32,
         Command::Feed(args) => play(&args) as i32,
         Command::Models(args) => models(&args) as i32,
+        Command::Retrain(args) => match requests::request(&args.out) {
+            Ok(()) => Exit::Done as i32,
+            Err(error) => usage(&format!("cannot leave a request in {}: {error}", args.out.display())) as i32,
+        },
     };
     ExitCode::from(u8::try_from(code).unwrap_or(Exit::Failed as u8))
 }
@@ -126,4 +131,3 @@ fn broker(kafka: &KafkaArgs) -> Option<crate::broker::Broker> {
     let bootstrap = kafka.bootstrap.as_deref()?;
     Some(crate::broker::Broker::new(bootstrap, &kafka.properties))
 }
-

@@ -4,10 +4,11 @@ use super::Exit;
 use super::args::RunArgs;
 use super::bar::Bar;
 use super::load::{LoadError, Loaded, load};
-use super::{stop, summary, supervise};
+use super::{requests, stop, summary, supervise};
 use crate::flow::lanes::Lanes;
 use crate::flow::plan::Plan;
-use crate::flow::{Bell, Edges, Ended};
+use crate::flow::report::RunReport;
+use crate::flow::{Bell, Edges, Ended, Workers};
 use crate::registry::Registry;
 use crate::sink::file::FileSink;
 use crate::sink::kafka::{KafkaSink, Outputs};
@@ -16,7 +17,7 @@ use crate::source::kafka::{Extent, KafkaSource};
 use crate::source::{Partition, file};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Reads and compiles a pipeline.
@@ -70,29 +71,21 @@ fn member(args: &RunArgs) -> Result<Exit, String> {
     let first = args.process.unwrap_or(0) == 0;
     let edges = if first { Some(open(args, &loaded, &plan, &out)?) } else { None };
     end_with_any_panic();
-    if args.process.is_some() {
-        tracing::info!(process = args.process, of = args.processes, "waiting for the other processes");
-    }
-    let config = timely_config(args)?;
-    let edges = Mutex::new(edges);
-    let quiet = args.quiet || !first;
-    let guards = {
-        let plan = plan.clone();
-        timely::execute(config, move |worker| {
-            let edges = match worker.index() {
-                0 => edges.lock().unwrap_or_else(PoisonError::into_inner).take(),
-                _ => None,
-            };
-            let mut bar = Bar::new(quiet || worker.index() != 0);
-            let ended = crate::flow::run(worker, &plan, edges, |report| bar.show(report));
-            bar.clear();
-            ended
-        })?
+    tell_whom_it_waits_for(args);
+    let workers = Workers {
+        threads: args.threads,
+        processes: args.processes,
+        process: args.process.unwrap_or(0),
+        hostfile: args.hostfile.clone(),
     };
-    let mut ended = None;
-    for result in guards.join() {
-        ended = result?.or(ended);
-    }
+    let quiet = args.quiet || !first;
+    let ended = crate::flow::execute(&workers, &plan, edges, move || {
+        let mut bar = Bar::new(quiet);
+        move |report: Option<&RunReport>| match report {
+            Some(report) => bar.show(report),
+            None => bar.clear(),
+        }
+    })?;
     match ended {
         Some(ended) => conclude(args, &plan, &out, ended),
         None => Ok(Exit::Done),
@@ -145,8 +138,9 @@ fn open(args: &RunArgs, loaded: &Loaded, plan: &Plan, out: &Path) -> Result<Edge
     let sink = sink(args, plan, out)?;
     let registry = Registry::open(out, &plan.spec.model.name).map_err(|e| e.to_string())?;
     let idle = live.then(|| Duration::from_millis(plan.spec.idle_ms));
-    let lanes = Lanes::new(partitions, &plan.kinds, idle);
-    Ok(Edges { lanes, sink, registry, bell, live })
+    let lanes = Lanes::new(partitions, &plan.kinds, idle, plan.spec.max_ahead);
+    let requests = requests::requests(out);
+    Ok(Edges { lanes, sink, registry, requests, bell, live })
 }
 
 /// The files of each source: what was typed, what the pipeline file says, or what is found by name.
@@ -172,7 +166,11 @@ fn paths(args: &RunArgs, loaded: &Loaded, plan: &Plan) -> Result<Vec<Vec<PathBuf
     Ok(plan.spec.sources.iter().map(of).collect())
 }
 
-fn files(plan: &Plan, paths: &[Vec<PathBuf>], wake: impl Fn() + Send + Clone + 'static) -> Result<Vec<Partition>, String> {
+fn files(
+    plan: &Plan,
+    paths: &[Vec<PathBuf>],
+    wake: impl Fn() + Send + Clone + 'static,
+) -> Result<Vec<Partition>, String> {
     let mut partitions = Vec::new();
     for (number, (source, paths)) in plan.spec.sources.iter().zip(paths).enumerate() {
         let opened = file::open(number as u16, source, paths, plan.spec.max_record_bytes, wake.clone());
@@ -205,15 +203,22 @@ fn sink(args: &RunArgs, plan: &Plan, out: &Path) -> Result<Box<dyn Sink>, String
     Ok(Box::new(KafkaSink::create(&broker, &outputs).map_err(said)?))
 }
 
-fn timely_config(args: &RunArgs) -> Result<timely::Config, String> {
-    let mut words = vec!["-w".to_owned(), args.threads.to_string(), "-n".to_owned(), args.processes.to_string()];
-    if let Some(process) = args.process {
-        words.extend(["-p".to_owned(), process.to_string()]);
+/// A member started by hand waits for the others without a limit; it says so.
+fn tell_whom_it_waits_for(args: &RunArgs) {
+    let (Some(index), false) = (args.process, std::env::var_os(supervise::SUPERVISOR).is_some()) else { return };
+    let places = args.hostfile.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+    let places: Vec<&str> = places.as_deref().map(|text| text.lines().collect()).unwrap_or_default();
+    let others: Vec<String> = (0..args.processes)
+        .filter(|other| *other != index)
+        .map(|other| match places.get(other) {
+            Some(place) => format!("{other} at {place}"),
+            // timely's own default.
+            None => format!("{other} at localhost:{}", 2101 + other),
+        })
+        .collect();
+    if !others.is_empty() {
+        eprintln!("process {index} of {} waits for: {}", args.processes, others.join(", "));
     }
-    if let Some(hostfile) = &args.hostfile {
-        words.extend(["-h".to_owned(), hostfile.display().to_string()]);
-    }
-    timely::Config::from_args(words.into_iter())
 }
 
 /// A worker that panics would leave the others waiting for ever: the process ends instead, and with it its group.

@@ -28,6 +28,7 @@ pub fn summary(plan: &Plan, ended: &Ended) -> Value {
         "records": records,
         "reasons": report.reasons,
         "unknown_categories": report.others,
+        "refused_keys": report.refused_keys,
         "pipeline_time": { "from": report.first.map(|t| t.to_string()), "to": report.now.to_string() },
         "ticks": report.tick + 1,
         "balance": { "holds": balance.holds(), "counts": balance },
@@ -135,7 +136,10 @@ fn contestant(metric: &Value) -> String {
         ("baseline", _) => format!("{model} (baseline)"),
         ("champion", Value::Null) => format!("{model}, as served"),
         ("frozen", _) => {
-            format!("{model}, frozen {}", metric["frozen_at"].as_str().unwrap_or_default().trim_end_matches("T00:00:00Z"))
+            format!(
+                "{model}, frozen {}",
+                metric["frozen_at"].as_str().unwrap_or_default().trim_end_matches("T00:00:00Z")
+            )
         }
         (role, version) => format!("{model} v{version} as {role}"),
     }
@@ -145,7 +149,13 @@ fn versions(text: &mut String, ended: &Ended) -> std::fmt::Result {
     writeln!(text, "\nversions")?;
     for version in &ended.report.versions {
         let kind = format!("{} ({})", text_of(&version["kind"]), text_of(&version["source"]));
-        writeln!(text, "  v{:<3} from {}  {kind:<20} {}", version["version"], text_of(&version["at"]), text_of(&version["cause"]))?;
+        writeln!(
+            text,
+            "  v{:<3} from {}  {kind:<20} {}",
+            version["version"],
+            text_of(&version["at"]),
+            text_of(&version["cause"])
+        )?;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 /// Tells a child who supervises it: the process id of its parent.
-const SUPERVISOR: &str = "TIDEMILL_SUPERVISOR";
+pub(super) const SUPERVISOR: &str = "TIDEMILL_SUPERVISOR";
 
 /// Why the group could not be started or watched.
 #[derive(Debug, thiserror::Error)]

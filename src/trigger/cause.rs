@@ -84,8 +84,10 @@ fn drift(place: usize, sight: &Sight) -> Option<Found> {
             Some(feature) => format!("{} {feature}", signal.detector),
             None => signal.detector.clone(),
         };
+        // What the figure is: an index for a feature, the error rate since the last firing for the error.
+        let kind = if signal.feature.is_some() { "" } else { "error " };
         let between = if found.text.is_empty() { "" } else { ", " };
-        found.text.push_str(&format!("{between}{name} {:.6} at {}", signal.figure, signal.at));
+        found.text.push_str(&format!("{between}{name} {kind}{:.4} at {}", signal.figure, signal.at));
         // JSON has no infinity; a detector that reports one still has its text.
         if signal.figure.is_finite() {
             found.figures.insert(name, signal.figure);

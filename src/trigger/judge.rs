@@ -60,7 +60,7 @@ pub struct DriftSignal {
     pub detector: String,
     /// The feature that drifted; `None` if it watches the error.
     pub feature: Option<String>,
-    /// The detector's figure.
+    /// The index of a feature's shift; or the error rate since the detector last fired.
     pub figure: f64,
     /// The event time of the row at which it said so.
     pub at: Time,
