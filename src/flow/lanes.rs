@@ -39,6 +39,7 @@ impl Lane {
 /// All partitions of a run.
 pub struct Lanes {
     lanes: Vec<Lane>,
+    kinds: Vec<Kind>,
     /// Set for live input: a silent partition is not waited for.
     idle_after: Option<Duration>,
     /// How far beyond pipeline time, and beyond its partition's last row, an event time is believed.
@@ -76,7 +77,9 @@ impl Lanes {
             last: None,
             ahead: 0,
         };
-        Lanes { lanes: partitions.into_iter().map(lane).collect(), idle_after, max_ahead, failures: Vec::new() }
+        let lanes = partitions.into_iter().map(lane).collect();
+        let kinds = kinds.to_vec();
+        Lanes { lanes, kinds, idle_after, max_ahead, failures: Vec::new() }
     }
 
     /// The next record by the merge order; `now` is pipeline time.
@@ -137,6 +140,11 @@ impl Lanes {
     /// (source, partition) of a lane.
     pub fn partition(&self, place: usize) -> (u16, u16) {
         (self.lanes[place].partition.source, self.lanes[place].partition.partition)
+    }
+
+    /// The kind of each source's records, by source number.
+    pub fn kinds(&self) -> &[Kind] {
+        &self.kinds
     }
 
     /// The kind of a lane's records.
