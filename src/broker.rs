@@ -1,7 +1,8 @@
 //! A Kafka cluster as an address: how clients of it are configured, what topics it has, making and deleting them.
 //!
-//! In: the bootstrap servers and any properties of librdkafka's, as typed. Out: client configurations and topics. Keeps: no
-//! connection between calls, except in an [`Admin`]. Limits: every call has a deadline of [`DEADLINE`]. Source: librdkafka's
+//! In: the bootstrap servers and any properties of librdkafka's, as typed. Out: client configurations and topics.
+//! Keeps: no connection between calls, except in an [`Admin`]. Limits: every call has a deadline of [`DEADLINE`].
+//! Source: librdkafka's
 //! `CONFIGURATION.md`, KIP-4 (administration).
 
 use crate::record::Key;
@@ -222,8 +223,8 @@ impl Admin {
 
     /// Sees to it that the topics are there and empty; as many partitions as they then have.
     ///
-    /// Topics that hold records are deleted and made again if `fresh`, else [`BrokerError::Occupied`]. Topics that are there
-    /// and empty stay as they are.
+    /// Topics that hold records are deleted and made again if `fresh`, else [`BrokerError::Occupied`]. Topics that are
+    /// there and empty stay as they are.
     pub fn prepare(&self, topics: &[Topic], fresh: bool) -> Result<Vec<Topic>, BrokerError> {
         let known = self.partitions()?;
         let mut occupied = Vec::new();

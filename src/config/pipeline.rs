@@ -20,6 +20,7 @@ struct Head {
     idle_ms: u64,
     max_record_bytes: usize,
     max_pending: usize,
+    max_keys: usize,
 }
 
 /// Reads the document; `None` only after an error was written down.
@@ -44,6 +45,7 @@ pub(super) fn read(mut table: Table<'_>, load: Load<'_>) -> Option<PipelineSpec>
         idle_ms: head.idle_ms,
         max_record_bytes: head.max_record_bytes,
         max_pending: head.max_pending,
+        max_keys: head.max_keys,
         features,
         model: model?,
         sources,
@@ -65,6 +67,7 @@ fn read_head(table: Option<Table<'_>>) -> Head {
         idle_ms: 500,
         max_record_bytes: 1 << 20,
         max_pending: 10_000_000,
+        max_keys: 10_000_000,
     };
     let Some(mut table) = table else { return head };
     if let Some(item) = table.need("name", "name = \"flights\"")
@@ -93,6 +96,9 @@ fn read_head(table: Option<Table<'_>>) -> Head {
     }
     if let Some(pending) = table.take("max_pending").and_then(|i| i.count(1, MOST_PENDING)) {
         head.max_pending = pending;
+    }
+    if let Some(keys) = table.take("max_keys").and_then(|i| i.count(1, MOST_PENDING)) {
+        head.max_keys = keys;
     }
     table.finish();
     head

@@ -35,6 +35,9 @@ pub struct PipelineSpec {
     pub max_record_bytes: usize,
     /// `max_pending`: events and labels kept for their counterpart. Default 10,000,000.
     pub max_pending: usize,
+    /// `max_keys`: keys kept by each window group and each table; rows of further keys are counted and have no effect.
+    /// Default 10,000,000.
+    pub max_keys: usize,
     /// The sources, in the order of the file, which is part of the law's order.
     pub sources: Vec<SourceSpec>,
     /// The features, in the order of the file.

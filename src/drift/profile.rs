@@ -1,7 +1,8 @@
 //! The distributions of all features in a training window, and of what came since.
 //!
-//! In: the vectors of a window ([`Profile::of`]), then vectors one by one ([`Recent::add`]). Out: the population stability
-//! index of each feature. Keeps: a histogram a feature: ten quantile bins of a dense slot, one bin a value of a one-hot.
+//! In: the vectors of a window ([`Profile::of`]), then vectors one by one ([`Recent::add`]). Out: the population
+//! stability index of each feature. Keeps: a histogram a feature: ten quantile bins of a dense slot, one bin a value of
+//! a one-hot.
 
 use super::{Reference, psi};
 use crate::feature::Vector;

@@ -1,7 +1,7 @@
 //! The compiled `[features]`: which tables are looked up, which windows are kept, and the program that makes a vector.
 //!
-//! In: the checked shape of the pipeline file. Out: a [`FeaturePlan`], or every fault with its place in the file. Aggregates
-//! over one stream with one key share a [`Group`], so an event asks each group once.
+//! In: the checked shape of the pipeline file. Out: a [`FeaturePlan`], or every fault with its place in the file.
+//! Aggregates over one stream with one key share a [`Group`], so an event asks each group once.
 
 use super::expr::{Binding, Expression};
 use super::layout::{Layout, OneHot};

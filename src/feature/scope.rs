@@ -1,7 +1,8 @@
 //! What names mean in the expressions of a pipeline: which column, of which row, with which type.
 //!
-//! Slots are numbered by space: the event's own columns, the columns of tables as of its time, features above, the columns
-//! of the label's or context's own row, and the label. A row is read through [`View`], which lays those side by side.
+//! Slots are numbered by space: the event's own columns, the columns of tables as of its time, features above, the
+//! columns of the label's or context's own row, and the label. A row is read through [`View`], which lays those side by
+//! side.
 
 use super::expr::{Binding, Columns, Scope};
 use crate::config::spec::SourceSpec;
@@ -62,7 +63,8 @@ struct Name {
     binding: Binding,
 }
 
-/// A list of names; later ones hide earlier ones of the same name, so a feature hides the column that it is named after.
+/// A list of names; later ones hide earlier ones of the same name, so a feature hides the column that it is named
+/// after.
 #[derive(Default)]
 pub struct Names {
     names: Vec<Name>,

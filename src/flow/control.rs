@@ -1,8 +1,8 @@
 //! What flows back to the minter of ticks: the one edge of the walk that is not forward.
 //!
-//! The room that judges says, for every boundary, that it judged it and whether a training began (with the pipeline time of
-//! its effect), and later the training's verdict. The minter holds back records by these words alone, so that which version
-//! scores a record never depends on how long a training took.
+//! The room that judges says, for every boundary, that it judged it and whether a training began (with the pipeline
+//! time of its effect), and later the training's verdict. The minter holds back records by these words alone, so that
+//! which version scores a record never depends on how long a training took.
 
 use crate::drift::Profile;
 use crate::time::Time;

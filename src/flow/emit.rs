@@ -1,8 +1,9 @@
 //! The one room from which anything leaves: outputs, then the progress record, tick by tick, on worker 0.
 //!
 //! In: pages of all rooms, what was minted, changes of the balance. Out: a tick's pages in their final order, then its
-//! progress record, whose digests of inputs and outputs are chained over all ticks. A tick without a progress record never
-//! happened. Keeps: sums for the summary, latencies, and the offsets as of the boundaries that may still be cited.
+//! progress record, whose digests of inputs and outputs are chained over all ticks. A tick without a progress record
+//! never happened. Keeps: sums for the summary, latencies, and the offsets as of the boundaries that may still be
+//! cited.
 
 use super::balance::Balance;
 use super::control::SharedBoard;
@@ -62,11 +63,12 @@ impl Emission {
         let mut dead = minted.dead.clone();
         let read: u64 = minted.records.values().sum();
         let mut change = Balance { records: read as i64, dead_letters: dead.len() as i64, ..Balance::default() };
-        let mut others = 0;
+        let mut counted = Account::default();
         for account in accounts {
             change += account.balance;
             dead.extend(account.dead);
-            others += account.others;
+            counted.others += account.others;
+            counted.refused_keys += account.refused_keys;
         }
         self.balance += change;
         self.ends.extend(minted.ends.iter().map(|(k, v)| (*k, *v)));
@@ -77,7 +79,7 @@ impl Emission {
         self.outlet.sink.write(tick, &pages).map_err(|error| error.to_string())?;
         let progress = self.chain.progress(&self.plan, tick, &minted, &self.balance, &pages);
         self.outlet.sink.commit(tick, minted.now, progress.as_bytes()).map_err(|error| error.to_string())?;
-        self.outlet.report.borrow_mut().tick(tick, &minted, &self.balance, others, &pages);
+        self.outlet.report.borrow_mut().tick(tick, &minted, &self.balance, &counted, &pages);
         Ok(())
     }
 
@@ -124,8 +126,9 @@ impl Emission {
     }
 }
 
-/// The pages of a tick as they are written: by stream. No stream has pages of two rooms in one tick (a boundary's decision
-/// and a training's end have ticks of their own, dead letters are gathered above), so their lines are in order already.
+/// The pages of a tick as they are written: by stream. No stream has pages of two rooms in one tick (a boundary's
+/// decision and a training's end have ticks of their own, dead letters are gathered above), so their lines are in order
+/// already.
 fn in_order(mut pages: Vec<Page>) -> Vec<Page> {
     pages.retain(|page| !page.entries.is_empty());
     pages.sort_by_key(|page| (page.stream, page.entries.first().map(|entry| entry.order)));

@@ -1,88 +1,154 @@
 //! The room of windows and tables, by key on all workers.
 //!
-//! In: touches, in the law's order within a tick. Keeps: the state of every window group and table, by key. Out: one answer
-//! a question. A window's state is dropped when nothing in it can matter any more, looked for at boundaries.
+//! In: touches, in the law's order within a tick. Keeps: the state of every window group and table, by key. Out: one
+//! answer a question. A window's state is dropped when nothing in it can matter any more, looked for at boundaries.
 
 use super::items::{Answer, Deed, Found, Mark, Touch};
+use super::matching::Account;
 use super::plan::Plan;
 use super::ticks::{Tick, Ticks};
 use crate::feature::asof::AsOf;
 use crate::feature::plan::{FeaturePlan, MAX_LATE};
 use crate::feature::window::Window;
-use crate::record::KeyMap;
+use crate::record::{Key, KeyMap};
 use crate::time::Time;
 use smallvec::SmallVec;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
+/// The states of one group or table, by key, and how many each logical shard has.
+struct Store<S> {
+    states: KeyMap<S>,
+    kept: Vec<u32>,
+}
+
+impl<S> Store<S> {
+    fn new() -> Store<S> {
+        Store { states: KeyMap::default(), kept: vec![0; Key::SHARDS as usize] }
+    }
+
+    /// The state of a key, made anew if there is none and its shard has room. Shards are the same wherever they live, so
+    /// what is refused does not depend on the number of workers.
+    fn get(&mut self, key: Key, most: u32, new: impl FnOnce() -> S) -> Option<&mut S> {
+        let kept = &mut self.kept[key.shard() as usize];
+        match self.states.entry(key) {
+            Entry::Occupied(state) => Some(state.into_mut()),
+            Entry::Vacant(_) if *kept >= most => None,
+            Entry::Vacant(place) => {
+                *kept += 1;
+                Some(place.insert(new()))
+            }
+        }
+    }
+
+    fn retain(&mut self, mut keep: impl FnMut(&mut S) -> bool) {
+        let kept = &mut self.kept;
+        self.states.retain(|key, state| {
+            let stays = keep(state);
+            kept[key.shard() as usize] -= u32::from(!stays);
+            stays
+        });
+    }
+}
+
 /// One worker's share of all windows and tables.
 pub struct Stores {
     plan: Arc<Plan>,
-    windows: Vec<KeyMap<Window>>,
-    tables: Vec<KeyMap<AsOf>>,
+    windows: Vec<Store<Window>>,
+    tables: Vec<Store<AsOf>>,
+    /// Keys a shard of a group or table, at most.
+    most: u32,
+    /// Rows and questions that found no room for their key.
+    pub refused: u64,
 }
 
 impl Stores {
     /// Nothing kept yet.
     pub fn new(plan: Arc<Plan>) -> Stores {
         let FeaturePlan { groups, tables, .. } = &plan.features;
-        let windows = groups.iter().map(|_| KeyMap::default()).collect();
-        let tables = tables.iter().map(|_| KeyMap::default()).collect();
-        Stores { plan, windows, tables }
+        let windows = groups.iter().map(|_| Store::new()).collect();
+        let tables = tables.iter().map(|_| Store::new()).collect();
+        let most = (plan.spec.max_keys as u64).div_ceil(Key::SHARDS);
+        Stores { windows, tables, most: u32::try_from(most).unwrap_or(u32::MAX), plan, refused: 0 }
     }
 
     /// Does one deed; a question has an answer.
     pub fn touch(&mut self, touch: Touch) -> Option<Answer> {
-        let groups = &self.plan.features.groups;
+        let groups = self.plan.features.groups.len();
+        match usize::from(touch.store).checked_sub(groups) {
+            Some(table) => self.touch_table(table, touch),
+            None => self.touch_window(touch),
+        }
+    }
+
+    fn touch_table(&mut self, place: usize, touch: Touch) -> Option<Answer> {
         let Touch { seq, store, key, now, time, deed } = touch;
-        let place = store as usize;
-        let Some(group) = groups.get(place) else {
-            let table = self.tables[place - groups.len()].entry(key).or_default();
-            let horizon = now.minus(MAX_LATE);
-            return match deed {
-                Deed::Put(order, row) => {
-                    table.upsert(horizon, time, order, row);
-                    None
-                }
-                _ => {
-                    let row = table.lookup(horizon, time).map(|(row, _)| row.clone());
-                    Some(Answer { seq, store, found: Found::Row(row) })
-                }
-            };
+        let horizon = now.minus(MAX_LATE);
+        let table = &mut self.tables[place];
+        let Deed::Put(order, row) = deed else {
+            let state = table.states.get(&key);
+            let row = state.and_then(|state| state.lookup(horizon, time)).map(|(row, _)| row.clone());
+            return Some(Answer { seq, store, found: Found::Row(row) });
         };
-        let shape = &group.shape;
-        let window = self.windows[place].entry(key).or_insert_with(|| Window::new(shape));
-        let ask = |window: &mut Window| {
+        match table.get(key, self.most, AsOf::default) {
+            Some(state) => state.upsert(horizon, time, order, row),
+            None => self.refused += 1,
+        }
+        None
+    }
+
+    fn touch_window(&mut self, touch: Touch) -> Option<Answer> {
+        let Touch { seq, store, key, now, time, deed } = touch;
+        let shape = &self.plan.features.groups[usize::from(store)].shape;
+        let windows = &mut self.windows[usize::from(store)];
+        let answer = |window: &mut Window| {
             let mut results: SmallVec<[Option<f64>; 4]> = SmallVec::from_elem(None, shape.aggregates());
             window.query(shape, now, time, &mut results);
             Some(Answer { seq, store, found: Found::Window(results) })
         };
+        if let Deed::Ask = deed {
+            // A question makes no state: of a key that nothing joined yet, the answer is that of an empty window.
+            return match windows.states.get_mut(&key) {
+                Some(window) => answer(window),
+                None => answer(&mut Window::new(shape)),
+            };
+        }
+        let Some(window) = windows.get(key, self.most, || Window::new(shape)) else {
+            self.refused += 1;
+            let asks = matches!(deed, Deed::AskAndJoin(..));
+            return if asks { answer(&mut Window::new(shape)) } else { None };
+        };
         match deed {
-            Deed::Ask => ask(window),
             Deed::AskAndJoin(order, arguments) => {
-                let answer = ask(window);
+                let answer = answer(window);
                 window.insert(shape, now, time, order, &arguments);
-                answer
+                return answer;
             }
             Deed::Join(order, arguments) => {
                 window.insert(shape, now, time, order, &arguments);
-                None
             }
             Deed::Leave(order, arguments) => {
                 window.retract(shape, now, time, order, &arguments);
-                None
             }
-            Deed::Put(..) => None,
+            Deed::Ask | Deed::Put(..) => {}
         }
+        None
     }
 
-    /// Drops windows in which nothing can matter any more.
+    /// Drops windows and table rows that cannot matter any more.
     pub fn sweep(&mut self, now: Time) {
         for (windows, group) in self.windows.iter_mut().zip(&self.plan.features.groups) {
-            windows.retain(|_, window| !window.is_idle(&group.shape, now));
+            windows.retain(|window| !window.is_idle(&group.shape, now));
+        }
+        for table in &mut self.tables {
+            table.retain(|state| {
+                state.prune(now.minus(MAX_LATE));
+                !state.is_idle(now.minus(MAX_LATE))
+            });
         }
     }
 }
@@ -98,16 +164,17 @@ pub fn enrich<'scope>(
     plan: &Arc<Plan>,
     touches: StreamVec<'scope, Tick, Touch>,
     marks: StreamVec<'scope, Tick, Mark>,
-) -> StreamVec<'scope, Tick, Answer> {
+) -> (StreamVec<'scope, Tick, Answer>, StreamVec<'scope, Tick, Account>) {
     let mut builder = OperatorBuilder::new("Enrich".to_owned(), touches.scope());
     let mut touches = builder.new_input(touches, Exchange::new(|touch: &Touch| touch.key.shard()));
     let mut marks = builder.new_input(marks, Pipeline);
-    let (answers, stream) = builder.new_output::<Vec<Answer>>();
-    let mut answers = OutputBuilder::from(answers);
+    let (answers, answers_stream) = builder.new_output::<Vec<Answer>>();
+    let (accounts, accounts_stream) = builder.new_output::<Vec<Account>>();
+    let (mut answers, mut accounts) = (OutputBuilder::from(answers), OutputBuilder::from(accounts));
     let plan = plan.clone();
     builder.build(move |_| {
         let mut stores = Stores::new(plan);
-        let mut ticks: Ticks<Open> = Ticks::new(1);
+        let mut ticks: Ticks<Open> = Ticks::new(2);
         move |frontiers| {
             touches.for_each(|capability, batch| {
                 if let Some(open) = ticks.at(&capability) {
@@ -119,7 +186,7 @@ pub fn enrich<'scope>(
                     open.mark = batch.drain(..).next_back();
                 }
             });
-            let mut answers = answers.activate();
+            let (mut answers, mut accounts) = (answers.activate(), accounts.activate());
             while let Some((_, permits, mut open)) = ticks.complete(frontiers) {
                 if !open.touches.is_sorted_by_key(|touch| touch.seq) {
                     // Stable: what one row does to one store keeps its order (a correction leaves, then joins).
@@ -127,11 +194,16 @@ pub fn enrich<'scope>(
                 }
                 let mut session = answers.session(&permits[0]);
                 session.give_iterator(open.touches.into_iter().filter_map(|touch| stores.touch(touch)));
+                drop(session);
+                let refused = std::mem::take(&mut stores.refused);
+                if refused > 0 {
+                    accounts.session(&permits[1]).give(Account { refused_keys: refused, ..Account::default() });
+                }
                 if let Some(boundary) = open.mark.and_then(|mark| mark.boundary) {
                     stores.sweep(boundary);
                 }
             }
         }
     });
-    stream
+    (answers_stream, accounts_stream)
 }

@@ -1,7 +1,7 @@
 //! The room where records enter: the minter of ticks ([`super::mint`]) as an operator.
 //!
-//! Runs on worker 0; elsewhere it closes at once. Out: rows, marks, resolutions, and what the emitting room must know of a
-//! tick ([`Minted`]).
+//! Runs on worker 0; elsewhere it closes at once. Out: rows, marks, resolutions, and what the emitting room must know
+//! of a tick ([`Minted`]).
 
 use super::control::{Resolution, SharedBoard};
 use super::items::{Item, Mark};

@@ -1,9 +1,9 @@
 //! The room that judges and trains: triggers at boundaries, candidates off the worker's thread.
 //!
-//! In: outcomes (for the window of examples), the champion's figures, what detectors said, versions at their activation.
-//! Keeps: the training window by (prediction time, id), the triggers' memory, the training under way. Out: decisions, and
-//! words to the minter. A training holds a capability of its own for the verdict alone, so nothing else waits for it here;
-//! the minter does, ahead of the effect that was announced.
+//! In: outcomes (for the window of examples), the champion's figures, what detectors said, versions at their
+//! activation. Keeps: the training window by (prediction time, id), the triggers' memory, the training under way. Out:
+//! decisions, and words to the minter. A training holds a capability of its own for the verdict alone, so nothing else
+//! waits for it here; the minter does, ahead of the effect that was announced.
 
 use super::control::{Resolution, Word};
 use super::items::{Outcome, Turn};
@@ -89,7 +89,8 @@ impl Judging {
         let scored = &outcome.scored;
         self.labels += u64::from(first);
         self.new_examples += u64::from(first);
-        if self.plan.spec.model.triggers.is_empty() {
+        // Nothing will ever be fitted: there is no window to keep. (A request by hand needs a batch learner.)
+        if self.plan.spec.model.triggers.is_empty() && self.plan.spec.model.retrain.is_none() {
             return;
         }
         let place = (scored.time, scored.id.clone());

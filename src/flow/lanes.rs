@@ -1,12 +1,13 @@
 //! The merge of partitions by event time, before ticks are cut.
 //!
-//! In: the deliveries of every partition. Out: one record after another, by (event time, kind, source, partition, offset) of
-//! the partitions' heads, so that input in order comes out in the law's order. A partition with nothing received is waited
-//! for, unless the run is live and it has been silent for `idle_ms`. Records of one partition never overtake each other.
+//! In: the deliveries of every partition. Out: one record after another, by (event time, kind, source, partition,
+//! offset) of the partitions' heads, so that input in order comes out in the law's order. A partition with nothing
+//! received is waited for, unless the run is live and it has been silent for `idle_ms`. Records of one partition never
+//! overtake each other.
 
 use crate::record::{Kind, Row};
 use crate::source::{Batch, Delivery, Partition, Record, SourceError};
-use crate::time::Time;
+use crate::time::{Span, Time};
 use std::collections::VecDeque;
 use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
@@ -19,6 +20,20 @@ struct Lane {
     arrived: Instant,
     heard: Instant,
     ended: bool,
+    /// The event time of the last row taken; its first row waits for its turn however far ahead it is.
+    last: Option<Time>,
+    /// Rows in a row that were too far ahead.
+    ahead: u32,
+}
+
+/// After so many in a row from one partition, event times far ahead are believed.
+const BELIEVED_AFTER: u32 = 100;
+
+impl Lane {
+    fn too_far(&self, time: Time, now: Option<Time>, max_ahead: Span) -> bool {
+        let (Some(last), Some(now)) = (self.last, now) else { return false };
+        time > now.max(last).plus(max_ahead) && self.ahead + 1 < BELIEVED_AFTER
+    }
 }
 
 /// All partitions of a run.
@@ -26,6 +41,8 @@ pub struct Lanes {
     lanes: Vec<Lane>,
     /// Set for live input: a silent partition is not waited for.
     idle_after: Option<Duration>,
+    /// How far beyond pipeline time, and beyond its partition's last row, an event time is believed.
+    max_ahead: Span,
     /// What went wrong while reading, in the order in which it was met.
     pub failures: Vec<SourceError>,
 }
@@ -34,6 +51,9 @@ pub struct Lanes {
 pub enum Head<'a> {
     /// The next record's row, still in its lane; take it with [`Lanes::take`].
     Row(usize, &'a Row),
+    /// The next record of a lane is too far ahead of pipeline time to be believed; it goes at once, or it would hold up
+    /// what stands behind it until all other lanes are at their end.
+    Ahead(usize),
     /// The next record is a dead letter already; it has no place in event time and goes at once.
     Dead(usize),
     /// Some partition must deliver first.
@@ -44,7 +64,7 @@ pub enum Head<'a> {
 
 impl Lanes {
     /// The merge of these partitions; `kinds` by source number.
-    pub fn new(partitions: Vec<Partition>, kinds: &[Kind], idle_after: Option<Duration>) -> Lanes {
+    pub fn new(partitions: Vec<Partition>, kinds: &[Kind], idle_after: Option<Duration>, max_ahead: Span) -> Lanes {
         let now = Instant::now();
         let lane = |partition: Partition| Lane {
             kind: kinds[partition.source as usize],
@@ -53,12 +73,14 @@ impl Lanes {
             arrived: now,
             heard: now,
             ended: false,
+            last: None,
+            ahead: 0,
         };
-        Lanes { lanes: partitions.into_iter().map(lane).collect(), idle_after, failures: Vec::new() }
+        Lanes { lanes: partitions.into_iter().map(lane).collect(), idle_after, max_ahead, failures: Vec::new() }
     }
 
-    /// The next record by the merge order.
-    pub fn head(&mut self) -> Head<'_> {
+    /// The next record by the merge order; `now` is pipeline time.
+    pub fn head(&mut self, now: Option<Time>) -> Head<'_> {
         let mut waiting = false;
         let mut best: Option<usize> = None;
         for place in 0..self.lanes.len() {
@@ -66,6 +88,7 @@ impl Lanes {
             let lane = &self.lanes[place];
             match lane.ready.front().map(|record| &record.body) {
                 Some(Err(_)) => return Head::Dead(place),
+                Some(Ok(row)) if lane.too_far(row.time, now, self.max_ahead) => return Head::Ahead(place),
                 Some(Ok(row)) => {
                     if best.is_none_or(|b| self.before(lane, row, b)) {
                         best = Some(place);
@@ -89,17 +112,24 @@ impl Lanes {
     /// Takes the head of a lane, with the instant at which its batch arrived.
     pub fn take(&mut self, place: usize) -> Option<(Record, Instant)> {
         let lane = &mut self.lanes[place];
-        lane.ready.pop_front().map(|record| (record, lane.arrived))
+        let record = lane.ready.pop_front()?;
+        if let Ok(row) = &record.body {
+            lane.last = Some(row.time);
+            lane.ahead = 0;
+        }
+        Some((record, lane.arrived))
+    }
+
+    /// Takes the head of a lane that is too far ahead.
+    pub fn take_ahead(&mut self, place: usize) -> Option<Record> {
+        let lane = &mut self.lanes[place];
+        lane.ahead += 1;
+        lane.ready.pop_front()
     }
 
     /// (source, partition) of a lane.
     pub fn partition(&self, place: usize) -> (u16, u16) {
         (self.lanes[place].partition.source, self.lanes[place].partition.partition)
-    }
-
-    /// How many lanes there are.
-    pub fn count(&self) -> usize {
-        self.lanes.len()
     }
 
     /// The kind of a lane's records.

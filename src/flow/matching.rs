@@ -22,6 +22,8 @@ pub struct Account {
     pub dead: Vec<DeadLetter>,
     /// Categorical values that went to the slot `other`.
     pub others: u64,
+    /// Rows and questions whose key found no room in a window group or table.
+    pub refused_keys: u64,
 }
 
 /// The streams that leave the room.
@@ -84,7 +86,7 @@ pub fn matching<'scope>(
                 }
                 touches.session(&permits[0]).give_container(&mut paired.touches);
                 cases.session(&permits[1]).give_container(&mut paired.cases);
-                let account = Account { balance: paired.balance, dead: paired.dead, others: 0 };
+                let account = Account { balance: paired.balance, dead: paired.dead, ..Account::default() };
                 accounts.session(&permits[2]).give(account);
             }
         }

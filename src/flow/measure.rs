@@ -2,8 +2,8 @@
 //!
 //! In: outcomes, on the model's worker. Keeps: per series and bucket of prediction time (one `every` long) the sums of
 //! what was contributed, until no window can reach the bucket; then they are taken back out of the arrangement (a delay
-//! line, so that the backlog is never merged). Contributions are summed here until a boundary, so that differential sees
-//! one update a series and bucket; its counts are exact under any retraction. Out: the changes of the counts.
+//! line, so that the backlog is never merged). Contributions are summed here until a boundary, so that differential
+//! sees one update a series and bucket; its counts are exact under any retraction. Out: the changes of the counts.
 
 use super::items::{Contestant, Mark, Outcome, Scored, Turn};
 use super::plan::Plan;

@@ -1,8 +1,9 @@
 //! The minter of ticks: merges the input, cuts ticks, keeps pipeline time, and holds back for versions to come.
 //!
-//! A tick closes when it holds `tick_records` records, ahead of a multiple of `every` of pipeline time, ahead of a version's
-//! activation, and, live only, after `tick_ms`. A boundary and an activation are ticks of their own, without input records.
-//! Files are cut by counts and by pipeline time alone, so the cuts of a file run are the same every time.
+//! A tick closes when it holds `tick_records` records, ahead of a multiple of `every` of pipeline time, ahead of a
+//! version's activation, and, live only, after `tick_ms`. A boundary and an activation are ticks of their own, without
+//! input records. Files are cut by counts and by pipeline time alone, so the cuts of a file run are the same every
+//! time.
 
 use super::control::{Resolution, SharedBoard, Word};
 use super::ingest::{MintRules, Minted, Requests};
@@ -16,9 +17,6 @@ use std::time::{Duration, Instant};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilderSession;
-
-/// After so many in a row from one partition, event times far ahead are believed.
-const BELIEVED_AFTER: u32 = 100;
 
 type Out<'a, D> = OutputBuilderSession<'a, Tick, CapacityContainerBuilder<Vec<D>>>;
 
@@ -68,8 +66,6 @@ pub(super) struct Minter {
     tick: Minted,
     digest: blake3::Hasher,
     opened: Instant,
-    /// In a row, by lane, of records too far ahead.
-    ahead: Vec<u32>,
     stalled_since: Option<Instant>,
 }
 
@@ -82,7 +78,6 @@ impl Minter {
         capabilities: Vec<Capability<Tick>>,
     ) -> Minter {
         Minter {
-            ahead: vec![0; lanes.count()],
             rules,
             lanes,
             requests,
@@ -114,7 +109,12 @@ impl Minter {
             if self.next >= self.board.borrow().written + self.rules.in_flight {
                 return Pause::Word;
             }
-            let (lane, time) = match self.lanes.head() {
+            let (lane, time) = match self.lanes.head(self.now) {
+                Head::Ahead(lane) => {
+                    self.refuse_ahead(lane);
+                    self.close_if_full(out);
+                    continue;
+                }
                 Head::Dead(lane) => {
                     self.consume_dead(lane);
                     self.close_if_full(out);
@@ -124,11 +124,6 @@ impl Minter {
                 Head::Wait => return self.wait(out),
                 Head::End => return self.end(out),
             };
-            if self.too_far_ahead(lane, time) {
-                self.refuse_ahead(lane, time);
-                self.close_if_full(out);
-                continue;
-            }
             if self.now.is_none() {
                 self.boundary = time.floor(self.rules.every).plus(self.rules.every);
             }
@@ -218,35 +213,15 @@ impl Minter {
         self.send(out, Vec::new(), Mark { now, boundary: None, last: false, manual: 0 });
     }
 
-    fn too_far_ahead(&mut self, lane: usize, time: Time) -> bool {
-        let far = self.now.is_some_and(|now| time > now.plus(self.rules.max_ahead));
-        if !far {
-            self.ahead[lane] = 0;
-        } else {
-            self.ahead[lane] += 1;
-        }
-        far && self.ahead[lane] < BELIEVED_AFTER
-    }
-
-    fn refuse_ahead(&mut self, lane: usize, time: Time) {
-        let detail = format!(
-            "event time {time} is more than {} beyond pipeline time {}",
-            self.rules.max_ahead,
-            self.now.unwrap_or_default()
-        );
-        let Some((record, _)) = self.lanes.take(lane) else { return };
+    fn refuse_ahead(&mut self, lane: usize) {
+        let Some(record) = self.lanes.take_ahead(lane) else { return };
         self.count(lane, record.digest);
-        if let Ok(row) = record.body {
-            self.reach(lane, row.position);
-            let (position, raw) = (row.position, row.raw);
-            self.tick.dead.push(DeadLetter {
-                position,
-                stage: "ingest".into(),
-                reason: Reason::TimeAhead,
-                detail,
-                raw,
-            });
-        }
+        let Ok(row) = record.body else { return };
+        self.reach(lane, row.position);
+        let (position, raw) = (row.position, row.raw);
+        let (time, most, now) = (row.time, self.rules.max_ahead, self.now.unwrap_or_default());
+        let detail = format!("event time {time} is more than {most} beyond pipeline time {now}");
+        self.tick.dead.push(DeadLetter { position, stage: "ingest".into(), reason: Reason::TimeAhead, detail, raw });
     }
 
     fn consume_dead(&mut self, lane: usize) {

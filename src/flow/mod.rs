@@ -41,8 +41,9 @@ use plan::Plan;
 use report::RunReport;
 use retrain::Heard;
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use ticks::Tick;
 use timely::dataflow::channels::pact::Exchange;
@@ -55,8 +56,8 @@ use timely::worker::Worker;
 /// Ticks in flight at most.
 const IN_FLIGHT: u64 = 64;
 
-/// A bell that the threads of sources ring when they have delivered; rung before the dataflow stands, it is not lost, since
-/// the minter looks for deliveries when it is first scheduled.
+/// A bell that the threads of sources ring when they have delivered; rung before the dataflow stands, it is not lost,
+/// since the minter looks for deliveries when it is first scheduled.
 #[derive(Clone, Default)]
 pub struct Bell {
     activator: Arc<Mutex<Option<SyncActivator>>>,
@@ -96,28 +97,84 @@ pub struct Ended {
     pub failures: Vec<String>,
 }
 
-/// Runs the pipeline on this worker until its input ends. `edges` are there on worker 0, and so is the result. `look` is
-/// called with the account some times a second.
-pub fn run(
-    worker: &mut Worker,
+/// The workers of a run, by timely's flags.
+#[derive(Clone, Debug)]
+pub struct Workers {
+    /// `-w`: threads of each process.
+    pub threads: usize,
+    /// `-n`: processes.
+    pub processes: usize,
+    /// `-p`: this one, from 0.
+    pub process: usize,
+    /// `-h`: host:port of each process, a line each.
+    pub hostfile: Option<PathBuf>,
+}
+
+impl Workers {
+    fn config(&self) -> Result<timely::Config, String> {
+        let mut words = vec!["-w".to_owned(), self.threads.to_string(), "-n".to_owned(), self.processes.to_string()];
+        words.extend(["-p".to_owned(), self.process.to_string()]);
+        if let Some(hostfile) = &self.hostfile {
+            words.extend(["-h".to_owned(), hostfile.display().to_string()]);
+        }
+        timely::Config::from_args(words.into_iter())
+    }
+}
+
+/// Runs the pipeline on the workers of this process until its input ends. `edges` are there in process 0, and so is the
+/// result. What `look` makes is called on worker 0, with the account some times a second and without one at the end.
+///
+/// # Errors
+/// The workers cannot be started, or one of them ended by a panic.
+pub fn execute<L>(
+    workers: &Workers,
     plan: &Arc<Plan>,
     edges: Option<Edges>,
-    mut look: impl FnMut(&RunReport),
-) -> Option<Ended> {
+    look: impl FnOnce() -> L + Send + 'static,
+) -> Result<Option<Ended>, String>
+where
+    L: FnMut(Option<&RunReport>) + 'static,
+{
+    let first = Mutex::new(edges.zip(Some(look)));
+    let plan = plan.clone();
+    let guards = timely::execute(workers.config()?, move |worker| {
+        let first = match worker.index() {
+            0 => first.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            _ => None,
+        };
+        run(worker, &plan, first)
+    })?;
+    let mut ended = None;
+    for result in guards.join() {
+        ended = result?.or(ended);
+    }
+    Ok(ended)
+}
+
+fn run<L>(worker: &mut Worker, plan: &Arc<Plan>, first: Option<(Edges, impl FnOnce() -> L)>) -> Option<Ended>
+where
+    L: FnMut(Option<&RunReport>),
+{
     let board: SharedBoard = SharedBoard::default();
     let report = Rc::new(RefCell::new(RunReport::default()));
-    let first = edges.is_some();
+    let (edges, look) = first.unzip();
     build(worker, plan, edges, board.clone(), report.clone());
-    while worker.has_dataflows() {
-        // Looking at the account is worth a wake-up; without one a worker sleeps until it has work.
-        worker.step_or_park(first.then_some(Duration::from_millis(200)));
-        if first {
-            look(&report.borrow());
+    let Some(look) = look else {
+        while worker.has_dataflows() {
+            worker.step_or_park(None);
         }
+        return None;
+    };
+    let mut look = look();
+    while worker.has_dataflows() {
+        // Looking at the account is worth a wake-up.
+        worker.step_or_park(Some(Duration::from_millis(200)));
+        look(Some(&report.borrow()));
     }
+    look(None);
     let report = Rc::try_unwrap(report).ok()?.into_inner();
     let failures = std::mem::take(&mut board.borrow_mut().failures);
-    first.then_some(Ended { report, failures })
+    Some(Ended { report, failures })
 }
 
 fn build(
@@ -147,7 +204,7 @@ fn build(
         }
         let marks = ingested.marks.broadcast();
         let matched = matching::matching(plan, ingested.rows, marks.clone());
-        let answers = enrich::enrich(plan, matched.touches, marks.clone());
+        let (answers, refusals) = enrich::enrich(plan, matched.touches, marks.clone());
         let resolutions = ingested.resolutions.exchange(move |_| home as u64);
         let modelled = modelling::modelling(plan, matched.cases, answers, resolutions.clone(), marks.clone(), home);
         let counts = measure::measure(plan, modelled.outcomes.clone(), marks.clone());
@@ -159,7 +216,7 @@ fn build(
         let minter = scope.activator_for(address.into());
         listen(words, board.clone(), minter.clone());
         let pages = modelled.pages.concat(metric_pages).concat(decision_pages);
-        let accounts = matched.accounts.concat(modelled.accounts);
+        let accounts = matched.accounts.concat(refusals).concat(modelled.accounts);
         emit::emit(plan, ingested.minted, pages, accounts, (outlet, board, minter));
     });
 }

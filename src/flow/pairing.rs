@@ -1,10 +1,11 @@
-//! Labels and their events: who is known, who waits, who is late. The state of one worker's share of the keys, without timely.
+//! Labels and their events: who is known, who waits, who is late. The state of one worker's share of the keys, without
+//! timely.
 //!
-//! In: rows in the law's order with running pipeline time. Out: what windows and tables are told ([`Touch`]), what the model's
-//! room is told ([`Case`]), dead letters, and the changes of the balance. Keeps: an event until twice its timeout has passed
-//! (once for its label, once more to tell a late label from one without event, and a second event from a first), and a
-//! label without event until its timeout. All limits compare event times with running pipeline time, so they do not depend
-//! on where ticks are cut.
+//! In: rows in the law's order with running pipeline time. Out: what windows and tables are told ([`Touch`]), what the
+//! model's room is told ([`Case`]), dead letters, and the changes of the balance. Keeps: an event until twice its
+//! timeout has passed (once for its label, once more to tell a late label from one without event, and a second event
+//! from a first), and a label without event until its timeout. All limits compare event times with running pipeline
+//! time, so they do not depend on where ticks are cut.
 
 use super::agenda::Agenda;
 use super::balance::Balance;
@@ -283,7 +284,8 @@ impl Pairing {
         }
     }
 
-    /// A label whose event is not known waits; of several the newest by arrival is kept, as it would overrule the others.
+    /// A label whose event is not known waits; of several the newest by arrival is kept, as it would overrule the
+    /// others.
     fn wait(&mut self, now: Time, row: Row, out: &mut Paired) {
         let replaces = self.waiting.contains_key(&row.key);
         if !replaces && self.kept() >= self.plan.max_pending {

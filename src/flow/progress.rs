@@ -1,7 +1,8 @@
 //! The progress record of a tick: what it consumed and produced, with digests chained over all ticks.
 //!
-//! The digest of the inputs covers every consumed record's bytes, that of the outputs every line written; each is chained
-//! with the one before by blake3, so a record vouches for all that came before it. Wall clocks play no part in it.
+//! The digest of the inputs covers every consumed record's bytes, that of the outputs every line written; each is
+//! chained with the one before by blake3, so a record vouches for all that came before it. Wall clocks play no part in
+//! it.
 
 use super::balance::Balance;
 use super::ingest::Minted;

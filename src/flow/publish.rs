@@ -1,9 +1,9 @@
 //! The room of metrics, second half: windows over the maintained counts, published at boundaries.
 //!
-//! In: the changes of the counts, and marks. Keeps: the counts that a window can still reach, the running sums of the whole
-//! run and of each `since`, and which buckets changed. At a boundary every series is published for the windows that end
-//! there, and again for each earlier end that a later label has changed since. Windows are `[end - w, end)` by prediction
-//! time, so that what is predicted at a boundary counts after it.
+//! In: the changes of the counts, and marks. Keeps: the counts that a window can still reach, the running sums of the
+//! whole run and of each `since`, and which buckets changed. At a boundary every series is published for the windows
+//! that end there, and again for each earlier end that a later label has changed since. Windows are `[end - w, end)` by
+//! prediction time, so that what is predicted at a boundary counts after it.
 
 use super::items::{Contestant, Mark};
 use super::lines;

@@ -1,4 +1,5 @@
-//! Release: what becomes of a resolution: the version's artifact and card, the registry's log, the records of `models` and
+//! Release: what becomes of a resolution: the version's artifact and card, the registry's log, the records of `models`
+//! and
 //! `decisions`.
 
 use super::control::Resolution;

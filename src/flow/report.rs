@@ -6,6 +6,7 @@
 use super::balance::Balance;
 use super::control::Resolution;
 use super::ingest::Minted;
+use super::matching::Account;
 use super::ticks::Tick;
 use crate::sink::{Page, Stream};
 use crate::time::Time;
@@ -34,6 +35,8 @@ pub struct RunReport {
     pub reasons: BTreeMap<String, u64>,
     /// Categorical values that went to `other`.
     pub others: u64,
+    /// Rows and questions whose key found no room (`max_keys`).
+    pub refused_keys: u64,
     /// The version in production.
     pub champion: u32,
     /// The records of released versions.
@@ -67,6 +70,7 @@ impl Default for RunReport {
             records: BTreeMap::new(),
             reasons: BTreeMap::new(),
             others: 0,
+            refused_keys: 0,
             champion: 1,
             versions: Vec::new(),
             decisions: Vec::new(),
@@ -83,12 +87,13 @@ impl Default for RunReport {
 
 impl RunReport {
     /// A tick was written.
-    pub(super) fn tick(&mut self, tick: Tick, minted: &Minted, balance: &Balance, others: u64, pages: &[Page]) {
+    pub(super) fn tick(&mut self, tick: Tick, minted: &Minted, balance: &Balance, counted: &Account, pages: &[Page]) {
         self.tick = tick;
         self.now = minted.now;
         self.first.get_or_insert(minted.now);
         self.balance = *balance;
-        self.others += others;
+        self.others += counted.others;
+        self.refused_keys += counted.refused_keys;
         self.stalled += minted.stalled;
         for (source, count) in &minted.records {
             *self.records.entry(*source).or_default() += count;

@@ -1,9 +1,9 @@
 //! The room of the model: score, learn and settle, on one worker, in the law's order.
 //!
-//! In: events and labels, the answers of windows and tables, versions at their activation. Keeps: the online learner, the
-//! baselines, the champion and who stands beside it, and every scored event with the vector that was served, until its
-//! timeout. A label updates the learner with that vector; a corrected one updates it only if the learner can take the
-//! wrong one back exactly. Out: predictions, and what became of each event.
+//! In: events and labels, the answers of windows and tables, versions at their activation. Keeps: the online learner,
+//! the baselines, the champion and who stands beside it, and every scored event with the vector that was served, until
+//! its timeout. A label updates the learner with that vector; a corrected one updates it only if the learner can take
+//! the wrong one back exactly. Out: predictions, and what became of each event.
 
 use super::agenda::Agenda;
 use super::control::Resolution;

@@ -1,7 +1,7 @@
 //! The stash of a room: what came in, by tick, until the tick is complete at all of its inputs.
 //!
-//! A room drains its inputs into the stash, then takes complete ticks out of it, in order, and acts. The capability of a
-//! tick is kept with its data, one an output, so what a room makes of a tick leaves at that tick.
+//! A room drains its inputs into the stash, then takes complete ticks out of it, in order, and acts. The capability of
+//! a tick is kept with its data, one an output, so what a room makes of a tick leaves at that tick.
 
 use std::collections::BTreeMap;
 use timely::dataflow::operators::{Capability, InputCapability};

@@ -1,8 +1,9 @@
 //! The room of detectors: drift on the champion's error, and on its features against its training window.
 //!
-//! In: outcomes in the law's order, versions at their activation. Keeps: one detector a trigger on the error, fed with the
-//! first label of each prediction of the serving champion; and, for the stability index, histograms of the vectors since
-//! the release, by bucket. Out: at each boundary, what was detected since the last. A new champion starts all afresh.
+//! In: outcomes in the law's order, versions at their activation. Keeps: one detector a trigger on the error, fed with
+//! the first label of each prediction of the serving champion; and, for the stability index, histograms of the vectors
+//! since the release, by bucket. Out: at each boundary, what was detected since the last. A new champion starts all
+//! afresh.
 
 use super::control::Resolution;
 use super::items::{Contestant, Mark, Outcome, Turn};

@@ -47,8 +47,8 @@ impl Bar {
     }
 
     /// Takes it away.
-    pub fn clear(self) {
-        if let Some(bar) = self.bar {
+    pub fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
     }

@@ -1,4 +1,5 @@
-//! Requests by hand: `tidemill retrain --out DIR` leaves a file in the run's outputs, and the run takes it at the next boundary.
+//! Requests by hand: `tidemill retrain --out DIR` leaves a file in the run's outputs, and the run takes it at the next
+//! boundary.
 
 use crate::flow::ingest::Requests;
 use std::io;

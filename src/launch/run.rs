@@ -7,7 +7,8 @@ use super::load::{LoadError, Loaded, load};
 use super::{requests, stop, summary, supervise};
 use crate::flow::lanes::Lanes;
 use crate::flow::plan::Plan;
-use crate::flow::{Bell, Edges, Ended};
+use crate::flow::report::RunReport;
+use crate::flow::{Bell, Edges, Ended, Workers};
 use crate::registry::Registry;
 use crate::sink::file::FileSink;
 use crate::sink::kafka::{KafkaSink, Outputs};
@@ -16,7 +17,7 @@ use crate::source::kafka::{Extent, KafkaSource};
 use crate::source::{Partition, file};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Reads and compiles a pipeline.
@@ -71,26 +72,20 @@ fn member(args: &RunArgs) -> Result<Exit, String> {
     let edges = if first { Some(open(args, &loaded, &plan, &out)?) } else { None };
     end_with_any_panic();
     tell_whom_it_waits_for(args);
-    let config = timely_config(args)?;
-    let edges = Mutex::new(edges);
-    let quiet = args.quiet || !first;
-    let guards = {
-        let plan = plan.clone();
-        timely::execute(config, move |worker| {
-            let edges = match worker.index() {
-                0 => edges.lock().unwrap_or_else(PoisonError::into_inner).take(),
-                _ => None,
-            };
-            let mut bar = Bar::new(quiet || worker.index() != 0);
-            let ended = crate::flow::run(worker, &plan, edges, |report| bar.show(report));
-            bar.clear();
-            ended
-        })?
+    let workers = Workers {
+        threads: args.threads,
+        processes: args.processes,
+        process: args.process.unwrap_or(0),
+        hostfile: args.hostfile.clone(),
     };
-    let mut ended = None;
-    for result in guards.join() {
-        ended = result?.or(ended);
-    }
+    let quiet = args.quiet || !first;
+    let ended = crate::flow::execute(&workers, &plan, edges, move || {
+        let mut bar = Bar::new(quiet);
+        move |report: Option<&RunReport>| match report {
+            Some(report) => bar.show(report),
+            None => bar.clear(),
+        }
+    })?;
     match ended {
         Some(ended) => conclude(args, &plan, &out, ended),
         None => Ok(Exit::Done),
@@ -143,7 +138,7 @@ fn open(args: &RunArgs, loaded: &Loaded, plan: &Plan, out: &Path) -> Result<Edge
     let sink = sink(args, plan, out)?;
     let registry = Registry::open(out, &plan.spec.model.name).map_err(|e| e.to_string())?;
     let idle = live.then(|| Duration::from_millis(plan.spec.idle_ms));
-    let lanes = Lanes::new(partitions, &plan.kinds, idle);
+    let lanes = Lanes::new(partitions, &plan.kinds, idle, plan.spec.max_ahead);
     let requests = requests::requests(out);
     Ok(Edges { lanes, sink, registry, requests, bell, live })
 }
@@ -206,17 +201,6 @@ fn sink(args: &RunArgs, plan: &Plan, out: &Path) -> Result<Box<dyn Sink>, String
         partitions: 1,
     };
     Ok(Box::new(KafkaSink::create(&broker, &outputs).map_err(said)?))
-}
-
-fn timely_config(args: &RunArgs) -> Result<timely::Config, String> {
-    let mut words = vec!["-w".to_owned(), args.threads.to_string(), "-n".to_owned(), args.processes.to_string()];
-    if let Some(process) = args.process {
-        words.extend(["-p".to_owned(), process.to_string()]);
-    }
-    if let Some(hostfile) = &args.hostfile {
-        words.extend(["-h".to_owned(), hostfile.display().to_string()]);
-    }
-    timely::Config::from_args(words.into_iter())
 }
 
 /// A member started by hand waits for the others without a limit; it says so.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// A flag that the first SIGTERM or SIGINT sets. Without the handlers (a system that refuses them) signals end the process.
+/// A flag that the first SIGTERM or SIGINT sets. Without the handlers (a system that refuses them) signals end the
+/// process.
 pub fn on_signals() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {

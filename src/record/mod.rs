@@ -77,7 +77,7 @@ pub struct Row {
     pub key: Key,
     /// A tombstone: deletes a table's row, withdraws a label.
     pub tombstone: bool,
-    /// The bytes as received (key, then value), kept for what may still become a dead letter; else empty.
+    /// The bytes as received (key, then value), kept whole: the row may still become a dead letter.
     pub raw: Raw,
 }
 

@@ -1,9 +1,9 @@
 //! Kafka topics as sources: every partition of every topic, read by static assignment, one thread a partition.
 //!
-//! In: a cluster, the declared sources, where to begin. Out: partitions, as [`super`] says. Keeps: one consumer for all, and
-//! per partition at most [`QUEUED_KIB`] of fetched messages and [`CHANNEL`] batches of [`BATCH`] records. No consumer group
-//! is joined and no offset is committed: where a run stands is in its own progress. Only committed records are seen.
-//! Source: KIP-98 (transactions), librdkafka's `rd_kafka_assign` and `rd_kafka_queue_get_partition`.
+//! In: a cluster, the declared sources, where to begin. Out: partitions, as [`super`] says. Keeps: one consumer for
+//! all, and per partition at most [`QUEUED_KIB`] of fetched messages and [`CHANNEL`] batches of [`BATCH`] records. No
+//! consumer group is joined and no offset is committed: where a run stands is in its own progress. Only committed
+//! records are seen. Source: KIP-98 (transactions), librdkafka's `rd_kafka_assign` and `rd_kafka_queue_get_partition`.
 
 use super::{Batch, Delivery, Partition, Record, SourceError};
 use crate::broker::{Broker, BrokerError, Narrator, cause_of};
@@ -50,9 +50,9 @@ pub struct KafkaSource;
 impl KafkaSource {
     /// Opens every partition of each source's topic.
     ///
-    /// `start(source, partition)` is the first offset wanted, `None` for the topic's beginning. `wake` is called after each
-    /// delivery, from the partition's thread. An offset that is no longer there, a missing topic and a cluster that does
-    /// not answer in time are [`SourceError::Open`].
+    /// `start(source, partition)` is the first offset wanted, `None` for the topic's beginning. `wake` is called after
+    /// each delivery, from the partition's thread. An offset that is no longer there, a missing topic and a cluster
+    /// that does not answer in time are [`SourceError::Open`].
     pub fn open(
         broker: &Broker,
         sources: &[SourceSpec],
@@ -70,8 +70,8 @@ impl KafkaSource {
         let mut partitions = Vec::with_capacity(plans.len());
         for plan in plans {
             let topic = &sources[usize::from(plan.source)].topic;
-            // Split first, assign afterwards: a queue that is split is left alone by the assignment, while the other order
-            // lets the first messages go to the consumer's own queue.
+            // Split first, assign afterwards: a queue that is split is left alone by the assignment, while the other
+            // order lets the first messages go to the consumer's own queue.
             let queue = consumer.split_partition_queue(topic, i32::from(plan.partition));
             let queue = queue.ok_or_else(|| plan.refused(sources, "the client has no queue for it"))?;
             assignment
@@ -212,7 +212,8 @@ fn start_threads<W: Fn() + Send + 'static>(
                 None => {}
                 // Every partition was split before it was assigned.
                 Some(Ok(message)) => tracing::error!(topic = message.topic(), "kafka message outside its partition"),
-                // Of the whole client; librdkafka tries again by itself, and a partition's own errors come by its queue.
+                // Of the whole client; librdkafka tries again by itself, and a partition's own errors come by its
+                // queue.
                 Some(Err(error)) => tracing::debug!(cause = cause_of(&error), "kafka consumer"),
             }
         }

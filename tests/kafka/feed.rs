@@ -26,6 +26,7 @@ fn pipeline(name: &str, sources: Vec<SourceSpec>) -> PipelineSpec {
         idle_ms: 500,
         max_record_bytes: 1 << 20,
         max_pending: 1000,
+        max_keys: 1000,
         sources,
         features: Vec::new(),
         model: ModelSpec {

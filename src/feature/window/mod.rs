@@ -15,13 +15,14 @@
 //!
 //! **Forgetting** is a rule, not an event: it holds at each call from that call's `now`, so results depend only on the
 //! calls, never on when memory is reclaimed, and queries change no later result. A row that was forgotten by all
-//! aggregates of the shape is gone for good: retracting it says so, and retracting one of the N newest rows at or before
+//! aggregates of the shape is gone for good: retracting it says so, and retracting one of the N newest rows at or
+//! before
 //! `now - slack` does not bring an older one back.
 //!
-//! **Exactness.** Sums are integers (`feature::moments`: steps of 2^-40, magnitudes to 2^52): a row inserted and retracted
-//! leaves every result bit for bit as if it had never come. To `sum`, `mean` and `std` a greater value is null, and
-//! [`Window::insert`] says so. `min`, `max` and `last` give values as they came, except that -0 is 0. NaN and infinity
-//! are null.
+//! **Exactness.** Sums are integers (`feature::moments`: steps of 2^-40, magnitudes to 2^52): a row inserted and
+//! retracted leaves every result bit for bit as if it had never come. To `sum`, `mean` and `std` a greater value is
+//! null, and [`Window::insert`] says so. `min`, `max` and `last` give values as they came, except that -0 is 0. NaN and
+//! infinity are null.
 //!
 //! Keeps: the rows kept, 16 bytes and 8 an argument each, in contiguous rings; running results a distinct window.
 //! Cost: constant (amortized) for rows and queries in order; a late row or retraction a binary search and the rows

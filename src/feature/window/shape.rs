@@ -42,7 +42,8 @@ pub(super) struct Extent {
     pub(super) outputs: Vec<Output>,
 }
 
-/// One aggregate's result: where it goes, and from which of the extent's tallies it is read (`None`: the number of rows).
+/// One aggregate's result: where it goes, and from which of the extent's tallies it is read (`None`: the number of
+/// rows).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Output {
     pub(super) place: usize,

@@ -1,8 +1,9 @@
 //! `feed`: plays a pipeline's files into its sources' topics, in the order and at the pace of event time.
 //!
 //! In: the pipeline and where to send. Out: one message a record: key, value, event time as timestamp, null for a
-//! tombstone; what does not decode is sent as it is, in its place, so that bad input can be fed. Keeps: one batch a file and
-//! librdkafka's queue. Limits: a record beyond `max_record_bytes` is cut one byte beyond it, which still makes it too long.
+//! tombstone; what does not decode is sent as it is, in its place, so that bad input can be fed. Keeps: one batch a
+//! file and librdkafka's queue. Limits: a record beyond `max_record_bytes` is cut one byte beyond it, which still makes
+//! it too long.
 
 mod message;
 mod script;

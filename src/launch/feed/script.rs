@@ -1,7 +1,7 @@
 //! The order of play: the files of all sources merged by event time.
 //!
-//! In: the pipeline's files. Out: messages in the law's order: event time, kind, source, partition, place in the file. A
-//! record that is late in its file, or does not decode, follows the one before it. Keeps: a batch a file.
+//! In: the pipeline's files. Out: messages in the law's order: event time, kind, source, partition, place in the file.
+//! A record that is late in its file, or does not decode, follows the one before it. Keeps: a batch a file.
 
 use super::message::{Message, lenient, of_letter, of_row};
 use crate::config::spec::{Format, SourceSpec};

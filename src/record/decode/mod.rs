@@ -28,7 +28,7 @@ mod tests;
 use self::fault::{Fault, shown};
 use self::json::Token;
 use self::object::{Shape, Target};
-use super::{Column, DeadLetter, Key, Kind, Position, Raw, Reason, Row, Type, Value};
+use super::{Column, DeadLetter, Key, Position, Raw, Reason, Row, Type, Value};
 use crate::config::spec::{Format, SourceSpec};
 use crate::time::Time;
 use std::borrow::Cow;
@@ -45,7 +45,6 @@ pub struct Decoder {
     required: Box<[bool]>,
     key: Box<[usize]>,
     time: usize,
-    keep_raw: bool,
     refuse_unknown: bool,
     max_record_bytes: usize,
     shape: Shape,
@@ -80,8 +79,7 @@ impl Draft {
 }
 
 impl Decoder {
-    /// A decoder for the records of `spec`. Rows of events and labels keep their bytes, those of tables and contexts do
-    /// not.
+    /// A decoder for the records of `spec`. All rows keep their bytes.
     ///
     /// # Panics
     /// If the key's or the time's columns are not in the schema; the configuration has checked that they are.
@@ -100,7 +98,6 @@ impl Decoder {
             shape: Shape::expecting(columns.iter().enumerate().map(|(at, c)| (c.name.as_str(), Target::Column(at)))),
             header: (0..columns.len()).map(Target::Column).collect(),
             stranger: None,
-            keep_raw: matches!(spec.kind, Kind::Event | Kind::Label),
             refuse_unknown: spec.refuse_unknown,
             columns,
             key,
@@ -148,7 +145,7 @@ impl Decoder {
         stamp: Option<Time>,
     ) -> Result<Row, Box<DeadLetter>> {
         match self.row(key, value, stamp) {
-            Ok(draft) => Ok(Row { position, raw: self.raw(self.keep_raw, key, value), ..draft }),
+            Ok(draft) => Ok(Row { position, raw: self.raw(key, value), ..draft }),
             Err(fault) => Err(self.refuse(position, fault.reason, fault.detail, key, value)),
         }
     }
@@ -163,13 +160,7 @@ impl Decoder {
         key: Option<&[u8]>,
         value: Option<&[u8]>,
     ) -> Box<DeadLetter> {
-        Box::new(DeadLetter {
-            position,
-            stage: Cow::Borrowed("decode"),
-            reason,
-            detail,
-            raw: self.raw(true, key, value),
-        })
+        Box::new(DeadLetter { position, stage: Cow::Borrowed("decode"), reason, detail, raw: self.raw(key, value) })
     }
 
     /// The dead letter of a record of `bytes` bytes of which only the first were kept; nobody should have to hold such
@@ -185,9 +176,10 @@ impl Decoder {
         Fault { reason: Reason::TooLong, detail }
     }
 
-    fn raw(&self, keep: bool, key: Option<&[u8]>, value: Option<&[u8]>) -> Raw {
+    /// The bytes, cut to the limit: any row may still become a dead letter, which keeps them whole.
+    fn raw(&self, key: Option<&[u8]>, value: Option<&[u8]>) -> Raw {
         let cut = |bytes: &[u8]| Box::from(&bytes[..bytes.len().min(self.max_record_bytes)]);
-        if keep { Raw { key: key.map(cut), value: value.map(cut) } } else { Raw::default() }
+        Raw { key: key.map(cut), value: value.map(cut) }
     }
 
     #[inline]

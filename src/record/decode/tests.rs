@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::spec::Spanned;
+use crate::record::Kind;
 use crate::record::Schema;
 use proptest::prelude::*;
 use serde_json::json;
@@ -300,14 +301,14 @@ fn tombstones_have_a_key_and_a_time() {
 }
 
 #[test]
-fn tables_do_not_keep_their_bytes_and_labels_do() {
+fn rows_of_every_kind_keep_their_bytes() {
     let raw = |kind| {
         let mut d = Decoder::new(&spec(kind, &["id"], false), Format::Json, LIMIT);
         d.decode(at(), Some(b"k"), Some(format!("{{{GOOD}}}").as_bytes()), None).map(|row| row.raw)
     };
     let whole = Raw { key: Some(Box::from(&b"k"[..])), value: Some(format!("{{{GOOD}}}").into_bytes().into()) };
-    assert_eq!(raw(Kind::Table), Ok(Raw::default()));
-    assert_eq!(raw(Kind::Context), Ok(Raw::default()));
+    assert_eq!(raw(Kind::Table), Ok(whole.clone()));
+    assert_eq!(raw(Kind::Context), Ok(whole.clone()));
     assert_eq!(raw(Kind::Label), Ok(whole.clone()));
     assert_eq!(raw(Kind::Event), Ok(whole));
 }

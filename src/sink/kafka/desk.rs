@@ -1,7 +1,7 @@
 //! The producer's thread: takes a run's writes and commits in order, and sees to it that progress comes last.
 //!
-//! In: commands. Out: messages. Keeps: for every tick that is not yet acknowledged, how many of its messages are on their
-//! way. Here is where a transaction a group of ticks will begin and commit: everything that is produced passes
+//! In: commands. Out: messages. Keeps: for every tick that is not yet acknowledged, how many of its messages are on
+//! their way. Here is where a transaction a group of ticks will begin and commit: everything that is produced passes
 //! [`Desk::take`] and [`Desk::advance`], on one thread, by one producer.
 
 use super::super::{Entry, Headers, Page, SinkError, Stream};

@@ -1,10 +1,11 @@
 //! Kafka topics as a sink: one topic a stream, one idempotent producer on a thread of its own.
 //!
-//! In: a tick's pages, then its progress. Out: messages of `<pipeline>.<stream>` with explicit key, partition, timestamp and
-//! headers; a tick's progress record is produced when all the tick's messages are acknowledged by all in-sync replicas.
-//! Keeps: at most [`COMMANDS`] calls not yet taken, [`desk::TICKS`] ticks not yet acknowledged, and librdkafka's queue
-//! (64 MiB). At least once: a run that is killed may leave messages of a tick that has no progress record. Failures come
-//! up at the next call. Source: KIP-98 (idempotent producer), KIP-42 and 82 (timestamps, headers).
+//! In: a tick's pages, then its progress. Out: messages of `<pipeline>.<stream>` with explicit key, partition,
+//! timestamp and headers; a tick's progress record is produced when all the tick's messages are acknowledged by all
+//! in-sync replicas. Keeps: at most [`COMMANDS`] calls not yet taken, [`desk::TICKS`] ticks not yet acknowledged, and
+//! librdkafka's queue (64 MiB). At least once: a run that is killed may leave messages of a tick that has no progress
+//! record. Failures come up at the next call. Source: KIP-98 (idempotent producer), KIP-42 and 82 (timestamps,
+//! headers).
 
 mod desk;
 

@@ -1,0 +1,53 @@
+# `just` lists these. Each is one or two shell lines that can be typed without just.
+
+# What there is
+default:
+    @just --list
+
+# Format and lints, as CI checks them
+check:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+
+# All tests, against real Kafka where it can be had
+test *arguments:
+    scripts/test.sh {{arguments}}
+
+# Everything that CI does
+ci:
+    .ci/run
+
+# The benches; results and the commands that made them are in benches/README.md
+bench *arguments:
+    benches/run.sh {{arguments}}
+
+# All flights of 2013: outputs in out/flights, summary on the terminal
+flights *arguments:
+    cargo run --release -- run dataflows/flights.toml --fresh {{arguments}}
+
+# The SEA stream with three abrupt drifts: outputs in out/sea
+sea *arguments:
+    cargo run --release -- run dataflows/sea.toml --fresh {{arguments}}
+
+# A real Kafka broker on a free loopback port; prints the line to evaluate
+kafka-start:
+    @scripts/kafka.sh start
+
+# Stops that broker and removes its data
+kafka-stop:
+    scripts/kafka.sh stop
+
+# Writes the golden files anew (python: one with the packages of tests/README.md); read the difference before it is committed
+golden python="python3":
+    {{python}} tests/golden/drift.py
+    {{python}} tests/golden/logistic.py
+    {{python}} tests/golden/metrics.py
+    {{python}} tests/golden/train.py > tests/golden/train.json
+    {{python}} tests/golden/expressions.py
+    {{python}} tests/golden/river_logistic.py
+    TIDEMILL_BLESS=1 cargo test --test config
+    git diff --stat tests/
+
+# Checks the vendored data against their checksums
+data:
+    cd datasets && sha256sum -c SHA256SUMS
