@@ -385,7 +385,7 @@ fn bad_records_come_out_whole_and_nobody_is_down() {
             ("events", 1, "decode", "malformed"),
             ("events", 2, "decode", "wrong_type"),
             ("events", 3, "decode", "missing_field"),
-            ("events", 4, "decode", "missing_field"),
+            ("events", 4, "decode", "malformed"),
             ("events", 5, "decode", "time_out_of_range"),
             ("events", 7, "ingest", "time_ahead"),
             ("events", 8, "match", "duplicate"),
