@@ -146,7 +146,7 @@ impl Time {
     /// Appends what `Display` prints, without its machinery: every prediction carries a time.
     pub fn write_to(self, out: &mut Vec<u8>) {
         let c = self.civil();
-        if c.micro != 0 || !(0..10_000).contains(&c.year) {
+        if c.micro % 1000 != 0 || !(0..10_000).contains(&c.year) {
             out.extend_from_slice(self.to_string().as_bytes());
             return;
         }
@@ -155,8 +155,14 @@ impl Time {
         let ([m1, m2], [d1, d2]) = (two(c.month), two(c.day));
         let ([h1, h2], [n1, n2], [s1, s2]) = (two(c.hour), two(c.minute), two(c.second));
         out.extend_from_slice(&[
-            a, b, c1, d, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'Z',
+            a, b, c1, d, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2,
         ]);
+        let milli = c.micro / 1000;
+        if milli != 0 {
+            let [tens, ones] = two(milli);
+            out.extend_from_slice(&[b'.', b'0' + (milli / 100) as u8, tens, ones]);
+        }
+        out.push(b'Z');
     }
 
     /// The civil date and time of day in UTC.
@@ -275,9 +281,12 @@ mod tests {
         fn what_is_printed_reads_back(micros in 0i64..Time::LATEST.0) {
             let printed = Time(micros).to_string();
             prop_assert_eq!(Time::parse(&printed), Some(Time(micros)));
-            let mut written = Vec::new();
-            Time(micros - micros % 1_000_000).write_to(&mut written);
-            prop_assert_eq!(Time(micros - micros % 1_000_000).to_string().into_bytes(), written);
+            for step in [1, 1_000, 1_000_000] {
+                let time = Time(micros - micros % step);
+                let mut written = Vec::new();
+                time.write_to(&mut written);
+                prop_assert_eq!(time.to_string().into_bytes(), written);
+            }
         }
     }
 

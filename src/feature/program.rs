@@ -10,6 +10,7 @@ use super::scope::View;
 use super::standardize::Standardizer;
 use crate::record::Value;
 use crate::time::{Span, Time};
+use compact_str::ToCompactString;
 use std::sync::Arc;
 
 /// How one value is computed.
@@ -160,15 +161,16 @@ impl Program {
                     memory.features.push(value);
                 }
                 Line::OneHot { argument, group } => {
-                    let (slot, known) = match argument.eval(&view(memory, inputs)) {
+                    let (slot, other) = match argument.eval(&view(memory, inputs)) {
                         Value::Text(text) => self.layout.hot_slot(*group, &text),
-                        Value::Int(i) => self.layout.hot_slot(*group, &i.to_string()),
+                        // Short numbers as text, without an allocation.
+                        Value::Int(i) => self.layout.hot_slot(*group, &i.to_compact_string()),
                         Value::Float(x) => self.layout.hot_slot(*group, &x.to_string()),
                         Value::Bool(b) => self.layout.hot_slot(*group, if b { "true" } else { "false" }),
                         Value::Timestamp(t) => self.layout.hot_slot(*group, &t.to_string()),
-                        Value::Null => (self.layout.other_slot(*group), false),
+                        Value::Null => (self.layout.other_slot(*group), true),
                     };
-                    memory.others += u64::from(!known);
+                    memory.others += u64::from(other);
                     memory.hot.push(slot);
                 }
             }

@@ -6,7 +6,7 @@
 //! by adding; no pivot is needed for that, the squares have 256 bits. Cost: constant.
 //! Source: agrees with River's `StandardScaler` (Welford 1962) to rounding.
 
-use super::moments::{LIMIT, Moments, fixed};
+use super::moments::{Centred, LIMIT, fixed};
 use serde::{Deserialize, Serialize};
 
 /// The state of one standardized feature.
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standardizer {
-    moments: Moments,
+    seen: Centred,
     clipped: u64,
 }
 
@@ -32,19 +32,19 @@ impl Standardizer {
         }) else {
             return 0.0;
         };
-        self.moments.add(number);
-        self.moments.standardize(number)
+        self.seen.add(number);
+        self.seen.standardize(number)
     }
 
     /// Takes in all that `other` took in.
     pub fn merge(&mut self, other: &Standardizer) {
-        self.moments.merge(&other.moments);
+        self.seen.merge(&other.seen);
         self.clipped += other.clipped;
     }
 
     /// How many numbers were taken in.
     pub fn count(&self) -> u64 {
-        self.moments.sum.count
+        self.seen.count
     }
 
     /// How many numbers were beyond ±2^52, or NaN.
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!((s.count(), s.clipped()), (0, 1));
         s.push(0.0);
         assert_eq!(s.push(f64::INFINITY), 1.0);
-        assert_eq!(s.push(-1e300).to_bits(), s.clone().moments.standardize(fixed(-LIMIT).unwrap()).to_bits());
+        assert_eq!(s.push(-1e300).to_bits(), s.clone().seen.standardize(fixed(-LIMIT).unwrap()).to_bits());
         assert_eq!((s.count(), s.clipped()), (3, 3));
     }
 

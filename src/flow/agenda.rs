@@ -13,6 +13,9 @@ pub struct Agenda {
 impl Agenda {
     /// Puts a key on the agenda.
     pub fn add(&mut self, date: Time, key: Key) {
+        if self.entries.back().is_none_or(|(last, _)| *last <= date) {
+            return self.entries.push_back((date, key));
+        }
         let mut place = self.entries.len();
         while place > 0 && self.entries[place - 1].0 > date {
             place -= 1;

@@ -14,7 +14,7 @@ use super::plan::Plan;
 use super::progress::Chain;
 use super::release::Releases;
 use super::report::RunReport;
-use super::ticks::{Tick, Ticks};
+use super::ticks::{Tick, Ticks, join};
 use crate::record::DeadLetter;
 use crate::registry::Offsets;
 use crate::sink::{Entry, Headers, Page, Sink, Stream, dead_letter_line};
@@ -171,12 +171,12 @@ pub fn emit<'scope>(
             });
             pages.for_each(|capability, batch| {
                 if let Some(open) = ticks.at(&capability) {
-                    open.pages.append(batch);
+                    join(&mut open.pages, batch);
                 }
             });
             accounts.for_each(|capability, batch| {
                 if let Some(open) = ticks.at(&capability) {
-                    open.accounts.append(batch);
+                    join(&mut open.accounts, batch);
                 }
             });
             let Some(emission) = &mut emission else {

@@ -6,7 +6,7 @@
 use super::items::{Answer, Deed, Found, Mark, Touch};
 use super::matching::Account;
 use super::plan::Plan;
-use super::ticks::{Tick, Ticks};
+use super::ticks::{Tick, Ticks, join};
 use crate::feature::asof::AsOf;
 use crate::feature::plan::{FeaturePlan, MAX_LATE};
 use crate::feature::window::Window;
@@ -175,10 +175,12 @@ pub fn enrich<'scope>(
     builder.build(move |_| {
         let mut stores = Stores::new(plan);
         let mut ticks: Ticks<Open> = Ticks::new(2);
+        // Answers of the last tick; the next one will have as many.
+        let mut usual = 0;
         move |frontiers| {
             touches.for_each(|capability, batch| {
                 if let Some(open) = ticks.at(&capability) {
-                    open.touches.append(batch);
+                    join(&mut open.touches, batch);
                 }
             });
             marks.for_each(|capability, batch| {
@@ -192,9 +194,10 @@ pub fn enrich<'scope>(
                     // Stable: what one row does to one store keeps its order (a correction leaves, then joins).
                     open.touches.sort_by_key(|touch| touch.seq);
                 }
-                let mut session = answers.session(&permits[0]);
-                session.give_iterator(open.touches.into_iter().filter_map(|touch| stores.touch(touch)));
-                drop(session);
+                let mut found = Vec::with_capacity(usual + usual / 8);
+                found.extend(open.touches.into_iter().filter_map(|touch| stores.touch(touch)));
+                usual = found.len();
+                answers.session(&permits[0]).give_container(&mut found);
                 let refused = std::mem::take(&mut stores.refused);
                 if refused > 0 {
                     accounts.session(&permits[1]).give(Account { refused_keys: refused, ..Account::default() });

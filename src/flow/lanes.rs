@@ -39,6 +39,7 @@ impl Lane {
 /// All partitions of a run.
 pub struct Lanes {
     lanes: Vec<Lane>,
+    kinds: Vec<Kind>,
     /// Set for live input: a silent partition is not waited for.
     idle_after: Option<Duration>,
     /// How far beyond pipeline time, and beyond its partition's last row, an event time is believed.
@@ -51,10 +52,10 @@ pub struct Lanes {
 pub enum Head<'a> {
     /// The next record's row, still in its lane; take it with [`Lanes::take`].
     Row(usize, &'a Row),
-    /// The next record of a lane is too far ahead of pipeline time to be believed; it goes at once, or it would hold up
+    /// The next record of a lane is too far ahead of pipeline time to be believed; it goes before all rows, or it would hold up
     /// what stands behind it until all other lanes are at their end.
     Ahead(usize),
-    /// The next record is a dead letter already; it has no place in event time and goes at once.
+    /// The next record is a dead letter already; it has no place in event time and goes before all rows.
     Dead(usize),
     /// Some partition must deliver first.
     Wait,
@@ -76,19 +77,24 @@ impl Lanes {
             last: None,
             ahead: 0,
         };
-        Lanes { lanes: partitions.into_iter().map(lane).collect(), idle_after, max_ahead, failures: Vec::new() }
+        let lanes = partitions.into_iter().map(lane).collect();
+        let kinds = kinds.to_vec();
+        Lanes { lanes, kinds, idle_after, max_ahead, failures: Vec::new() }
     }
 
     /// The next record by the merge order; `now` is pipeline time.
     pub fn head(&mut self, now: Option<Time>) -> Head<'_> {
         let mut waiting = false;
+        let mut refused: Option<(usize, bool)> = None;
         let mut best: Option<usize> = None;
         for place in 0..self.lanes.len() {
             self.refill(place);
             let lane = &self.lanes[place];
             match lane.ready.front().map(|record| &record.body) {
-                Some(Err(_)) => return Head::Dead(place),
-                Some(Ok(row)) if lane.too_far(row.time, now, self.max_ahead) => return Head::Ahead(place),
+                Some(Err(_)) => refused = refused.or(Some((place, false))),
+                Some(Ok(row)) if lane.too_far(row.time, now, self.max_ahead) => {
+                    refused = refused.or(Some((place, true)));
+                }
                 Some(Ok(row)) => {
                     if best.is_none_or(|b| self.before(lane, row, b)) {
                         best = Some(place);
@@ -98,14 +104,18 @@ impl Lanes {
                 None => waiting |= self.idle_after.is_none_or(|after| lane.heard.elapsed() < after),
             }
         }
-        match best {
+        match (refused, best) {
+            // Also before what is refused: of two partitions that both begin with such a record, the one that happened
+            // to deliver first would go first.
             _ if waiting => Head::Wait,
-            Some(place) => match self.lanes[place].ready.front() {
+            (Some((place, false)), _) => Head::Dead(place),
+            (Some((place, true)), _) => Head::Ahead(place),
+            (None, Some(place)) => match self.lanes[place].ready.front() {
                 Some(Record { body: Ok(row), .. }) => Head::Row(place, row),
                 _ => Head::Wait,
             },
-            None if self.lanes.iter().all(|lane| lane.ended) => Head::End,
-            None => Head::Wait,
+            (None, None) if self.lanes.iter().all(|lane| lane.ended) => Head::End,
+            (None, None) => Head::Wait,
         }
     }
 
@@ -130,6 +140,11 @@ impl Lanes {
     /// (source, partition) of a lane.
     pub fn partition(&self, place: usize) -> (u16, u16) {
         (self.lanes[place].partition.source, self.lanes[place].partition.partition)
+    }
+
+    /// The kind of each source's records, by source number.
+    pub fn kinds(&self) -> &[Kind] {
+        &self.kinds
     }
 
     /// The kind of a lane's records.
@@ -176,4 +191,36 @@ impl Lanes {
 /// The law's order: event time, then kind, then source, partition, offset.
 pub fn order(kind: Kind, row: &Row) -> (Time, Kind, u16, u16, u64) {
     (row.time, kind, row.position.source, row.position.partition, row.position.offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{DeadLetter, Position, Raw, Reason};
+    use std::sync::mpsc::sync_channel;
+
+    /// Which partition delivers first is the scheduler's doing, and must not show.
+    #[test]
+    fn what_is_refused_waits_for_all_partitions() {
+        let (slow, from_slow) = sync_channel(1);
+        let (quick, from_quick) = sync_channel(1);
+        let partition = |source, deliveries| Partition { source, partition: 0, deliveries };
+        let partitions = vec![partition(0, from_slow), partition(1, from_quick)];
+        let mut lanes = Lanes::new(partitions, &[Kind::Event, Kind::Label], None, Span::DAY);
+        let deliver = |source| {
+            let letter = DeadLetter {
+                position: Position { source, partition: 0, offset: 0 },
+                stage: "decode".into(),
+                reason: Reason::Malformed,
+                detail: String::new(),
+                raw: Raw::default(),
+            };
+            let record = Record { body: Err(Box::new(letter)), digest: 0 };
+            Delivery::Batch(Batch { arrived: Instant::now(), records: vec![record] })
+        };
+        quick.send(deliver(1)).expect("the merge listens");
+        assert!(matches!(lanes.head(None), Head::Wait));
+        slow.send(deliver(0)).expect("the merge listens");
+        assert!(matches!(lanes.head(None), Head::Dead(0)));
+    }
 }

@@ -4,7 +4,7 @@ use super::balance::Balance;
 use super::items::{Case, Item, Mark, Touch};
 use super::pairing::{Paired, Pairing};
 use super::plan::Plan;
-use super::ticks::{Tick, Ticks};
+use super::ticks::{Tick, Ticks, join};
 use crate::record::DeadLetter;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -61,10 +61,12 @@ pub fn matching<'scope>(
     builder.build(move |_| {
         let mut pairing = Pairing::new(plan);
         let mut ticks: Ticks<Open> = Ticks::new(3);
+        // What the last tick came to; the next one will be alike.
+        let mut usual = (0, 0);
         move |frontiers| {
             rows.for_each(|capability, batch| {
                 if let Some(open) = ticks.at(&capability) {
-                    open.items.append(batch);
+                    join(&mut open.items, batch);
                 }
             });
             marks.for_each(|capability, batch| {
@@ -77,13 +79,14 @@ pub fn matching<'scope>(
                 if !open.items.is_sorted_by_key(|item| item.seq) {
                     open.items.sort_unstable_by_key(|item| item.seq);
                 }
-                let mut paired = Paired::default();
+                let mut paired = Paired::with_capacity(usual);
                 for item in open.items {
                     pairing.take(item, &mut paired);
                 }
                 if let Some(mark) = open.mark {
                     pairing.pass(mark.now, &mut paired);
                 }
+                usual = (paired.touches.len(), paired.cases.len());
                 touches.session(&permits[0]).give_container(&mut paired.touches);
                 cases.session(&permits[1]).give_container(&mut paired.cases);
                 let account = Account { balance: paired.balance, dead: paired.dead, ..Account::default() };

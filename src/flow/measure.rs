@@ -8,7 +8,7 @@
 use super::items::{Contestant, Mark, Outcome, Scored, Turn};
 use super::plan::Plan;
 use super::sums::Sums;
-use super::ticks::{Tick, Ticks};
+use super::ticks::{Tick, Ticks, join};
 use crate::evaluate::Tally;
 use crate::record::FastMap;
 use crate::time::{Span, Time};
@@ -75,7 +75,6 @@ impl Contributions {
                 }
             }
         };
-        add(None, None, scored.served());
         for (who, score) in &scored.scores {
             add(Some(*who), None, *score);
             if !matches!(who, Contestant::Majority | Contestant::NoChange) {
@@ -106,7 +105,12 @@ impl Contributions {
     /// Everything contributed since the last boundary, and the retraction of buckets out of reach.
     fn flush(&mut self, boundary: Time) -> Vec<(Cell, Sums)> {
         let mut updates = Vec::new();
-        for (bucket, cells) in std::mem::take(&mut self.fresh) {
+        for (bucket, mut cells) in std::mem::take(&mut self.fresh) {
+            // What was served is what the champions said, whichever they were.
+            let mut served = Sums::default();
+            let champions = cells.iter().filter(|(s, _)| s.slice.is_none() && matches!(s.who, Some(Contestant::Champion(_))));
+            champions.for_each(|(_, sums)| served.plus_equals(sums));
+            cells.insert(Series { who: None, slice: None }, served);
             let sent = self.sent.entry(bucket).or_default();
             for (series, sums) in cells {
                 if sums.is_zero() {
@@ -154,7 +158,7 @@ pub fn measure<'scope>(
         move |frontiers| {
             outcomes.for_each(|capability, batch| {
                 if let Some(open) = ticks.at(&capability) {
-                    open.outcomes.append(batch);
+                    join(&mut open.outcomes, batch);
                 }
             });
             marks.for_each(|capability, batch| {

@@ -10,7 +10,7 @@ use super::ingest::{MintRules, Minted, Requests};
 use super::items::{Item, Mark};
 use super::lanes::{Head, Lanes, order};
 use super::ticks::Tick;
-use crate::record::{DeadLetter, Kind, Position, Reason, Row};
+use crate::record::{DeadLetter, Kind, Position, Reason};
 use crate::time::Time;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,6 +38,17 @@ pub(super) enum Pause {
     Done,
 }
 
+/// A record's place in the law's order.
+type Place = (Time, Kind, u16, u16, u64);
+
+/// What was consumed from a lane.
+#[derive(Clone, Copy, Default)]
+struct Consumed {
+    records: u64,
+    /// The first offset that was not.
+    end: Option<u64>,
+}
+
 /// The minter's state.
 pub(super) struct Minter {
     rules: MintRules,
@@ -61,10 +72,15 @@ pub(super) struct Minter {
     verdict: Option<Arc<Resolution>>,
     /// Whether the mark for the end was minted.
     closed: bool,
-    /// Rows of the open tick.
-    open: Vec<(Kind, Row)>,
+    /// Rows of the open tick, not numbered yet, and the order's place of the last one while they came in order.
+    open: Vec<Item>,
+    last: Option<Place>,
+    sorted: bool,
+    /// By lane, what the open tick has consumed.
+    consumed: Vec<Consumed>,
+    /// The digests of its records, one behind the other.
+    digests: Vec<u8>,
     tick: Minted,
-    digest: blake3::Hasher,
     opened: Instant,
     stalled_since: Option<Instant>,
 }
@@ -92,8 +108,11 @@ impl Minter {
             verdict: None,
             closed: false,
             open: Vec::new(),
+            last: None,
+            sorted: true,
+            consumed: Vec::new(),
+            digests: Vec::new(),
             tick: Minted::default(),
-            digest: blake3::Hasher::new(),
             opened: Instant::now(),
             stalled_since: None,
         }
@@ -245,19 +264,25 @@ impl Minter {
                 _ => self.tick.arrivals.push((arrived, 1)),
             }
         }
-        self.open.push((kind, row));
+        let place = order(kind, &row);
+        self.sorted &= self.last.is_none_or(|last| last < place);
+        self.last = Some(place);
+        self.open.push(Item { seq: 0, now: Time::default(), row });
     }
 
     fn count(&mut self, lane: usize, digest: u64) {
         if self.open.is_empty() && self.tick.dead.is_empty() {
             self.opened = Instant::now();
         }
-        *self.tick.records.entry(self.lanes.partition(lane).0).or_default() += 1;
-        self.digest.update(&digest.to_le_bytes());
+        if self.consumed.len() <= lane {
+            self.consumed.resize(lane + 1, Consumed::default());
+        }
+        self.consumed[lane].records += 1;
+        self.digests.extend_from_slice(&digest.to_le_bytes());
     }
 
     fn reach(&mut self, lane: usize, position: Position) {
-        self.tick.ends.insert(self.lanes.partition(lane), position.offset + 1);
+        self.consumed[lane].end = Some(position.offset + 1);
     }
 
     fn close_if_full(&mut self, out: &mut Outputs) {
@@ -271,26 +296,34 @@ impl Minter {
         if self.open.is_empty() && self.tick.dead.is_empty() {
             return;
         }
-        let mut rows = std::mem::take(&mut self.open);
-        let sorted = rows.is_sorted_by(|a, b| order(a.0, &a.1) < order(b.0, &b.1));
-        if !sorted {
-            rows.sort_by_key(|(kind, row)| order(*kind, row));
+        let next = Vec::with_capacity(self.open.len());
+        let mut rows = std::mem::replace(&mut self.open, next);
+        if !self.sorted {
+            let kinds = self.lanes.kinds();
+            rows.sort_by_key(|item| order(kinds[usize::from(item.row.position.source)], &item.row));
         }
-        self.tick.digest = Some(*self.digest.finalize().as_bytes());
-        self.digest.reset();
+        (self.last, self.sorted) = (None, true);
+        self.tick.digest = Some(*blake3::hash(&self.digests).as_bytes());
+        self.digests.clear();
         let now = self.now.unwrap_or_default();
         self.send(out, rows, Mark { now, boundary: None, last: false, manual: 0 });
     }
 
-    fn send(&mut self, out: &mut Outputs, rows: Vec<(Kind, Row)>, mark: Mark) {
+    fn send(&mut self, out: &mut Outputs, mut rows: Vec<Item>, mark: Mark) {
         // Pipeline time inside the tick runs on from where the last tick left it.
         let mut now = self.sent.unwrap_or(Time(i64::MIN));
         self.sent = Some(mark.now);
-        let items = rows.into_iter().enumerate().map(|(place, (_, row))| {
-            now = now.max(row.time);
-            Item { seq: 2 * place as u32, now, row }
-        });
-        out.rows.session(&self.capabilities[0]).give_iterator(items);
+        for (place, item) in rows.iter_mut().enumerate() {
+            now = now.max(item.row.time);
+            (item.seq, item.now) = (2 * place as u32, now);
+        }
+        out.rows.session(&self.capabilities[0]).give_container(&mut rows);
+        for (lane, consumed) in self.consumed.iter_mut().enumerate().filter(|(_, consumed)| consumed.records > 0) {
+            let partition = self.lanes.partition(lane);
+            *self.tick.records.entry(partition.0).or_default() += consumed.records;
+            self.tick.ends.extend(consumed.end.map(|end| (partition, end)));
+            *consumed = Consumed::default();
+        }
         let mut tick = std::mem::take(&mut self.tick);
         tick.now = mark.now;
         tick.cut = Some(Instant::now());

@@ -5,7 +5,7 @@ use super::items::{Answer, Case, Mark, Outcome};
 use super::matching::Account;
 use super::plan::Plan;
 use super::score::ModelRoom;
-use super::ticks::{Tick, Ticks};
+use super::ticks::{Tick, Ticks, join};
 use crate::model::Body;
 use crate::sink::Page;
 use std::sync::Arc;
@@ -63,12 +63,12 @@ pub fn modelling<'scope>(
         move |frontiers| {
             cases.for_each(|capability, batch| {
                 if let Some(open) = ticks.at(&capability) {
-                    open.cases.append(batch);
+                    join(&mut open.cases, batch);
                 }
             });
             answers.for_each(|capability, batch| {
                 if let Some(open) = ticks.at(&capability) {
-                    open.answers.append(batch);
+                    join(&mut open.answers, batch);
                 }
             });
             resolutions.for_each(|capability, batch| {

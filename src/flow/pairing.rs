@@ -31,6 +31,18 @@ pub struct Paired {
     pub balance: Balance,
 }
 
+impl Paired {
+    /// Nothing yet, with room for so many touches and cases.
+    pub fn with_capacity((touches, cases): (usize, usize)) -> Paired {
+        let room = |usual: usize| usual + usual / 8;
+        Paired {
+            touches: Vec::with_capacity(room(touches)),
+            cases: Vec::with_capacity(room(cases)),
+            ..Paired::default()
+        }
+    }
+}
+
 /// An event that is remembered.
 struct Known {
     time: Time,
@@ -71,12 +83,45 @@ pub struct Pairing {
     to_forget: Agenda,
     /// Waiting labels by the pipeline time at which they came.
     to_orphan: Agenda,
+    keys: Keys,
+}
+
+/// The keys of windows and tables in an event's columns: stores that are keyed by the same columns have one key.
+struct Keys {
+    distinct: Vec<Vec<usize>>,
+    /// By group, then by table: which of them.
+    of_group: Vec<usize>,
+    of_table: Vec<usize>,
+    /// How many groups are fed by labels.
+    labels: usize,
+}
+
+impl Keys {
+    fn new(plan: &Plan) -> Keys {
+        let mut distinct: Vec<Vec<usize>> = Vec::new();
+        let mut number = |columns: &Vec<usize>| {
+            distinct.iter().position(|known| known == columns).unwrap_or_else(|| {
+                distinct.push(columns.clone());
+                distinct.len() - 1
+            })
+        };
+        let groups = &plan.features.groups;
+        let of_group = groups.iter().map(|group| number(&group.by)).collect();
+        let of_table = plan.features.tables.iter().map(|table| number(&table.key)).collect();
+        let labels = groups.iter().filter(|group| group.feed == Feed::Labels).count();
+        Keys { distinct, of_group, of_table, labels }
+    }
+
+    fn of(&self, values: &[Value]) -> SmallVec<[Option<Key>; 8]> {
+        self.distinct.iter().map(|columns| Key::of(columns.iter().map(|place| &values[*place]))).collect()
+    }
 }
 
 impl Pairing {
     /// Nothing known yet.
     pub fn new(plan: Arc<Plan>) -> Pairing {
         Pairing {
+            keys: Keys::new(&plan),
             plan,
             known: KeyMap::default(),
             waiting: KeyMap::default(),
@@ -88,6 +133,9 @@ impl Pairing {
 
     /// Takes one row.
     pub fn take(&mut self, item: Item, out: &mut Paired) {
+        // Not at the tick's end alone: an id may come again, and a waiting label's event at last, in the tick in which
+        // their time is over.
+        self.pass(item.now, out);
         match self.plan.kinds[item.row.position.source as usize] {
             Kind::Table => self.table(item, out),
             Kind::Context => self.context(item, out),
@@ -96,7 +144,7 @@ impl Pairing {
         }
     }
 
-    /// The tick is over at pipeline time `now`: timeouts pass.
+    /// Pipeline time is `now`: timeouts pass.
     pub fn pass(&mut self, now: Time, out: &mut Paired) {
         let timeout = self.plan.timeout;
         while let Some(key) = self.to_settle.due(now, timeout) {
@@ -195,9 +243,10 @@ impl Pairing {
     ) -> SmallVec<[Option<Key>; 4]> {
         let features = &self.plan.features;
         let view = View { event: values, ..View::default() };
-        let mut label_keys = SmallVec::new();
+        let mut label_keys = SmallVec::with_capacity(self.keys.labels);
+        let keys = self.keys.of(values);
         for (store, group) in features.groups.iter().enumerate() {
-            let key = Key::of(group.by.iter().map(|place| &values[*place]));
+            let key = keys[self.keys.of_group[store]];
             if group.feed == Feed::Labels {
                 label_keys.push(key);
             }
@@ -208,8 +257,8 @@ impl Pairing {
             };
             out.touches.push(Touch { seq, store: store as u16, key, now, time, deed });
         }
-        for (number, table) in features.tables.iter().enumerate().filter(|(_, table)| table.used) {
-            let Some(key) = Key::of(table.key.iter().map(|place| &values[*place])) else { continue };
+        for (number, _) in features.tables.iter().enumerate().filter(|(_, table)| table.used) {
+            let Some(key) = keys[self.keys.of_table[number]] else { continue };
             let store = (features.groups.len() + number) as u16;
             out.touches.push(Touch { seq, store, key, now, time, deed: Deed::Ask });
         }
@@ -234,7 +283,7 @@ impl Pairing {
         };
         let labelled = after.map(|value| {
             let event_values = event.values.as_deref().unwrap_or_default();
-            let arguments = arguments(&self.plan, value, event_values, &row.values);
+            let arguments = arguments(&self.plan, self.keys.labels, value, event_values, &row.values);
             let (time, order) = match &event.label {
                 Some(corrected) => (corrected.time, corrected.order),
                 None => (row.time, tie(row.position)),
@@ -309,11 +358,13 @@ impl Pairing {
 }
 
 /// What a label puts into each label window.
-fn arguments(plan: &Plan, label: bool, event: &[Value], own: &[Value]) -> SmallVec<[Arguments; 2]> {
+fn arguments(plan: &Plan, windows: usize, label: bool, event: &[Value], own: &[Value]) -> SmallVec<[Arguments; 2]> {
     let label = Value::Bool(label);
     let view = View { event, own, label: Some(&label), ..View::default() };
     let groups = plan.features.groups.iter().filter(|g| g.feed == Feed::Labels);
-    groups.map(|group| group.arguments.iter().map(|argument| argument.number(&view)).collect()).collect()
+    let mut all = SmallVec::with_capacity(windows);
+    all.extend(groups.map(|group| group.arguments.iter().map(|argument| argument.number(&view)).collect::<Arguments>()));
+    all
 }
 
 fn refuse(out: &mut Paired, position: Position, reason: Reason, detail: &str, raw: Raw) {

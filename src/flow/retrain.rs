@@ -6,7 +6,7 @@ use super::judging::Judging;
 use super::lines::PageWriter;
 use super::plan::Plan;
 use super::publish::Figure;
-use super::ticks::{Tick, Ticks};
+use super::ticks::{Tick, Ticks, join};
 use crate::model::Body;
 use crate::sink::{Page, Stream};
 use crate::trigger::DriftSignal;
@@ -73,7 +73,7 @@ pub fn retrain<'scope>(
         move |frontiers| {
             outcomes.for_each(|capability, batch| {
                 if let Some(open) = ticks.at(&capability) {
-                    open.outcomes.append(batch);
+                    join(&mut open.outcomes, batch);
                 }
             });
             states.for_each(|capability, batch| {

@@ -13,6 +13,15 @@ pub type Tick = u64;
 /// One capability an output of the room.
 pub type Permits = Vec<Capability<Tick>>;
 
+/// Adds a batch to what a tick has. The first one is taken as it is: rooms send a tick's data in one piece.
+pub fn join<T>(stash: &mut Vec<T>, batch: &mut Vec<T>) {
+    if stash.is_empty() {
+        std::mem::swap(stash, batch);
+    } else {
+        stash.append(batch);
+    }
+}
+
 /// Ticks that are still open, each with what came in so far.
 pub struct Ticks<D> {
     outputs: usize,

@@ -8,7 +8,7 @@
 use super::control::Resolution;
 use super::items::{Contestant, Mark, Outcome, Turn};
 use super::plan::Plan;
-use super::ticks::{Tick, Ticks};
+use super::ticks::{Tick, Ticks, join};
 use crate::config::spec::{CauseSpec, DeploySpec, DetectorSpec};
 use crate::drift::{Detector, Profile, Recent, detector};
 use crate::time::{Span, Time};
@@ -185,7 +185,7 @@ pub fn watch<'scope>(
         move |frontiers| {
             outcomes.for_each(|capability, batch| {
                 if let Some(open) = ticks.at(&capability) {
-                    open.outcomes.append(batch);
+                    join(&mut open.outcomes, batch);
                 }
             });
             resolutions.for_each(|capability, batch| {
