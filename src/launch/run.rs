@@ -116,13 +116,7 @@ fn conclude(args: &RunArgs, plan: &Plan, out: &Path, ended: Ended) -> Result<Exi
 }
 
 /// Opens input and output, as the process that has both.
-fn open(
-    args: &RunArgs,
-    loaded: &Loaded,
-    plan: &Plan,
-    out: &Path,
-    stop: Arc<AtomicBool>,
-) -> Result<Edges, String> {
+fn open(args: &RunArgs, loaded: &Loaded, plan: &Plan, out: &Path, stop: Arc<AtomicBool>) -> Result<Edges, String> {
     let bell = Bell::default();
     let wake = {
         let bell = bell.clone();

@@ -32,7 +32,8 @@ impl Project {
         for source in ["events", "labels"] {
             let packed = File::open(Path::new(ROOT).join(format!("datasets/sea/{source}.jsonl.gz"))).unwrap();
             let whole = std::io::read_to_string(flate2::read::MultiGzDecoder::new(packed)).unwrap();
-            let kept: String = whole.lines().filter(|line| at(line).as_str() < until).map(|line| format!("{line}\n")).collect();
+            let kept: String =
+                whole.lines().filter(|line| at(line).as_str() < until).map(|line| format!("{line}\n")).collect();
             std::fs::write(project.data(&format!("{source}.jsonl")), kept).unwrap();
         }
         project
