@@ -99,9 +99,9 @@ impl Emission {
 
     fn versions(&mut self, minted: &Minted, pages: &mut Vec<Page>) -> Result<(), String> {
         let failed = |error: crate::registry::RegistryError| error.to_string();
-        if !self.started && minted.cut.is_some() {
+        if let (false, Some(began)) = (self.started, minted.began) {
             self.started = true;
-            let (page, version) = self.outlet.releases.start(minted.now).map_err(failed)?;
+            let (page, version) = self.outlet.releases.start(began).map_err(failed)?;
             pages.push(page);
             self.outlet.report.borrow_mut().version(version);
         }

@@ -31,8 +31,8 @@ impl<S> Store<S> {
         Store { states: KeyMap::default(), kept: vec![0; Key::SHARDS as usize] }
     }
 
-    /// The state of a key, made anew if there is none and its shard has room. Shards are the same wherever they live, so
-    /// what is refused does not depend on the number of workers.
+    /// The state of a key, made anew if there is none and its shard has room. Shards are the same wherever they live,
+    /// so what is refused does not depend on the number of workers.
     fn get(&mut self, key: Key, most: u32, new: impl FnOnce() -> S) -> Option<&mut S> {
         let kept = &mut self.kept[key.shard() as usize];
         match self.states.entry(key) {

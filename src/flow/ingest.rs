@@ -39,6 +39,8 @@ pub struct MintRules {
 pub struct Minted {
     /// Pipeline time after it.
     pub now: Time,
+    /// The earliest event time of its rows, if it has any.
+    pub began: Option<Time>,
     /// Set on a boundary.
     pub boundary: Option<Time>,
     /// The first offset not consumed, of each partition that the tick consumed from.

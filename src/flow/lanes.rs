@@ -52,8 +52,8 @@ pub struct Lanes {
 pub enum Head<'a> {
     /// The next record's row, still in its lane; take it with [`Lanes::take`].
     Row(usize, &'a Row),
-    /// The next record of a lane is too far ahead of pipeline time to be believed; it goes before all rows, or it would hold up
-    /// what stands behind it until all other lanes are at their end.
+    /// The next record of a lane is too far ahead of pipeline time to be believed; it goes before all rows, or it would
+    /// hold up what stands behind it until all other lanes are at their end.
     Ahead(usize),
     /// The next record is a dead letter already; it has no place in event time and goes before all rows.
     Dead(usize),

@@ -90,7 +90,7 @@ impl RunReport {
     pub(super) fn tick(&mut self, tick: Tick, minted: &Minted, balance: &Balance, counted: &Account, pages: &[Page]) {
         self.tick = tick;
         self.now = minted.now;
-        self.first.get_or_insert(minted.now);
+        self.first = self.first.or(minted.began);
         self.balance = *balance;
         self.others += counted.others;
         self.refused_keys += counted.refused_keys;

@@ -104,7 +104,7 @@ fn conclude(args: &RunArgs, plan: &Plan, out: &Path, ended: Ended) -> Result<Exi
         failures.push(format!("cannot write {}: {error}", path.display()));
     }
     if !args.quiet {
-        println!("{}", summary::text(plan, &ended, out));
+        println!("{}", summary::text(plan, &ended, (out, args.kafka.bootstrap.is_none())));
     }
     if !ended.report.balance.holds() {
         failures.push(format!("the balance does not hold: {:?}", ended.report.balance));

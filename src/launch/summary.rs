@@ -49,15 +49,15 @@ pub fn summary(plan: &Plan, ended: &Ended) -> Value {
     })
 }
 
-/// The same for a person.
-pub fn text(plan: &Plan, ended: &Ended, out: &Path) -> String {
+/// The same for a person; `streams` says whether the streams are in `out`, too.
+pub fn text(plan: &Plan, ended: &Ended, (out, streams): (&Path, bool)) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = write(&mut text, plan, ended, out);
+    let _ = write(&mut text, plan, ended, (out, streams));
     text
 }
 
-fn write(text: &mut String, plan: &Plan, ended: &Ended, out: &Path) -> std::fmt::Result {
+fn write(text: &mut String, plan: &Plan, ended: &Ended, (out, streams): (&Path, bool)) -> std::fmt::Result {
     let report = &ended.report;
     let balance = &report.balance;
     let seconds = report.started.elapsed().as_secs_f64();
@@ -98,7 +98,11 @@ fn write(text: &mut String, plan: &Plan, ended: &Ended, out: &Path) -> std::fmt:
         report.trainings.1.as_secs_f64(),
         report.stalled.as_secs_f64()
     )?;
-    write!(text, "\nlook at {0}/summary.json, {0}/predictions.jsonl, {0}/metrics.jsonl", out.display())
+    write!(text, "\nlook at {}/summary.json", out.display())?;
+    if streams {
+        write!(text, ", {0}/predictions.jsonl, {0}/metrics.jsonl", out.display())?;
+    }
+    Ok(())
 }
 
 /// Whole runs and fixed starts, one row a contestant.

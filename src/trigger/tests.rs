@@ -187,7 +187,7 @@ fn causes_at_one_boundary_make_one_decision() {
             r#"{"at":"1970-01-01T02:00:00Z","decision":"late-1970-01-01T02:00:00Z","model":"late","kind":"retrain","#,
             r#""verdict":"fired","reason":null,"causes":["#,
             r#"{"trigger":0,"kind":"drift","suppressed":null,"figures":{"adwin":0.25},"#,
-            r#""text":"adwin 0.250000 at 1970-01-01T01:59:59.999999Z"},"#,
+            r#""text":"adwin error 0.2500 at 1970-01-01T01:59:59.999999Z"},"#,
             r#"{"trigger":1,"kind":"degradation","suppressed":null,"#,
             r#""figures":{"log_loss[1d]":0.5,"log_loss_at_release":0.4},"text":"#,
             r#""log_loss[1d] > 1.05 * log_loss_at_release with log_loss[1d] = 0.500000, "#,
