@@ -126,8 +126,22 @@ pub(crate) struct Centred {
 impl Centred {
     #[inline]
     pub(crate) fn add(&mut self, number: i128) {
+        /// Sums and products of a few of these fit the next wider type.
+        const SHORT: u64 = 1 << 60;
         let distance = number - self.whole;
         self.count += 1;
+        let (short, rest, count) = (distance as i64, self.rest as i64, self.count as i64);
+        if i128::from(short) == distance && short.unsigned_abs() < SHORT && self.count < SHORT {
+            // As below, all at once.
+            let rest = rest + short;
+            let step = rest.div_euclid(count);
+            let left = rest - step * count;
+            let moved = i128::from(step) * i128::from(rest + left);
+            self.squares = self.squares.plus(Wide::from(i128::from(short) * i128::from(short) - moved));
+            self.whole += i128::from(step);
+            self.rest = i128::from(left);
+            return;
+        }
         self.rest += distance;
         self.squares = self.squares.plus(Wide::square(distance));
         self.settle();
@@ -255,7 +269,8 @@ impl From<i128> for Wide {
 /// The nearest f64; the short way gives the same bits and is faster.
 #[inline]
 fn float(number: i128) -> f64 {
-    i64::try_from(number).map_or_else(|_| number as f64, |short| short as f64)
+    // The black box keeps the compiler from seeing that both arms are one conversion of 128 bits, which is slow.
+    i64::try_from(number).map_or_else(|_| number as f64, |short| std::hint::black_box(short) as f64)
 }
 
 #[cfg(test)]
