@@ -13,6 +13,10 @@ check:
 test *arguments:
     scripts/test.sh {{arguments}}
 
+# What `flights` must show over its whole year (long: not part of `test`)
+year:
+    cargo test --release --test laws -- --ignored flights_year
+
 # Everything that CI does
 ci:
     .ci/run

@@ -153,9 +153,9 @@ impl Program {
                     if let (Some(place), true) = (indicator, value.is_null()) {
                         memory.dense[*place] = 1.0;
                     }
-                    let value = match (value, missing) {
-                        (Value::Null, Some(missing)) => Value::Float(*missing),
-                        (value, _) => value,
+                    let value = match missing {
+                        Some(missing) if value.is_null() => Value::Float(*missing),
+                        _ => value,
                     };
                     if let Some(place) = slot {
                         // A slot without `missing` was proved never to be null when the plan was made.
@@ -182,6 +182,7 @@ impl Program {
         Vector { dense: memory.dense.as_slice().into(), hot: memory.hot.as_slice().into() }
     }
 
+    #[inline]
     fn value(&self, step: &Step, memory: &mut Memory, inputs: &Inputs) -> Value {
         match step {
             Step::Expression(expression) => expression.eval(&view(memory, inputs)),

@@ -29,10 +29,13 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::scheduling::Activator;
 
+/// The sink, while the dataflow stands.
+pub type SharedSink = Rc<RefCell<Box<dyn Sink>>>;
+
 /// What worker 0 writes with, and what it reports.
 pub struct Outlet {
-    /// Where the streams go.
-    pub sink: Box<dyn Sink>,
+    /// Where the streams go; it is closed by whoever ran the dataflow, when nothing more can come.
+    pub sink: SharedSink,
     /// Where versions go.
     pub releases: Releases,
     /// What is told of the run while it goes on and at its end.
@@ -76,9 +79,10 @@ impl Emission {
         pages.extend(self.dead_letters(tick, minted.now, dead));
         self.versions(&minted, &mut pages)?;
         let pages = in_order(pages);
-        self.outlet.sink.write(tick, &pages).map_err(|error| error.to_string())?;
+        self.outlet.sink.borrow_mut().write(tick, &pages).map_err(|error| error.to_string())?;
         let progress = self.chain.progress(&self.plan, tick, &minted, &self.balance, &pages);
-        self.outlet.sink.commit(tick, minted.now, progress.as_bytes()).map_err(|error| error.to_string())?;
+        let committed = self.outlet.sink.borrow_mut().commit(tick, minted.now, progress.as_bytes());
+        committed.map_err(|error| error.to_string())?;
         self.outlet.report.borrow_mut().tick(tick, &minted, &self.balance, &counted, &pages);
         Ok(())
     }

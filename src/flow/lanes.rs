@@ -24,12 +24,39 @@ struct Lane {
     last: Option<Time>,
     /// Rows in a row that were too far ahead.
     ahead: u32,
+    /// What stands at the head of `ready`, so that the merge looks at the record itself only once.
+    front: Front,
 }
+
+/// The first record of a lane.
+#[derive(Clone, Copy)]
+enum Front {
+    Nothing,
+    Dead,
+    Row(Place),
+}
+
+/// A record's place in the law's order.
+pub type Place = (Time, Kind, u16, u16, u64);
 
 /// After so many in a row from one partition, event times far ahead are believed.
 const BELIEVED_AFTER: u32 = 100;
 
 impl Lane {
+    fn pop(&mut self) -> Option<Record> {
+        let record = self.ready.pop_front();
+        self.look();
+        record
+    }
+
+    fn look(&mut self) {
+        self.front = match self.ready.front().map(|record| &record.body) {
+            None => Front::Nothing,
+            Some(Err(_)) => Front::Dead,
+            Some(Ok(row)) => Front::Row(order(self.kind, row)),
+        };
+    }
+
     fn too_far(&self, time: Time, now: Option<Time>, max_ahead: Span) -> bool {
         let (Some(last), Some(now)) = (self.last, now) else { return false };
         time > now.max(last).plus(max_ahead) && self.ahead + 1 < BELIEVED_AFTER
@@ -49,13 +76,13 @@ pub struct Lanes {
 }
 
 /// What the merge offers next.
-pub enum Head<'a> {
-    /// The next record's row, still in its lane; take it with [`Lanes::take`].
-    Row(usize, &'a Row),
-    /// The next record of a lane is too far ahead of pipeline time to be believed; it goes at once, or it would hold up
+pub enum Head {
+    /// The next record is a row of a lane, of this event time; take it with [`Lanes::take`].
+    Row(usize, Time),
+    /// The next record of a lane is too far ahead of pipeline time to be believed; it goes before all rows, or it would hold up
     /// what stands behind it until all other lanes are at their end.
     Ahead(usize),
-    /// The next record is a dead letter already; it has no place in event time and goes at once.
+    /// The next record is a dead letter already; it has no place in event time and goes before all rows.
     Dead(usize),
     /// Some partition must deliver first.
     Wait,
@@ -76,6 +103,7 @@ impl Lanes {
             ended: false,
             last: None,
             ahead: 0,
+            front: Front::Nothing,
         };
         let lanes = partitions.into_iter().map(lane).collect();
         let kinds = kinds.to_vec();
@@ -83,39 +111,43 @@ impl Lanes {
     }
 
     /// The next record by the merge order; `now` is pipeline time.
-    pub fn head(&mut self, now: Option<Time>) -> Head<'_> {
+    pub fn head(&mut self, now: Option<Time>) -> Head {
         let mut waiting = false;
-        let mut best: Option<usize> = None;
-        for place in 0..self.lanes.len() {
-            self.refill(place);
-            let lane = &self.lanes[place];
-            match lane.ready.front().map(|record| &record.body) {
-                Some(Err(_)) => return Head::Dead(place),
-                Some(Ok(row)) if lane.too_far(row.time, now, self.max_ahead) => return Head::Ahead(place),
-                Some(Ok(row)) => {
-                    if best.is_none_or(|b| self.before(lane, row, b)) {
-                        best = Some(place);
+        let mut refused: Option<(usize, bool)> = None;
+        let mut best: Option<(Place, usize)> = None;
+        for number in 0..self.lanes.len() {
+            self.refill(number);
+            let lane = &self.lanes[number];
+            match lane.front {
+                Front::Dead => refused = refused.or(Some((number, false))),
+                Front::Row(place) if lane.too_far(place.0, now, self.max_ahead) => {
+                    refused = refused.or(Some((number, true)));
+                }
+                Front::Row(place) => {
+                    if best.is_none_or(|(first, _)| place < first) {
+                        best = Some((place, number));
                     }
                 }
-                None if lane.ended => {}
-                None => waiting |= self.idle_after.is_none_or(|after| lane.heard.elapsed() < after),
+                Front::Nothing if lane.ended => {}
+                Front::Nothing => waiting |= self.idle_after.is_none_or(|after| lane.heard.elapsed() < after),
             }
         }
-        match best {
+        match (refused, best) {
+            // Also before what is refused: of two partitions that both begin with such a record, the one that happened
+            // to deliver first would go first.
             _ if waiting => Head::Wait,
-            Some(place) => match self.lanes[place].ready.front() {
-                Some(Record { body: Ok(row), .. }) => Head::Row(place, row),
-                _ => Head::Wait,
-            },
-            None if self.lanes.iter().all(|lane| lane.ended) => Head::End,
-            None => Head::Wait,
+            (Some((number, false)), _) => Head::Dead(number),
+            (Some((number, true)), _) => Head::Ahead(number),
+            (None, Some((place, number))) => Head::Row(number, place.0),
+            (None, None) if self.lanes.iter().all(|lane| lane.ended) => Head::End,
+            (None, None) => Head::Wait,
         }
     }
 
     /// Takes the head of a lane, with the instant at which its batch arrived.
     pub fn take(&mut self, place: usize) -> Option<(Record, Instant)> {
         let lane = &mut self.lanes[place];
-        let record = lane.ready.pop_front()?;
+        let record = lane.pop()?;
         if let Ok(row) = &record.body {
             lane.last = Some(row.time);
             lane.ahead = 0;
@@ -127,7 +159,7 @@ impl Lanes {
     pub fn take_ahead(&mut self, place: usize) -> Option<Record> {
         let lane = &mut self.lanes[place];
         lane.ahead += 1;
-        lane.ready.pop_front()
+        lane.pop()
     }
 
     /// (source, partition) of a lane.
@@ -145,12 +177,6 @@ impl Lanes {
         self.lanes[place].kind
     }
 
-    fn before(&self, lane: &Lane, row: &Row, best: usize) -> bool {
-        let other = &self.lanes[best];
-        let Some(Record { body: Ok(first), .. }) = other.ready.front() else { return true };
-        order(lane.kind, row) < order(other.kind, first)
-    }
-
     fn refill(&mut self, place: usize) {
         let lane = &mut self.lanes[place];
         if !lane.ready.is_empty() || lane.ended {
@@ -161,6 +187,7 @@ impl Lanes {
                 lane.arrived = arrived;
                 lane.heard = arrived;
                 lane.ready = records.into();
+                lane.look();
             }
             Ok(Delivery::End) => lane.ended = true,
             Ok(Delivery::Failed(error)) => {
@@ -182,6 +209,38 @@ impl Lanes {
 }
 
 /// The law's order: event time, then kind, then source, partition, offset.
-pub fn order(kind: Kind, row: &Row) -> (Time, Kind, u16, u16, u64) {
+pub fn order(kind: Kind, row: &Row) -> Place {
     (row.time, kind, row.position.source, row.position.partition, row.position.offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{DeadLetter, Position, Raw, Reason};
+    use std::sync::mpsc::sync_channel;
+
+    /// Which partition delivers first is the scheduler's doing, and must not show.
+    #[test]
+    fn what_is_refused_waits_for_all_partitions() {
+        let (slow, from_slow) = sync_channel(1);
+        let (quick, from_quick) = sync_channel(1);
+        let partition = |source, deliveries| Partition { source, partition: 0, deliveries };
+        let partitions = vec![partition(0, from_slow), partition(1, from_quick)];
+        let mut lanes = Lanes::new(partitions, &[Kind::Event, Kind::Label], None, Span::DAY);
+        let deliver = |source| {
+            let letter = DeadLetter {
+                position: Position { source, partition: 0, offset: 0 },
+                stage: "decode".into(),
+                reason: Reason::Malformed,
+                detail: String::new(),
+                raw: Raw::default(),
+            };
+            let record = Record { body: Err(Box::new(letter)), digest: 0 };
+            Delivery::Batch(Batch { arrived: Instant::now(), records: vec![record] })
+        };
+        quick.send(deliver(1)).expect("the merge listens");
+        assert!(matches!(lanes.head(None), Head::Wait));
+        slow.send(deliver(0)).expect("the merge listens");
+        assert!(matches!(lanes.head(None), Head::Dead(0)));
+    }
 }

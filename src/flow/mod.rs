@@ -161,14 +161,18 @@ where
 {
     let board: SharedBoard = SharedBoard::default();
     let report = Rc::new(RefCell::new(RunReport::default()));
-    let (edges, look) = first.unzip();
-    build(worker, plan, edges, board.clone(), report.clone());
-    let Some(look) = look else {
+    let Some((edges, look)) = first else {
+        build(worker, plan, None, board);
         while worker.has_dataflows() {
             worker.step_or_park(None);
         }
         return None;
     };
+    let sink: emit::SharedSink = Rc::new(RefCell::new(edges.sink));
+    let releases = release::Releases::new(plan.clone(), edges.registry);
+    let outlet = Outlet { sink: sink.clone(), releases, report: report.clone() };
+    let ends = Ends { input: (edges.lanes, edges.requests), outlet, bell: edges.bell, live: edges.live };
+    build(worker, plan, Some(ends), board.clone());
     let mut look = look();
     while worker.has_dataflows() {
         // Looking at the account is worth a wake-up.
@@ -177,24 +181,28 @@ where
     }
     look(None);
     let report = Rc::try_unwrap(report).ok()?.into_inner();
-    let failures = std::mem::take(&mut board.borrow_mut().failures);
+    let mut failures = std::mem::take(&mut board.borrow_mut().failures);
+    // Of what was written before a failure nothing more can be said.
+    if !board.borrow().broken {
+        let closed = Rc::try_unwrap(sink).ok()?.into_inner().close();
+        failures.extend(closed.err().map(|error| error.to_string()));
+    }
     Some(Ended { report, failures })
 }
 
-fn build(
-    worker: &mut Worker,
-    plan: &Arc<Plan>,
-    edges: Option<Edges>,
-    board: SharedBoard,
-    report: Rc<RefCell<RunReport>>,
-) {
+/// What the dataflow's own ends, on worker 0, are made of.
+struct Ends {
+    input: (Lanes, ingest::Requests),
+    outlet: Outlet,
+    bell: Bell,
+    live: bool,
+}
+
+fn build(worker: &mut Worker, plan: &Arc<Plan>, ends: Option<Ends>, board: SharedBoard) {
     // The model lives beside ingest where there is one worker, away from it where there are more.
     let home = worker.peers() - 1;
-    let (input, outlet, bell, live) = match edges {
-        Some(Edges { lanes, sink, registry, requests, bell, live }) => {
-            let releases = release::Releases::new(plan.clone(), registry);
-            (Some((lanes, requests)), Some(Outlet { sink, releases, report }), Some(bell), live)
-        }
+    let (input, outlet, bell, live) = match ends {
+        Some(ends) => (Some(ends.input), Some(ends.outlet), Some(ends.bell), ends.live),
         None => (None, None, None, false),
     };
     let rules = mint_rules(plan, live);

@@ -106,6 +106,9 @@ impl Pairing {
 
     /// Takes one row.
     pub fn take(&mut self, item: Item, out: &mut Paired) {
+        // Not at the tick's end alone: an id may come again, and a waiting label's event at last, in the tick in which
+        // their time is over.
+        self.pass(item.now, out);
         match self.plan.kinds[item.row.position.source as usize] {
             Kind::Table => self.table(item, out),
             Kind::Context => self.context(item, out),
@@ -114,7 +117,7 @@ impl Pairing {
         }
     }
 
-    /// The tick is over at pipeline time `now`: timeouts pass.
+    /// Pipeline time is `now`: timeouts pass.
     pub fn pass(&mut self, now: Time, out: &mut Paired) {
         let timeout = self.plan.timeout;
         while let Some(key) = self.to_settle.due(now, timeout) {

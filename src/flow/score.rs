@@ -122,6 +122,8 @@ impl ModelRoom {
         let mut rest = answers;
         for case in cases {
             self.freeze_until(case.now);
+            // An id that comes again in the tick in which it was forgotten is another event.
+            self.pass(case.now, &mut scores.outcomes);
             match case.kind {
                 CaseKind::Event { id, time, values } => {
                     let mine = rest.iter().take_while(|answer| answer.seq == case.seq).count();
@@ -143,7 +145,7 @@ impl ModelRoom {
         scores
     }
 
-    /// The tick is over at pipeline time `now`: timeouts pass.
+    /// Pipeline time is `now`: timeouts pass.
     pub fn pass(&mut self, now: Time, outcomes: &mut Vec<Outcome>) {
         while let Some(key) = self.to_settle.due(now, self.plan.timeout) {
             if self.pending.get(&key).is_none_or(|event| event.scored.time.plus(self.plan.timeout) >= now) {

@@ -18,6 +18,7 @@ use crate::source::{Partition, file};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// Reads and compiles a pipeline.
@@ -69,7 +70,9 @@ fn member(args: &RunArgs) -> Result<Exit, String> {
     let plan = Arc::new(plan);
     let out = args.out(&plan.spec.name);
     let first = args.process.unwrap_or(0) == 0;
-    let edges = if first { Some(open(args, &loaded, &plan, &out)?) } else { None };
+    // Process 0 reads and ends the run; a signal to the whole group must not end the others before it.
+    let stop = args.kafka.bootstrap.is_some().then(stop::on_signals);
+    let edges = if first { Some(open(args, &loaded, &plan, &out, stop.unwrap_or_default())?) } else { None };
     end_with_any_panic();
     tell_whom_it_waits_for(args);
     let workers = Workers {
@@ -113,7 +116,7 @@ fn conclude(args: &RunArgs, plan: &Plan, out: &Path, ended: Ended) -> Result<Exi
 }
 
 /// Opens input and output, as the process that has both.
-fn open(args: &RunArgs, loaded: &Loaded, plan: &Plan, out: &Path) -> Result<Edges, String> {
+fn open(args: &RunArgs, loaded: &Loaded, plan: &Plan, out: &Path, stop: Arc<AtomicBool>) -> Result<Edges, String> {
     let bell = Bell::default();
     let wake = {
         let bell = bell.clone();
@@ -124,7 +127,7 @@ fn open(args: &RunArgs, loaded: &Loaded, plan: &Plan, out: &Path) -> Result<Edge
     let mut live = live_kafka;
     let partitions = match &broker {
         Some(broker) => {
-            let extent = Extent { until_end: args.until_end, stop: stop::on_signals() };
+            let extent = Extent { until_end: args.until_end, stop };
             let limit = plan.spec.max_record_bytes;
             let start = |_, _| None;
             KafkaSource::open(broker, &plan.spec.sources, &start, &extent, limit, wake).map_err(|e| e.to_string())?

@@ -4,6 +4,8 @@
 //! Every test has topics of its own and deletes them.
 
 mod feed;
+mod project;
+mod run;
 mod sink;
 mod source;
 mod support;

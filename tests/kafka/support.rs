@@ -59,43 +59,75 @@ impl Ground {
 
     /// All messages of a topic, by partition and offset, read to its end.
     pub fn messages(&self, topic: &str) -> Vec<Told> {
+        let stranger = Stranger::new(self, &[topic.to_string()]);
+        let (mut told, mut ended) = (Vec::new(), 0);
+        while ended < stranger.partitions {
+            match stranger.poll() {
+                Some(message) => told.push(message),
+                None => ended += 1,
+            }
+        }
+        told.sort_by_key(|m| (m.partition, m.offset));
+        told
+    }
+}
+
+/// A plain consumer of some topics, from their beginnings.
+pub struct Stranger {
+    consumer: BaseConsumer,
+    partitions: u16,
+}
+
+impl Stranger {
+    pub fn new(ground: &Ground, topics: &[String]) -> Stranger {
         let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", self.broker.bootstrap())
+            .set("bootstrap.servers", ground.broker.bootstrap())
             .set("group.id", "test")
             .set("enable.auto.commit", "false")
             .set("isolation.level", "read_committed")
             .set("enable.partition.eof", "true")
             .create()
             .unwrap();
-        let partitions = self.broker.admin().unwrap().partitions().unwrap()[topic];
+        let known = ground.broker.admin().unwrap().partitions().unwrap();
         let mut assignment = TopicPartitionList::new();
-        for partition in 0..i32::from(partitions) {
-            assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
-        }
-        consumer.assign(&assignment).unwrap();
-        let (mut told, mut ended) = (Vec::new(), 0);
-        while ended < partitions {
-            match consumer.poll(PATIENCE).expect("the topic's end in time") {
-                Ok(message) => told.push(Told {
-                    partition: message.partition() as u16,
-                    offset: message.offset() as u64,
-                    key: message.key().map(<[u8]>::to_vec),
-                    value: message.payload().map(<[u8]>::to_vec),
-                    stamp_ms: match message.timestamp() {
-                        Timestamp::CreateTime(ms) => ms,
-                        other => panic!("{other:?} is not a time of creation"),
-                    },
-                    headers: message.headers().map_or(Vec::new(), |headers| {
-                        let text = |v: Option<&[u8]>| String::from_utf8(v.unwrap_or_default().to_vec()).unwrap();
-                        headers.iter().map(|h| (h.key.to_string(), text(h.value))).collect()
-                    }),
-                }),
-                Err(rdkafka::error::KafkaError::PartitionEOF(_)) => ended += 1,
-                Err(error) => panic!("{error}"),
+        for topic in topics {
+            for partition in 0..i32::from(known[topic]) {
+                assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
             }
         }
-        told.sort_by_key(|m| (m.partition, m.offset));
-        told
+        consumer.assign(&assignment).unwrap();
+        Stranger { consumer, partitions: topics.iter().map(|topic| known[topic]).sum() }
+    }
+
+    /// The next message, however long its topic stays at its end.
+    pub fn next(&self) -> Told {
+        loop {
+            if let Some(message) = self.poll() {
+                return message;
+            }
+        }
+    }
+
+    /// The next message, or that a partition is at its end.
+    fn poll(&self) -> Option<Told> {
+        match self.consumer.poll(PATIENCE).expect("a message, or the end, in time") {
+            Ok(message) => Some(Told {
+                partition: message.partition() as u16,
+                offset: message.offset() as u64,
+                key: message.key().map(<[u8]>::to_vec),
+                value: message.payload().map(<[u8]>::to_vec),
+                stamp_ms: match message.timestamp() {
+                    Timestamp::CreateTime(ms) => ms,
+                    other => panic!("{other:?} is not a time of creation"),
+                },
+                headers: message.headers().map_or(Vec::new(), |headers| {
+                    let text = |v: Option<&[u8]>| String::from_utf8(v.unwrap_or_default().to_vec()).unwrap();
+                    headers.iter().map(|h| (h.key.to_string(), text(h.value))).collect()
+                }),
+            }),
+            Err(rdkafka::error::KafkaError::PartitionEOF(_)) => None,
+            Err(error) => panic!("{error}"),
+        }
     }
 }
 

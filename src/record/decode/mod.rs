@@ -11,7 +11,8 @@
 //! quoted or not, is null. Truth values are `true` and `false` in any case, `1` and `0`. **Tombstones** delete a
 //! table's row or withdraw a label: a message without a value, whose key is the text of the key column (or a JSON array
 //! of several), or a record whose field or column `_deleted` is true. They need a key, and a time from their time
-//! column or else from the transport; their other fields are not looked at.
+//! column or else from the transport; their other fields are not looked at. An event or a context can have none: such a
+//! record is malformed.
 //!
 //! Where several things are wrong the first of these is told: the length, UTF-8, the form, an unknown field, then the
 //! declared fields in their order, then the range of the event time.
@@ -28,7 +29,7 @@ mod tests;
 use self::fault::{Fault, shown};
 use self::json::Token;
 use self::object::{Shape, Target};
-use super::{Column, DeadLetter, Key, Position, Raw, Reason, Row, Type, Value};
+use super::{Column, DeadLetter, Key, Kind, Position, Raw, Reason, Row, Type, Value};
 use crate::config::spec::{Format, SourceSpec};
 use crate::time::Time;
 use std::borrow::Cow;
@@ -46,6 +47,8 @@ pub struct Decoder {
     key: Box<[usize]>,
     time: usize,
     refuse_unknown: bool,
+    /// Whether a record may be a tombstone.
+    tombstones: bool,
     max_record_bytes: usize,
     shape: Shape,
     header: Box<[Target]>,
@@ -99,6 +102,7 @@ impl Decoder {
             header: (0..columns.len()).map(Target::Column).collect(),
             stranger: None,
             refuse_unknown: spec.refuse_unknown,
+            tombstones: matches!(spec.kind, Kind::Table | Kind::Label),
             columns,
             key,
             time,
@@ -145,6 +149,10 @@ impl Decoder {
         stamp: Option<Time>,
     ) -> Result<Row, Box<DeadLetter>> {
         match self.row(key, value, stamp) {
+            Ok(draft) if draft.tombstone && !self.tombstones => {
+                let detail = "it is a tombstone, which only a table or labels can have".to_string();
+                Err(self.refuse(position, Reason::Malformed, detail, key, value))
+            }
             Ok(draft) => Ok(Row { position, raw: self.raw(key, value), ..draft }),
             Err(fault) => Err(self.refuse(position, fault.reason, fault.detail, key, value)),
         }

@@ -301,6 +301,22 @@ fn tombstones_have_a_key_and_a_time() {
 }
 
 #[test]
+fn only_tables_and_labels_have_tombstones() {
+    for (kind, expected) in [
+        (Kind::Table, Ok(true)),
+        (Kind::Label, Ok(true)),
+        (Kind::Event, Err(Reason::Malformed)),
+        (Kind::Context, Err(Reason::Malformed)),
+    ] {
+        let mut decoder = Decoder::new(&spec(kind, &["id"], false), Format::Json, LIMIT);
+        let told = |row: Result<Row, Box<DeadLetter>>| row.map(|row| row.tombstone).map_err(|letter| letter.reason);
+        assert_eq!(told(decoder.decode(at(), Some(b"a"), None, Some(Time(5)))), expected);
+        let marked = br#"{"id":"a","at":7,"_deleted":true}"#;
+        assert_eq!(told(decoder.decode(at(), None, Some(marked), None)), expected);
+    }
+}
+
+#[test]
 fn rows_of_every_kind_keep_their_bytes() {
     let raw = |kind| {
         let mut d = Decoder::new(&spec(kind, &["id"], false), Format::Json, LIMIT);

@@ -1,0 +1,18 @@
+//! The laws of the design, as tests over the real program and every pipeline in `dataflows/`: what is written is
+//! compared with what was read, with other runs, and with recomputations that share no code with the engine.
+//!
+//! Runs leave their outputs in the build folder, under `tmp/laws`, where they can be looked at after a failure.
+
+mod bad_input;
+mod balance;
+mod check;
+mod correction;
+mod decisions;
+mod features;
+mod oracle;
+mod placement;
+mod prequential;
+mod purity;
+mod river;
+mod support;
+mod year;
