@@ -97,15 +97,15 @@ impl Moments {
         let rest = total - whole * count;
         // sum (x - whole)^2 = sum x^2 - count whole^2 - 2 whole rest, of which nothing was rounded yet.
         let squares = self.squares.minus(Wide::square(whole).times(self.sum.count)).minus(Wide::from(2 * whole * rest));
-        deviation(self.sum.count, rest, squares)
+        deviation(self.sum.count, float(rest), squares)
     }
 }
 
 /// The deviation in units of the fixed point of `count` numbers, from the sum of their distances from a whole number
 /// and the sum of the distances' squares.
 #[inline]
-fn deviation(count: u64, rest: i128, squares: Wide) -> f64 {
-    let (count, rest) = (count as f64, float(rest) / count as f64);
+fn deviation(count: u64, rest: f64, squares: Wide) -> f64 {
+    let (count, rest) = (count as f64, rest / count as f64);
     let variance = squares.float() / count - rest * rest;
     variance.max(0.0).sqrt()
 }
@@ -118,59 +118,73 @@ pub(crate) struct Centred {
     pub(crate) count: u64,
     /// The mean, rounded down; and the sum of the distances from it, at least 0 and less than `count`.
     whole: i128,
-    rest: i128,
+    rest: u64,
     /// The sum of the squared distances from `whole`.
     squares: Wide,
 }
 
 impl Centred {
+    /// Takes a number in; returns its distance from `whole`, as it is then.
     #[inline]
-    pub(crate) fn add(&mut self, number: i128) {
+    pub(crate) fn add(&mut self, number: i128) -> i128 {
+        /// Sums and products of a few of these fit the next wider type.
+        const SHORT: u64 = 1 << 60;
         let distance = number - self.whole;
+        let short = distance as i64;
         self.count += 1;
-        self.rest += distance;
-        self.squares = self.squares.plus(Wide::square(distance));
-        self.settle();
+        if i128::from(short) != distance || short.unsigned_abs() > SHORT || self.count > SHORT {
+            self.squares = self.squares.plus(Wide::square(distance));
+            self.settle(i128::from(self.rest) + distance);
+            return number - self.whole;
+        }
+        // The same as `settle` does, all at once.
+        let (count, rest) = (self.count as i64, self.rest as i64 + short);
+        let step = rest.div_euclid(count);
+        let left = rest - step * count;
+        let moved = i128::from(step) * i128::from(rest + left);
+        self.squares = self.squares.plus(Wide::from(i128::from(short) * i128::from(short) - moved));
+        self.whole += i128::from(step);
+        self.rest = left as u64;
+        i128::from(short - step)
     }
 
     /// Takes in all numbers of another.
     pub(crate) fn merge(&mut self, other: &Centred) {
         // Seen from this mean, each distance of the other's is longer by theirs.
         let apart = other.whole - self.whole;
-        let longer = Wide::square(apart).times(other.count).plus(Wide::product(2 * apart, other.rest));
+        let longer = Wide::square(apart).times(other.count).plus(Wide::product(2 * apart, i128::from(other.rest)));
         self.squares = self.squares.plus(other.squares).plus(longer);
-        self.rest += other.rest + apart * i128::from(other.count);
+        let rest = i128::from(self.rest) + i128::from(other.rest) + apart * i128::from(other.count);
         self.count += other.count;
-        self.settle();
+        self.settle(rest);
     }
 
-    /// Moves `whole` to the mean.
-    #[inline]
-    fn settle(&mut self) {
-        let count = self.count;
-        let step = match (i64::try_from(self.rest), i64::try_from(count)) {
-            (Ok(rest), Ok(count)) if count > 0 => i128::from(rest.div_euclid(count)),
-            _ => self.rest.div_euclid(i128::from(count.max(1))),
-        };
-        let left = self.rest - step * i128::from(count);
+    /// Moves `whole` to the mean; `rest` is the sum of the distances from where it is.
+    fn settle(&mut self, rest: i128) {
+        if self.count == 0 {
+            return;
+        }
+        let count = i128::from(self.count);
+        let step = rest.div_euclid(count);
+        let left = rest - step * count;
         // sum (d - step)^2 = sum d^2 - 2 step sum d + count step^2, and sum d is `rest`.
-        self.squares = self.squares.minus(Wide::product(step, self.rest + left));
+        self.squares = self.squares.minus(Wide::product(step, rest + left));
         self.whole += step;
-        self.rest = left;
+        self.rest = left as u64;
     }
 
-    /// `(number - mean) / deviation`; 0 where the deviation is 0.
+    /// `(number - mean) / deviation` of a number at this distance from `whole`; 0 where the deviation is 0.
     #[inline]
-    pub(crate) fn standardize(&self, number: i128) -> f64 {
+    pub(crate) fn standardize(&self, distance: i128) -> f64 {
         if self.count < 2 {
             return 0.0;
         }
-        let deviation = deviation(self.count, self.rest, self.squares);
+        let deviation = deviation(self.count, self.rest as f64, self.squares);
         if deviation == 0.0 {
             return 0.0;
         }
-        // The difference of the large numbers is taken in integers, where nothing cancels.
-        (float(number - self.whole) - float(self.rest) / self.count as f64) / deviation
+        // The difference of the large numbers was taken in integers, where nothing cancels.
+        (float(distance) - self.rest as f64 / self.count as f64) / deviation
     }
 }
 
@@ -255,7 +269,8 @@ impl From<i128> for Wide {
 /// The nearest f64; the short way gives the same bits and is faster.
 #[inline]
 fn float(number: i128) -> f64 {
-    i64::try_from(number).map_or_else(|_| number as f64, |short| short as f64)
+    // The black box keeps the compiler from seeing that both arms are one conversion of 128 bits, which is slow.
+    i64::try_from(number).map_or_else(|_| number as f64, |short| std::hint::black_box(short) as f64)
 }
 
 #[cfg(test)]
@@ -271,7 +286,10 @@ mod tests {
 
     fn centred(numbers: &[f64]) -> Centred {
         let mut centred = Centred::default();
-        numbers.iter().for_each(|x| centred.add(fixed(*x).unwrap()));
+        numbers.iter().for_each(|x| {
+            let number = fixed(*x).unwrap();
+            assert_eq!(centred.add(number), number - centred.whole);
+        });
         centred
     }
 
@@ -320,14 +338,14 @@ mod tests {
         fn the_mean_moved_along_is_the_mean_computed_anew(numbers in prop::collection::vec(any_number(), 1..60)) {
             let (moments, centred) = (of(&numbers), centred(&numbers));
             let count = centred.count as i128;
-            prop_assert_eq!(centred.whole * count + centred.rest, moments.sum.total);
-            prop_assert!((0..count).contains(&centred.rest));
+            prop_assert_eq!(centred.whole * count + i128::from(centred.rest), moments.sum.total);
+            prop_assert!(centred.rest < centred.count);
             let mut squares = Wide::default();
             for x in &numbers {
                 squares = squares.plus(Wide::square(fixed(*x).unwrap() - centred.whole));
             }
             prop_assert_eq!(centred.squares, squares);
-            let deviation = deviation(centred.count, centred.rest, centred.squares) / ONE;
+            let deviation = deviation(centred.count, centred.rest as f64, centred.squares) / ONE;
             prop_assert_eq!(moments.deviation().map(f64::to_bits), Some(deviation.to_bits()));
         }
 

@@ -6,7 +6,7 @@
 use super::Vector;
 use super::expr::Expression;
 use super::layout::Layout;
-use super::scope::View;
+use super::scope::{FEATURE, View};
 use super::standardize::Standardizer;
 use crate::record::Value;
 use crate::time::{Span, Time};
@@ -104,6 +104,9 @@ pub struct Program {
     tables: usize,
 }
 
+/// More features than there can be.
+const STEPS: u32 = 1 << 24;
+
 /// What a program keeps between events.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
@@ -150,9 +153,9 @@ impl Program {
                     if let (Some(place), true) = (indicator, value.is_null()) {
                         memory.dense[*place] = 1.0;
                     }
-                    let value = match (value, missing) {
-                        (Value::Null, Some(missing)) => Value::Float(*missing),
-                        (value, _) => value,
+                    let value = match missing {
+                        Some(missing) if value.is_null() => Value::Float(*missing),
+                        _ => value,
                     };
                     if let Some(place) = slot {
                         // A slot without `missing` was proved never to be null when the plan was made.
@@ -179,13 +182,18 @@ impl Program {
         Vector { dense: memory.dense.as_slice().into(), hot: memory.hot.as_slice().into() }
     }
 
+    #[inline]
     fn value(&self, step: &Step, memory: &mut Memory, inputs: &Inputs) -> Value {
         match step {
             Step::Expression(expression) => expression.eval(&view(memory, inputs)),
-            Step::Standardize { argument, state } => match argument.number(&view(memory, inputs)) {
-                Some(x) => Value::Float(memory.standardizers[*state].push(x)),
-                None => Value::Null,
-            },
+            Step::Standardize { argument, state } => {
+                // Mostly an aggregate from the lines above.
+                let number = match argument.bare_number().and_then(|slot| slot.checked_sub(FEATURE)) {
+                    Some(place) if place < STEPS => memory.features.get(place as usize).and_then(Value::number),
+                    _ => argument.number(&view(memory, inputs)),
+                };
+                number.map_or(Value::Null, |x| Value::Float(memory.standardizers[*state].push(x)))
+            }
             // A group whose key is null was not asked, and has no results.
             Step::Aggregate { group, result } => {
                 inputs.windows[*group].get(*result).copied().flatten().map_or(Value::Null, Value::Float)

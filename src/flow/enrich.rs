@@ -175,7 +175,7 @@ pub fn enrich<'scope>(
     builder.build(move |_| {
         let mut stores = Stores::new(plan);
         let mut ticks: Ticks<Open> = Ticks::new(2);
-        // Answers of the last tick; the next one will have as many.
+        // The most answers of a tick; the next one will have as many.
         let mut usual = 0;
         move |frontiers| {
             touches.for_each(|capability, batch| {
@@ -194,9 +194,9 @@ pub fn enrich<'scope>(
                     // Stable: what one row does to one store keeps its order (a correction leaves, then joins).
                     open.touches.sort_by_key(|touch| touch.seq);
                 }
-                let mut found = Vec::with_capacity(usual + usual / 8);
+                let mut found = Vec::with_capacity(usual);
                 found.extend(open.touches.into_iter().filter_map(|touch| stores.touch(touch)));
-                usual = found.len();
+                usual = usual.max(found.len());
                 answers.session(&permits[0]).give_container(&mut found);
                 let refused = std::mem::take(&mut stores.refused);
                 if refused > 0 {

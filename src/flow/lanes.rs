@@ -24,12 +24,39 @@ struct Lane {
     last: Option<Time>,
     /// Rows in a row that were too far ahead.
     ahead: u32,
+    /// What stands at the head of `ready`, so that the merge looks at the record itself only once.
+    front: Front,
 }
+
+/// The first record of a lane.
+#[derive(Clone, Copy)]
+enum Front {
+    Nothing,
+    Dead,
+    Row(Place),
+}
+
+/// A record's place in the law's order.
+pub type Place = (Time, Kind, u16, u16, u64);
 
 /// After so many in a row from one partition, event times far ahead are believed.
 const BELIEVED_AFTER: u32 = 100;
 
 impl Lane {
+    fn pop(&mut self) -> Option<Record> {
+        let record = self.ready.pop_front();
+        self.look();
+        record
+    }
+
+    fn look(&mut self) {
+        self.front = match self.ready.front().map(|record| &record.body) {
+            None => Front::Nothing,
+            Some(Err(_)) => Front::Dead,
+            Some(Ok(row)) => Front::Row(order(self.kind, row)),
+        };
+    }
+
     fn too_far(&self, time: Time, now: Option<Time>, max_ahead: Span) -> bool {
         let (Some(last), Some(now)) = (self.last, now) else { return false };
         time > now.max(last).plus(max_ahead) && self.ahead + 1 < BELIEVED_AFTER
@@ -49,11 +76,19 @@ pub struct Lanes {
 }
 
 /// What the merge offers next.
+<<<<<<< HEAD
 pub enum Head<'a> {
     /// The next record's row, still in its lane; take it with [`Lanes::take`].
     Row(usize, &'a Row),
     /// The next record of a lane is too far ahead of pipeline time to be believed; it goes before all rows, or it would
     /// hold up what stands behind it until all other lanes are at their end.
+=======
+pub enum Head {
+    /// The next record is a row of a lane, of this event time; take it with [`Lanes::take`].
+    Row(usize, Time),
+    /// The next record of a lane is too far ahead of pipeline time to be believed; it goes before all rows, or it would hold up
+    /// what stands behind it until all other lanes are at their end.
+>>>>>>> bench
     Ahead(usize),
     /// The next record is a dead letter already; it has no place in event time and goes before all rows.
     Dead(usize),
@@ -76,6 +111,7 @@ impl Lanes {
             ended: false,
             last: None,
             ahead: 0,
+            front: Front::Nothing,
         };
         let lanes = partitions.into_iter().map(lane).collect();
         let kinds = kinds.to_vec();
@@ -83,37 +119,34 @@ impl Lanes {
     }
 
     /// The next record by the merge order; `now` is pipeline time.
-    pub fn head(&mut self, now: Option<Time>) -> Head<'_> {
+    pub fn head(&mut self, now: Option<Time>) -> Head {
         let mut waiting = false;
         let mut refused: Option<(usize, bool)> = None;
-        let mut best: Option<usize> = None;
-        for place in 0..self.lanes.len() {
-            self.refill(place);
-            let lane = &self.lanes[place];
-            match lane.ready.front().map(|record| &record.body) {
-                Some(Err(_)) => refused = refused.or(Some((place, false))),
-                Some(Ok(row)) if lane.too_far(row.time, now, self.max_ahead) => {
-                    refused = refused.or(Some((place, true)));
+        let mut best: Option<(Place, usize)> = None;
+        for number in 0..self.lanes.len() {
+            self.refill(number);
+            let lane = &self.lanes[number];
+            match lane.front {
+                Front::Dead => refused = refused.or(Some((number, false))),
+                Front::Row(place) if lane.too_far(place.0, now, self.max_ahead) => {
+                    refused = refused.or(Some((number, true)));
                 }
-                Some(Ok(row)) => {
-                    if best.is_none_or(|b| self.before(lane, row, b)) {
-                        best = Some(place);
+                Front::Row(place) => {
+                    if best.is_none_or(|(first, _)| place < first) {
+                        best = Some((place, number));
                     }
                 }
-                None if lane.ended => {}
-                None => waiting |= self.idle_after.is_none_or(|after| lane.heard.elapsed() < after),
+                Front::Nothing if lane.ended => {}
+                Front::Nothing => waiting |= self.idle_after.is_none_or(|after| lane.heard.elapsed() < after),
             }
         }
         match (refused, best) {
             // Also before what is refused: of two partitions that both begin with such a record, the one that happened
             // to deliver first would go first.
             _ if waiting => Head::Wait,
-            (Some((place, false)), _) => Head::Dead(place),
-            (Some((place, true)), _) => Head::Ahead(place),
-            (None, Some(place)) => match self.lanes[place].ready.front() {
-                Some(Record { body: Ok(row), .. }) => Head::Row(place, row),
-                _ => Head::Wait,
-            },
+            (Some((number, false)), _) => Head::Dead(number),
+            (Some((number, true)), _) => Head::Ahead(number),
+            (None, Some((place, number))) => Head::Row(number, place.0),
             (None, None) if self.lanes.iter().all(|lane| lane.ended) => Head::End,
             (None, None) => Head::Wait,
         }
@@ -122,7 +155,7 @@ impl Lanes {
     /// Takes the head of a lane, with the instant at which its batch arrived.
     pub fn take(&mut self, place: usize) -> Option<(Record, Instant)> {
         let lane = &mut self.lanes[place];
-        let record = lane.ready.pop_front()?;
+        let record = lane.pop()?;
         if let Ok(row) = &record.body {
             lane.last = Some(row.time);
             lane.ahead = 0;
@@ -134,7 +167,7 @@ impl Lanes {
     pub fn take_ahead(&mut self, place: usize) -> Option<Record> {
         let lane = &mut self.lanes[place];
         lane.ahead += 1;
-        lane.ready.pop_front()
+        lane.pop()
     }
 
     /// (source, partition) of a lane.
@@ -152,12 +185,6 @@ impl Lanes {
         self.lanes[place].kind
     }
 
-    fn before(&self, lane: &Lane, row: &Row, best: usize) -> bool {
-        let other = &self.lanes[best];
-        let Some(Record { body: Ok(first), .. }) = other.ready.front() else { return true };
-        order(lane.kind, row) < order(other.kind, first)
-    }
-
     fn refill(&mut self, place: usize) {
         let lane = &mut self.lanes[place];
         if !lane.ready.is_empty() || lane.ended {
@@ -168,6 +195,7 @@ impl Lanes {
                 lane.arrived = arrived;
                 lane.heard = arrived;
                 lane.ready = records.into();
+                lane.look();
             }
             Ok(Delivery::End) => lane.ended = true,
             Ok(Delivery::Failed(error)) => {
@@ -189,7 +217,7 @@ impl Lanes {
 }
 
 /// The law's order: event time, then kind, then source, partition, offset.
-pub fn order(kind: Kind, row: &Row) -> (Time, Kind, u16, u16, u64) {
+pub fn order(kind: Kind, row: &Row) -> Place {
     (row.time, kind, row.position.source, row.position.partition, row.position.offset)
 }
 

@@ -8,7 +8,7 @@
 use super::control::{Resolution, SharedBoard, Word};
 use super::ingest::{MintRules, Minted, Requests};
 use super::items::{Item, Mark};
-use super::lanes::{Head, Lanes, order};
+use super::lanes::{Head, Lanes, Place, order};
 use super::ticks::Tick;
 use crate::record::{DeadLetter, Kind, Position, Reason};
 use crate::time::Time;
@@ -37,9 +37,6 @@ pub(super) enum Pause {
     /// There is nothing more to mint.
     Done,
 }
-
-/// A record's place in the law's order.
-type Place = (Time, Kind, u16, u16, u64);
 
 /// What was consumed from a lane.
 #[derive(Clone, Copy, Default)]
@@ -139,7 +136,7 @@ impl Minter {
                     self.close_if_full(out);
                     continue;
                 }
-                Head::Row(lane, row) => (lane, row.time),
+                Head::Row(lane, time) => (lane, time),
                 Head::Wait => return self.wait(out),
                 Head::End => return self.end(out),
             };

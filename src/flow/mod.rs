@@ -12,6 +12,7 @@ pub mod balance;
 pub mod control;
 pub mod emit;
 pub mod enrich;
+mod feeding;
 pub mod ingest;
 pub mod items;
 mod judging;
@@ -53,8 +54,11 @@ use timely::dataflow::operators::{Concat, Exchange as _};
 use timely::scheduling::SyncActivator;
 use timely::worker::Worker;
 
-/// Ticks in flight at most.
-const IN_FLIGHT: u64 = 64;
+/// About so many records are in flight: a room's work on all of them should still be in the cache when the next room
+/// takes it up, and one tick at a time would wait for the news of its end from room to room.
+const RECORDS_IN_FLIGHT: u64 = 8_000;
+/// Ticks in flight, at least and at most.
+const TICKS_IN_FLIGHT: std::ops::RangeInclusive<u64> = 4..=64;
 
 /// A bell that the threads of sources ring when they have delivered; rung before the dataflow stands, it is not lost,
 /// since the minter looks for deliveries when it is first scheduled.
@@ -213,6 +217,7 @@ fn build(worker: &mut Worker, plan: &Arc<Plan>, ends: Option<Ends>, board: Share
         let marks = ingested.marks.broadcast();
         let matched = matching::matching(plan, ingested.rows, marks.clone());
         let (answers, refusals) = enrich::enrich(plan, matched.touches, marks.clone());
+        let answers = matched.answers.concat(answers);
         let resolutions = ingested.resolutions.exchange(move |_| home as u64);
         let modelled = modelling::modelling(plan, matched.cases, answers, resolutions.clone(), marks.clone(), home);
         let counts = measure::measure(plan, modelled.outcomes.clone(), marks.clone());
@@ -251,6 +256,6 @@ fn mint_rules(plan: &Plan, live: bool) -> MintRules {
         max_ahead: spec.max_ahead,
         tick_records: spec.tick_records,
         tick_after: live.then_some(Duration::from_millis(spec.tick_ms)),
-        in_flight: IN_FLIGHT,
+        in_flight: (RECORDS_IN_FLIGHT / spec.tick_records.max(1) as u64).clamp(*TICKS_IN_FLIGHT.start(), *TICKS_IN_FLIGHT.end()),
     }
 }

@@ -9,13 +9,13 @@
 
 use super::agenda::Agenda;
 use super::balance::Balance;
-use super::items::{Arguments, Case, CaseKind, Deed, Item, Touch};
+use super::feeding::{Feeding, Keys, Said, arguments};
+use super::items::{Case, CaseKind, Deed, Item, Touch};
 use super::plan::Plan;
 use crate::feature::plan::Feed;
 use crate::feature::scope::View;
 use crate::record::{DeadLetter, Key, KeyMap, Kind, Position, Raw, Reason, Row, Value};
 use crate::time::{Span, Time};
-use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// What a tick's rows became.
@@ -33,24 +33,20 @@ pub struct Paired {
 
 impl Paired {
     /// Nothing yet, with room for so many touches and cases.
-    pub fn with_capacity((touches, cases): (usize, usize)) -> Paired {
-        let room = |usual: usize| usual + usual / 8;
-        Paired {
-            touches: Vec::with_capacity(room(touches)),
-            cases: Vec::with_capacity(room(cases)),
-            ..Paired::default()
-        }
+    pub fn with_capacity(touches: usize, cases: usize) -> Paired {
+        Paired { touches: Vec::with_capacity(touches), cases: Vec::with_capacity(cases), ..Paired::default() }
     }
 }
 
 /// An event that is remembered.
 struct Known {
     time: Time,
-    /// Its keys in the label windows, in their order; `None` where the key is null.
-    keys: SmallVec<[Option<Key>; 4]>,
+    /// Its keys in the label windows, in their order; `None` where the key is null. Empty when its timeout has passed,
+    /// as is all below: what is left then only tells late labels and second events.
+    keys: Box<[Option<Key>]>,
     /// Its columns, where an aggregate over labels reads them.
     values: Option<Arc<[Value]>>,
-    label: Option<Labelled>,
+    label: Option<Box<Labelled>>,
 }
 
 /// The label that is in force.
@@ -61,8 +57,8 @@ struct Labelled {
     time: Time,
     /// Its place among label rows of the same time.
     order: u64,
-    /// What it put into each label window.
-    arguments: SmallVec<[Arguments; 2]>,
+    /// What it said to the label windows.
+    said: Said,
 }
 
 /// A label whose event is not known yet.
@@ -84,44 +80,21 @@ pub struct Pairing {
     /// Waiting labels by the pipeline time at which they came.
     to_orphan: Agenda,
     keys: Keys,
+    by_events: Feeding,
+    by_labels: Feeding,
+    /// By source number; empty where it is not a context.
+    by_contexts: Vec<Feeding>,
 }
 
-/// The keys of windows and tables in an event's columns: stores that are keyed by the same columns have one key.
-struct Keys {
-    distinct: Vec<Vec<usize>>,
-    /// By group, then by table: which of them.
-    of_group: Vec<usize>,
-    of_table: Vec<usize>,
-    /// How many groups are fed by labels.
-    labels: usize,
-}
-
-impl Keys {
-    fn new(plan: &Plan) -> Keys {
-        let mut distinct: Vec<Vec<usize>> = Vec::new();
-        let mut number = |columns: &Vec<usize>| {
-            distinct.iter().position(|known| known == columns).unwrap_or_else(|| {
-                distinct.push(columns.clone());
-                distinct.len() - 1
-            })
-        };
-        let groups = &plan.features.groups;
-        let of_group = groups.iter().map(|group| number(&group.by)).collect();
-        let of_table = plan.features.tables.iter().map(|table| number(&table.key)).collect();
-        let labels = groups.iter().filter(|group| group.feed == Feed::Labels).count();
-        Keys { distinct, of_group, of_table, labels }
-    }
-
-    fn of(&self, values: &[Value]) -> SmallVec<[Option<Key>; 8]> {
-        self.distinct.iter().map(|columns| Key::of(columns.iter().map(|place| &values[*place]))).collect()
-    }
-}
 
 impl Pairing {
     /// Nothing known yet.
     pub fn new(plan: Arc<Plan>) -> Pairing {
         Pairing {
             keys: Keys::new(&plan),
+            by_events: Feeding::new(&plan, Feed::Events),
+            by_labels: Feeding::new(&plan, Feed::Labels),
+            by_contexts: (0..plan.kinds.len()).map(|n| Feeding::new(&plan, Feed::Context(n as u16))).collect(),
             plan,
             known: KeyMap::default(),
             waiting: KeyMap::default(),
@@ -148,11 +121,12 @@ impl Pairing {
     pub fn pass(&mut self, now: Time, out: &mut Paired) {
         let timeout = self.plan.timeout;
         while let Some(key) = self.to_settle.due(now, timeout) {
-            let over = |event: &Known| event.time.plus(timeout) < now && event.label.is_none();
-            if self.known.get(&key).is_some_and(over) {
+            let Some(event) = self.known.get_mut(&key).filter(|event| event.time.plus(timeout) < now) else { continue };
+            if event.label.is_none() {
                 out.balance.unlabelled -= 1;
                 out.balance.expired += 1;
             }
+            (event.keys, event.values, event.label) = (Box::default(), None, None);
         }
         while let Some(key) = self.to_forget.due(now, Span(2 * timeout.0)) {
             // The id may have come again in the same tick, after it was forgotten.
@@ -190,12 +164,13 @@ impl Pairing {
         out.balance.used += 1;
         let Item { seq, now, row } = item;
         let view = View { own: &row.values, ..View::default() };
-        let groups = self.plan.features.groups.iter().enumerate();
-        for (store, group) in groups.filter(|(_, g)| g.feed == Feed::Context(row.position.source)) {
+        let feeding = &self.by_contexts[usize::from(row.position.source)];
+        let said = feeding.said(&view);
+        for (store, places) in &feeding.groups {
+            let group = &self.plan.features.groups[*store];
             let Some(key) = Key::of(group.by_own.iter().map(|place| &row.values[*place])) else { continue };
-            let arguments = group.arguments.iter().map(|argument| argument.number(&view)).collect();
-            let deed = Deed::Join(tie(row.position), arguments);
-            out.touches.push(Touch { seq, store: store as u16, key, now, time: row.time, deed });
+            let deed = Deed::Join(tie(row.position), arguments(&said, places));
+            out.touches.push(Touch { seq, store: *store as u16, key, now, time: row.time, deed });
         }
     }
 
@@ -240,29 +215,26 @@ impl Pairing {
         (time, order): (Time, u64),
         values: &[Value],
         out: &mut Paired,
-    ) -> SmallVec<[Option<Key>; 4]> {
+    ) -> Box<[Option<Key>]> {
         let features = &self.plan.features;
-        let view = View { event: values, ..View::default() };
-        let mut label_keys = SmallVec::with_capacity(self.keys.labels);
+        let said = self.by_events.said(&View { event: values, ..View::default() });
         let keys = self.keys.of(values);
+        let mut joins = self.by_events.groups.iter();
         for (store, group) in features.groups.iter().enumerate() {
-            let key = keys[self.keys.of_group[store]];
-            if group.feed == Feed::Labels {
-                label_keys.push(key);
-            }
-            let Some(key) = key else { continue };
-            let deed = match group.feed {
-                Feed::Events => Deed::AskAndJoin(order, group.arguments.iter().map(|a| a.number(&view)).collect()),
-                Feed::Context(_) | Feed::Labels => Deed::Ask,
+            let places = if group.feed == Feed::Events { joins.next() } else { None };
+            let Some(key) = keys[self.keys.group(store)] else { continue };
+            let deed = match places {
+                Some((_, places)) => Deed::AskAndJoin(order, arguments(&said, places)),
+                None => Deed::Ask,
             };
             out.touches.push(Touch { seq, store: store as u16, key, now, time, deed });
         }
         for (number, _) in features.tables.iter().enumerate().filter(|(_, table)| table.used) {
-            let Some(key) = keys[self.keys.of_table[number]] else { continue };
+            let Some(key) = keys[self.keys.table(number)] else { continue };
             let store = (features.groups.len() + number) as u16;
             out.touches.push(Touch { seq, store, key, now, time, deed: Deed::Ask });
         }
-        label_keys
+        self.by_labels.groups.iter().map(|(store, _)| keys[self.keys.group(*store)]).collect()
     }
 
     fn label(&mut self, seq: u32, now: Time, row: Row, out: &mut Paired) {
@@ -282,17 +254,19 @@ impl Pairing {
             _ => None,
         };
         let labelled = after.map(|value| {
+            let label = Value::Bool(value);
             let event_values = event.values.as_deref().unwrap_or_default();
-            let arguments = arguments(&self.plan, self.keys.labels, value, event_values, &row.values);
+            let view = View { event: event_values, own: &row.values, label: Some(&label), ..View::default() };
+            let said = self.by_labels.said(&view);
             let (time, order) = match &event.label {
                 Some(corrected) => (corrected.time, corrected.order),
                 None => (row.time, tie(row.position)),
             };
-            Labelled { value, time, order, arguments }
+            Box::new(Labelled { value, time, order, said })
         });
         let before = std::mem::replace(&mut event.label, labelled);
         let same = match (&before, &event.label) {
-            (Some(b), Some(a)) => b.value == a.value && b.arguments == a.arguments,
+            (Some(b), Some(a)) => b.value == a.value && b.said == a.said,
             (None, None) => true,
             _ => false,
         };
@@ -302,17 +276,16 @@ impl Pairing {
             out.balance.repeated += 1;
             return;
         }
-        let feeds = self.plan.features.groups.iter().enumerate().filter(|(_, g)| g.feed == Feed::Labels);
-        for (place, (store, _)) in feeds.enumerate() {
-            let Some(Some(window)) = event.keys.get(place).copied() else { continue };
+        for ((store, places), window) in self.by_labels.groups.iter().zip(&event.keys) {
+            let Some(window) = *window else { continue };
             let mut touch = |time: Time, deed: Deed| {
-                out.touches.push(Touch { seq, store: store as u16, key: window, now, time, deed });
+                out.touches.push(Touch { seq, store: *store as u16, key: window, now, time, deed });
             };
             if let Some(old) = &before {
-                touch(old.time, Deed::Leave(old.order, old.arguments[place].clone()));
+                touch(old.time, Deed::Leave(old.order, arguments(&old.said, places)));
             }
             if let Some(new) = &event.label {
-                touch(new.time, Deed::Join(new.order, new.arguments[place].clone()));
+                touch(new.time, Deed::Join(new.order, arguments(&new.said, places)));
             }
         }
         let before = before.map(|b| b.value);
@@ -355,18 +328,6 @@ impl Pairing {
         self.to_orphan.add(now, row.key);
         self.waiting.insert(row.key, Waiting { row, since: now });
     }
-}
-
-/// What a label puts into each label window.
-fn arguments(plan: &Plan, windows: usize, label: bool, event: &[Value], own: &[Value]) -> SmallVec<[Arguments; 2]> {
-    let label = Value::Bool(label);
-    let view = View { event, own, label: Some(&label), ..View::default() };
-    let groups = plan.features.groups.iter().filter(|g| g.feed == Feed::Labels);
-    let mut all = SmallVec::with_capacity(windows);
-    all.extend(
-        groups.map(|group| group.arguments.iter().map(|argument| argument.number(&view)).collect::<Arguments>()),
-    );
-    all
 }
 
 fn refuse(out: &mut Paired, position: Position, reason: Reason, detail: &str, raw: Raw) {

@@ -53,24 +53,31 @@ impl Semigroup for Sums {
         if other.bins.is_empty() {
             return;
         }
-        let mut merged = Vec::with_capacity(self.bins.len() + other.bins.len());
-        let (mut a, mut b) = (self.bins.iter().peekable(), other.bins.iter().peekable());
-        while let (Some((left, x)), Some((right, y))) = (a.peek(), b.peek()) {
-            match left.cmp(right) {
-                Ordering::Less => merged.extend(a.next()),
-                Ordering::Greater => merged.extend(b.next()),
+        let (ours, theirs) = (&self.bins, &other.bins);
+        let mut merged = Vec::with_capacity(ours.len() + theirs.len());
+        let (mut i, mut j) = (0, 0);
+        while i < ours.len() && j < theirs.len() {
+            match ours[i].0.cmp(&theirs[j].0) {
+                Ordering::Less => {
+                    merged.push(ours[i]);
+                    i += 1;
+                }
+                Ordering::Greater => {
+                    merged.push(theirs[j]);
+                    j += 1;
+                }
                 Ordering::Equal => {
-                    let mut sum = *x;
-                    sum += *y;
+                    let mut sum = ours[i].1;
+                    sum += theirs[j].1;
                     if !sum.is_zero() {
-                        merged.push((*left, sum));
+                        merged.push((ours[i].0, sum));
                     }
-                    a.next();
-                    b.next();
+                    (i, j) = (i + 1, j + 1);
                 }
             }
         }
-        merged.extend(a.chain(b));
+        merged.extend_from_slice(&ours[i..]);
+        merged.extend_from_slice(&theirs[j..]);
         self.bins = merged;
     }
 }

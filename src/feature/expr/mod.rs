@@ -141,6 +141,14 @@ impl Expression {
         &self.columns
     }
 
+    /// The slot whose number it is, if it is a number column and nothing else.
+    pub fn bare_number(&self) -> Option<u32> {
+        match &self.node {
+            tree::Node::Float(tree::Float::Column(slot)) | tree::Node::Int(tree::Int::Column(slot)) => Some(*slot),
+            _ => None,
+        }
+    }
+
     /// Its value on a row; never a NaN or an infinity.
     pub fn eval<C: Columns + ?Sized>(&self, columns: &C) -> Value {
         self.node.value(columns)
