@@ -76,19 +76,11 @@ pub struct Lanes {
 }
 
 /// What the merge offers next.
-<<<<<<< HEAD
-pub enum Head<'a> {
-    /// The next record's row, still in its lane; take it with [`Lanes::take`].
-    Row(usize, &'a Row),
-    /// The next record of a lane is too far ahead of pipeline time to be believed; it goes before all rows, or it would
-    /// hold up what stands behind it until all other lanes are at their end.
-=======
 pub enum Head {
     /// The next record is a row of a lane, of this event time; take it with [`Lanes::take`].
     Row(usize, Time),
-    /// The next record of a lane is too far ahead of pipeline time to be believed; it goes before all rows, or it would hold up
-    /// what stands behind it until all other lanes are at their end.
->>>>>>> bench
+    /// The next record of a lane is too far ahead of pipeline time to be believed; it goes before all rows, or it would
+    /// hold up what stands behind it until all other lanes are at their end.
     Ahead(usize),
     /// The next record is a dead letter already; it has no place in event time and goes before all rows.
     Dead(usize),

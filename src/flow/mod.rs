@@ -256,6 +256,7 @@ fn mint_rules(plan: &Plan, live: bool) -> MintRules {
         max_ahead: spec.max_ahead,
         tick_records: spec.tick_records,
         tick_after: live.then_some(Duration::from_millis(spec.tick_ms)),
-        in_flight: (RECORDS_IN_FLIGHT / spec.tick_records.max(1) as u64).clamp(*TICKS_IN_FLIGHT.start(), *TICKS_IN_FLIGHT.end()),
+        in_flight: (RECORDS_IN_FLIGHT / spec.tick_records.max(1) as u64)
+            .clamp(*TICKS_IN_FLIGHT.start(), *TICKS_IN_FLIGHT.end()),
     }
 }

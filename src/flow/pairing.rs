@@ -86,7 +86,6 @@ pub struct Pairing {
     by_contexts: Vec<Feeding>,
 }
 
-
 impl Pairing {
     /// Nothing known yet.
     pub fn new(plan: Arc<Plan>) -> Pairing {
