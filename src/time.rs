@@ -154,9 +154,7 @@ impl Time {
         let ([a, b], [c1, d]) = (two(c.year / 100), two(c.year % 100));
         let ([m1, m2], [d1, d2]) = (two(c.month), two(c.day));
         let ([h1, h2], [n1, n2], [s1, s2]) = (two(c.hour), two(c.minute), two(c.second));
-        out.extend_from_slice(&[
-            a, b, c1, d, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2,
-        ]);
+        out.extend_from_slice(&[a, b, c1, d, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2]);
         let milli = c.micro / 1000;
         if milli != 0 {
             let [tens, ones] = two(milli);

@@ -107,11 +107,8 @@ fn route(carrier: usize, dest: usize, hour: usize) -> u64 {
 
 pub fn run(folder: &Path, out: &Path) -> Result<(u64, ScoreBoard)> {
     let open = |name: &str, header, time| Csv::open(&folder.join(format!("{name}.csv.gz")), header, time);
-    let mut departures = open(
-        "departures",
-        "sched_dep,local_hour,local_dow,flight_id,carrier,origin,dest,distance,tailnum",
-        0,
-    )?;
+    let mut departures =
+        open("departures", "sched_dep,local_hour,local_dow,flight_id,carrier,origin,dest,distance,tailnum", 0)?;
     let mut takeoffs = open("takeoffs", "reported_at,dep_delay,flight_id,origin,carrier", 0)?;
     let mut arrivals = open("arrivals", "landed_at,arr_delay,flight_id", 0)?;
     let mut weather = open("weather", "observed_at,origin,temp,humid,wind_speed,precip,visib,pressure", 0)?;
@@ -222,11 +219,10 @@ impl State {
         let origin = at(&mut self.origins, origin);
         let carrier = at(&mut self.carriers, carrier);
         let dest = at(&mut self.dests, dest);
-        let (built, seats, landed) =
-            plane.map_or((None, None, None), |plane| {
-                let plane = at(&mut self.planes, plane);
-                (plane.built, plane.seats, plane.landed)
-            });
+        let (built, seats, landed) = plane.map_or((None, None, None), |plane| {
+            let plane = at(&mut self.planes, plane);
+            (plane.built, plane.seats, plane.landed)
+        });
         let [temp, humid, wind_speed, precip, visib, pressure] = origin.weather;
         let numbers = [
             hour as f64,

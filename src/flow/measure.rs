@@ -108,7 +108,8 @@ impl Contributions {
         for (bucket, mut cells) in std::mem::take(&mut self.fresh) {
             // What was served is what the champions said, whichever they were.
             let mut served = Sums::default();
-            let champions = cells.iter().filter(|(s, _)| s.slice.is_none() && matches!(s.who, Some(Contestant::Champion(_))));
+            let champions =
+                cells.iter().filter(|(s, _)| s.slice.is_none() && matches!(s.who, Some(Contestant::Champion(_))));
             champions.for_each(|(_, sums)| served.plus_equals(sums));
             cells.insert(Series { who: None, slice: None }, served);
             let sent = self.sent.entry(bucket).or_default();

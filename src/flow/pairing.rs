@@ -363,7 +363,9 @@ fn arguments(plan: &Plan, windows: usize, label: bool, event: &[Value], own: &[V
     let view = View { event, own, label: Some(&label), ..View::default() };
     let groups = plan.features.groups.iter().filter(|g| g.feed == Feed::Labels);
     let mut all = SmallVec::with_capacity(windows);
-    all.extend(groups.map(|group| group.arguments.iter().map(|argument| argument.number(&view)).collect::<Arguments>()));
+    all.extend(
+        groups.map(|group| group.arguments.iter().map(|argument| argument.number(&view)).collect::<Arguments>()),
+    );
     all
 }
 

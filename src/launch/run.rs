@@ -104,7 +104,11 @@ fn conclude(args: &RunArgs, plan: &Plan, out: &Path, ended: Ended) -> Result<Exi
         failures.push(format!("cannot write {}: {error}", path.display()));
     }
     if !args.quiet {
-        println!("{}", summary::text(plan, &ended, out));
+        let (before, after) = match &args.kafka.bootstrap {
+            Some(bootstrap) => (format!("topic {}.", plan.spec.name), format!(" at {bootstrap}")),
+            None => (format!("{}/", out.display()), ".jsonl".to_owned()),
+        };
+        println!("{}", summary::text(plan, &ended, out, (&before, &after)));
     }
     if !ended.report.balance.holds() {
         failures.push(format!("the balance does not hold: {:?}", ended.report.balance));
@@ -116,13 +120,7 @@ fn conclude(args: &RunArgs, plan: &Plan, out: &Path, ended: Ended) -> Result<Exi
 }
 
 /// Opens input and output, as the process that has both.
-fn open(
-    args: &RunArgs,
-    loaded: &Loaded,
-    plan: &Plan,
-    out: &Path,
-    stop: Arc<AtomicBool>,
-) -> Result<Edges, String> {
+fn open(args: &RunArgs, loaded: &Loaded, plan: &Plan, out: &Path, stop: Arc<AtomicBool>) -> Result<Edges, String> {
     let bell = Bell::default();
     let wake = {
         let bell = bell.clone();

@@ -32,7 +32,8 @@ impl Project {
         for source in ["events", "labels"] {
             let packed = File::open(Path::new(ROOT).join(format!("datasets/sea/{source}.jsonl.gz"))).unwrap();
             let whole = std::io::read_to_string(flate2::read::MultiGzDecoder::new(packed)).unwrap();
-            let kept: String = whole.lines().filter(|line| at(line).as_str() < until).map(|line| format!("{line}\n")).collect();
+            let kept: String =
+                whole.lines().filter(|line| at(line).as_str() < until).map(|line| format!("{line}\n")).collect();
             std::fs::write(project.data(&format!("{source}.jsonl")), kept).unwrap();
         }
         project
@@ -93,7 +94,8 @@ impl Project {
 
     /// The lines of a stream of a file run, sorted.
     pub fn written(&self, out: &str, stream: &str) -> Vec<String> {
-        let text = std::fs::read_to_string(self.path(out).join(format!("{stream}.jsonl"))).unwrap_or_default();
+        let file = if stream == "progress" { "progress.log".to_string() } else { format!("{stream}.jsonl") };
+        let text = std::fs::read_to_string(self.path(out).join(file)).unwrap();
         let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
         lines.sort();
         lines

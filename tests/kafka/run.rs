@@ -69,7 +69,8 @@ fn a_run_over_topics_writes_what_a_run_over_files_writes() {
 
     envelopes(&read("predictions"), &read("metrics"), &progress);
     let (a, b) = (project.summary("files"), project.summary("topics"));
-    let counts = ["events", "labelled", "expired", "late", "pending", "dead_letters", "balance", "decisions", "metrics"];
+    let counts =
+        ["events", "labelled", "expired", "late", "pending", "dead_letters", "balance", "decisions", "metrics"];
     for name in counts {
         assert_eq!(a[name], b[name], "{name}");
     }
@@ -195,8 +196,12 @@ fn a_stranger_follows_a_live_run_and_sees_a_metric_corrected() {
     });
     // A boundary's metrics are many messages: those wanted are awaited by name.
     let wanted = |m: &Value, at: &str, boundary: &str| {
-        m["at"] == at && m["published_at"] == boundary && m["window"] == "6h" && m["role"] == "champion"
-            && m["version"].is_null() && m["slice"].is_null()
+        m["at"] == at
+            && m["published_at"] == boundary
+            && m["window"] == "6h"
+            && m["role"] == "champion"
+            && m["version"].is_null()
+            && m["slice"].is_null()
     };
     let (eight, nine, ten) = ("2024-01-01T08:00:00Z", "2024-01-01T09:00:00Z", "2024-01-01T10:00:00Z");
     let mut found = Vec::new();

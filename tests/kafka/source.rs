@@ -134,7 +134,8 @@ fn bad_records_are_dead_letters_in_their_place() {
             }
         })
         .collect();
-    let reasons = [None, Some(Reason::Malformed), Some(Reason::WrongType), Some(Reason::Malformed), Some(Reason::Malformed)];
+    let reasons =
+        [None, Some(Reason::Malformed), Some(Reason::WrongType), Some(Reason::Malformed), Some(Reason::Malformed)];
     assert_eq!(told, (0..5).zip(reasons).collect::<Vec<_>>());
 }
 
