@@ -352,7 +352,10 @@ impl ClientContext for Narrator {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         match level {
             // One set of properties serves consumers and producers; that some are not for this client is no news.
-            _ if facility == "CONFWARN" => tracing::debug!(target: "librdkafka", facility, "{line}"),
+            // So is a broker that just started and cannot give out a producer's id yet: librdkafka asks again.
+            _ if facility == "CONFWARN" || facility == "GETPID" => {
+                tracing::debug!(target: "librdkafka", facility, "{line}")
+            }
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
             | RDKafkaLogLevel::Critical

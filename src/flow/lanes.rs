@@ -18,7 +18,9 @@ struct Lane {
     kind: Kind,
     ready: VecDeque<Record>,
     arrived: Instant,
-    heard: Instant,
+    /// Since when it has nothing, as long as it has nothing. Counted from the look that found it empty, not from its
+    /// last batch: that one may have waited for long behind others, and what follows it may come at once.
+    silent_since: Option<Instant>,
     ended: bool,
     /// The event time of the last row taken; its first row waits for its turn however far ahead it is.
     last: Option<Time>,
@@ -86,7 +88,7 @@ pub enum Head {
     Dead(usize),
     /// Some partition must deliver first.
     Wait,
-    /// All partitions are at their end.
+    /// All partitions are at their end, or one cannot be read on.
     End,
 }
 
@@ -99,7 +101,7 @@ impl Lanes {
             partition,
             ready: VecDeque::new(),
             arrived: now,
-            heard: now,
+            silent_since: None,
             ended: false,
             last: None,
             ahead: 0,
@@ -129,8 +131,15 @@ impl Lanes {
                     }
                 }
                 Front::Nothing if lane.ended => {}
-                Front::Nothing => waiting |= self.idle_after.is_none_or(|after| lane.heard.elapsed() < after),
+                Front::Nothing => {
+                    let silent = lane.silent_since.map_or(Duration::ZERO, |since| since.elapsed());
+                    waiting |= self.idle_after.is_none_or(|after| silent < after);
+                }
             }
+        }
+        if !self.failures.is_empty() {
+            // Without the rest of one partition the others are no whole any more, and a live run would go on for ever.
+            return Head::End;
         }
         match (refused, best) {
             // Also before what is refused: of two partitions that both begin with such a record, the one that happened
@@ -185,7 +194,7 @@ impl Lanes {
         match lane.partition.deliveries.try_recv() {
             Ok(Delivery::Batch(Batch { arrived, records })) => {
                 lane.arrived = arrived;
-                lane.heard = arrived;
+                lane.silent_since = None;
                 lane.ready = records.into();
                 lane.look();
             }
@@ -194,7 +203,9 @@ impl Lanes {
                 self.failures.push(error);
                 lane.ended = true;
             }
-            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Empty) => {
+                lane.silent_since.get_or_insert_with(Instant::now);
+            }
             Err(TryRecvError::Disconnected) => {
                 self.failures.push(SourceError::Read {
                     source_name: lane.partition.source.to_string(),
@@ -242,5 +253,49 @@ mod tests {
         assert!(matches!(lanes.head(None), Head::Wait));
         slow.send(deliver(0)).expect("the merge listens");
         assert!(matches!(lanes.head(None), Head::Dead(0)));
+    }
+
+    fn rows(source: u16, arrived: Instant) -> Delivery {
+        let row = Row {
+            position: Position { source, partition: 0, offset: 0 },
+            time: Time(7),
+            values: Box::default(),
+            key: crate::record::Key(1),
+            tombstone: false,
+            raw: Raw::default(),
+        };
+        Delivery::Batch(Batch { arrived, records: vec![Record { body: Ok(row), digest: 0 }] })
+    }
+
+    #[test]
+    fn a_partition_is_silent_from_when_it_was_found_empty() {
+        let hour = Duration::from_secs(3600);
+        let (late, from_late) = sync_channel(1);
+        let (other, from_other) = sync_channel(1);
+        let partition = |source, deliveries| Partition { source, partition: 0, deliveries };
+        let partitions = vec![partition(0, from_late), partition(1, from_other)];
+        let mut lanes = Lanes::new(partitions, &[Kind::Event, Kind::Label], Some(hour), Span::DAY);
+        // It arrived long ago and could not be taken until now.
+        let long_ago = Instant::now().checked_sub(2 * hour).unwrap_or_else(Instant::now);
+        late.send(rows(0, long_ago)).expect("the merge listens");
+        other.send(rows(1, Instant::now())).expect("the merge listens");
+        assert!(matches!(lanes.head(None), Head::Row(0 | 1, _)));
+        assert!(lanes.take(0).is_some());
+        assert!(matches!(lanes.head(None), Head::Wait), "what follows it may be on its way");
+    }
+
+    #[test]
+    fn a_partition_that_fails_ends_the_input() {
+        let (broken, from_broken) = sync_channel(2);
+        let (_other, from_other) = sync_channel(1);
+        let partition = |source, deliveries| Partition { source, partition: 0, deliveries };
+        let partitions = vec![partition(0, from_broken), partition(1, from_other)];
+        let mut lanes = Lanes::new(partitions, &[Kind::Event, Kind::Label], None, Span::DAY);
+        let error = SourceError::Read { source_name: "s".into(), place: "p".into(), offset: 1, cause: "gone".into() };
+        broken.send(rows(0, Instant::now())).expect("the merge listens");
+        broken.send(Delivery::Failed(error)).expect("the merge listens");
+        assert!(matches!(lanes.head(None), Head::Wait), "the other partition is waited for");
+        assert!(lanes.take(0).is_some());
+        assert!(matches!(lanes.head(None), Head::End));
     }
 }

@@ -308,7 +308,7 @@ impl Minter {
 
     fn send(&mut self, out: &mut Outputs, mut rows: Vec<Item>, mark: Mark) {
         // Pipeline time inside the tick runs on from where the last tick left it.
-        self.tick.began = rows.first().map(|(_, row)| row.time);
+        self.tick.began = rows.first().map(|item| item.row.time);
         let mut now = self.sent.unwrap_or(Time(i64::MIN));
         self.sent = Some(mark.now);
         for (place, item) in rows.iter_mut().enumerate() {

@@ -104,7 +104,11 @@ fn conclude(args: &RunArgs, plan: &Plan, out: &Path, ended: Ended) -> Result<Exi
         failures.push(format!("cannot write {}: {error}", path.display()));
     }
     if !args.quiet {
-        println!("{}", summary::text(plan, &ended, (out, args.kafka.bootstrap.is_none())));
+        let (before, after) = match &args.kafka.bootstrap {
+            Some(bootstrap) => (format!("topic {}.", plan.spec.name), format!(" at {bootstrap}")),
+            None => (format!("{}/", out.display()), ".jsonl".to_owned()),
+        };
+        println!("{}", summary::text(plan, &ended, out, (&before, &after)));
     }
     if !ended.report.balance.holds() {
         failures.push(format!("the balance does not hold: {:?}", ended.report.balance));

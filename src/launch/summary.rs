@@ -49,15 +49,17 @@ pub fn summary(plan: &Plan, ended: &Ended) -> Value {
     })
 }
 
-/// The same for a person; `streams` says whether the streams are in `out`, too.
-pub fn text(plan: &Plan, ended: &Ended, (out, streams): (&Path, bool)) -> String {
+/// The same for a person.
+///
+/// `streams` is where the streams are: what goes before and after a stream's name.
+pub fn text(plan: &Plan, ended: &Ended, out: &Path, streams: (&str, &str)) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = write(&mut text, plan, ended, (out, streams));
+    let _ = write(&mut text, plan, ended, out, streams);
     text
 }
 
-fn write(text: &mut String, plan: &Plan, ended: &Ended, (out, streams): (&Path, bool)) -> std::fmt::Result {
+fn write(text: &mut String, plan: &Plan, ended: &Ended, out: &Path, (before, after): (&str, &str)) -> std::fmt::Result {
     let report = &ended.report;
     let balance = &report.balance;
     let seconds = report.started.elapsed().as_secs_f64();
@@ -98,11 +100,8 @@ fn write(text: &mut String, plan: &Plan, ended: &Ended, (out, streams): (&Path, 
         report.trainings.1.as_secs_f64(),
         report.stalled.as_secs_f64()
     )?;
-    write!(text, "\nlook at {}/summary.json", out.display())?;
-    if streams {
-        write!(text, ", {0}/predictions.jsonl, {0}/metrics.jsonl", out.display())?;
-    }
-    Ok(())
+    let summary = out.join("summary.json");
+    write!(text, "\nlook at {}, {before}predictions{after}, {before}metrics{after}", summary.display())
 }
 
 /// Whole runs and fixed starts, one row a contestant.

@@ -98,6 +98,10 @@ fn rows(partitions: Vec<Partition>) -> (Vec<Row>, usize) {
     for row in &mut rows {
         row.position = Position { source: row.position.source, ..Position::default() };
         row.raw.key = None;
+        if row.position.source == 1 {
+            // Its file is CSV, its topic JSON.
+            row.raw.value = None;
+        }
     }
     rows.sort_by_key(|row| (row.position.source, row.time, row.key));
     (rows, refused)

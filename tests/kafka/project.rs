@@ -94,7 +94,8 @@ impl Project {
 
     /// The lines of a stream of a file run, sorted.
     pub fn written(&self, out: &str, stream: &str) -> Vec<String> {
-        let text = std::fs::read_to_string(self.path(out).join(format!("{stream}.jsonl"))).unwrap_or_default();
+        let file = if stream == "progress" { "progress.log".to_string() } else { format!("{stream}.jsonl") };
+        let text = std::fs::read_to_string(self.path(out).join(file)).unwrap();
         let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
         lines.sort();
         lines

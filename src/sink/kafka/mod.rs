@@ -39,7 +39,7 @@ pub struct Outputs<'a> {
     /// Deletes topics that hold records, and begins anew.
     pub fresh: bool,
     /// Partitions of `predictions` when it is created, at least 1; the other topics have one. Topics that are there
-    /// already keep theirs, except `progress`, which must have one.
+    /// already keep theirs, also when they are made again, except `progress`, which must have one.
     pub partitions: u16,
 }
 
@@ -54,14 +54,20 @@ impl KafkaSink {
             BrokerError::Occupied { found } => SinkError::Occupied { place: place.clone(), found },
             other => SinkError::Write { place: place.clone(), cause: other.to_string() },
         };
-        let topics: Vec<Topic> = Stream::ALL
-            .iter()
-            .map(|stream| Topic {
-                name: format!("{}.{}", outputs.pipeline, stream.name()),
-                partitions: if *stream == Stream::Predictions { outputs.partitions.max(1) } else { 1 },
-            })
-            .collect();
         let admin = broker.admin().map_err(failed)?;
+        let known = admin.partitions().map_err(failed)?;
+        let topic = |stream: &Stream| {
+            let name = format!("{}.{}", outputs.pipeline, stream.name());
+            let partitions = match stream {
+                Stream::Progress => 1,
+                // Made again, a topic keeps what somebody chose for it.
+                _ if known.contains_key(&name) => known[&name],
+                Stream::Predictions => outputs.partitions.max(1),
+                _ => 1,
+            };
+            Topic { name, partitions }
+        };
+        let topics: Vec<Topic> = Stream::ALL.iter().map(topic).collect();
         let topics = admin.prepare(&topics, outputs.fresh).map_err(failed)?;
         if let Some(progress) = topics.last().filter(|t| t.partitions != 1) {
             let cause = format!("topic `{}` has {} partitions, it must have 1", progress.name, progress.partitions);
