@@ -61,8 +61,8 @@ struct Open {
     mark: Option<Mark>,
 }
 
-/// Builds the room. Where there is one worker its windows and tables stand in it, too: what a row asks and joins is done
-/// while it is in the cache, and nothing travels. The touches and their order are the same.
+/// Builds the room. Where there is one worker its windows and tables stand in it, too: what a row asks and joins is
+/// done while it is in the cache, and nothing travels. The touches and their order are the same.
 pub fn matching<'scope>(
     plan: &Arc<Plan>,
     rows: StreamVec<'scope, Tick, Item>,
