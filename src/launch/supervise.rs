@@ -7,6 +7,7 @@
 //! (Linux). Limits: a port is free when it is chosen; somebody else may take it before the child does, which then fails
 //! as a whole. A failed group is not started again.
 
+use super::Exit;
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -135,7 +136,10 @@ impl Group {
                 Ok(Some(status)) if status.success() => {}
                 Ok(Some(status)) => {
                     let code = code_of(status);
-                    tracing::error!(process = member.index, %status, "a process failed and takes its group with it");
+                    // Who was asked wrongly has said so.
+                    if code != Exit::Usage as i32 {
+                        tracing::error!(process = member.index, %status, "a process failed and takes its group with it");
+                    }
                     // Of several found at once, 1 is what one says whose peer has gone.
                     worst = Some(worst.filter(|w| *w != 1).unwrap_or(code));
                 }
