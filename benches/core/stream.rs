@@ -133,7 +133,9 @@ pub fn run(folder: &Path, out: &Path) -> Result<(u64, ScoreBoard)> {
             let hour = payment.at[11..13].parse().unwrap_or(HOURS);
             let hot = [DENSE as u32 + hour];
             let score = learner.score(&dense, &hot);
-            output.write(&payment.id, [&payment.at, ""], score, learner.updates)?;
+            // An instant on the second is written without a fraction.
+            let at = payment.at.strip_suffix(".000Z").map_or([payment.at.as_str(), ""], |start| [start, "Z"]);
+            output.write(&payment.id, at, score, learner.updates)?;
             waiting.insert(payment.id, Waiting { dense, hot, score, merchant: number });
             events += 1;
         }

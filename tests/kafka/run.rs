@@ -23,6 +23,9 @@ fn millis(time: &Value) -> i64 {
     Time::parse(time.as_str().unwrap()).unwrap().0 / 1000
 }
 
+/// Whether what was seen of the predictions, by id, and of the metrics is enough.
+type Enough<'a> = dyn FnMut(&BTreeMap<String, (Time, f64)>, &[Value]) -> bool + 'a;
+
 #[test]
 fn a_run_over_topics_writes_what_a_run_over_files_writes() {
     let Some(ground) = Ground::find("whole") else { return };
@@ -141,7 +144,7 @@ fn a_stranger_follows_a_live_run_and_sees_a_metric_corrected() {
     let events = project.lines("events");
     let mut scores: BTreeMap<String, (Time, f64)> = BTreeMap::new();
     let mut published: Vec<Value> = Vec::new();
-    let mut follow = |enough: &mut dyn FnMut(&BTreeMap<String, (Time, f64)>, &[Value]) -> bool| {
+    let mut follow = |enough: &mut Enough<'_>| {
         while !enough(&scores, &published) {
             let value = json_of(stranger.next().value_text());
             if value["published_at"].is_string() {
