@@ -119,7 +119,7 @@ def same_bytes(a, b):
 
 def compare_metrics(summary, board, model):
     """The loop's metrics of the served predictions are the engine's, to rounding (its AUC has the same bins)."""
-    for metric in summary["metrics"]:
+    for metric in summary["metrics"]["by"]:
         if metric["model"] == model and metric["role"] == "champion" and metric["version"] is None \
                 and metric["window"] == "all":
             for name in METRICS:
