@@ -44,12 +44,16 @@ use lanes::Lanes;
 use plan::Plan;
 use report::RunReport;
 use retrain::Heard;
+use std::any::Any;
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use ticks::Tick;
+use timely::communication::allocator::ProcessBuilder;
+use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use timely::communication::{AllocatorBuilder, Hooks};
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::vec::Broadcast;
@@ -105,26 +109,27 @@ pub struct Ended {
 }
 
 /// The workers of a run, by timely's flags.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Workers {
     /// `-w`: threads of each process.
     pub threads: usize,
-    /// `-n`: processes.
-    pub processes: usize,
-    /// `-p`: this one, from 0.
+    /// `-p`: this process, from 0.
     pub process: usize,
-    /// `-h`: host:port of each process, a line each.
-    pub hostfile: Option<PathBuf>,
+    /// A socket to each other process of `-n`, by index; empty for a process of its own.
+    pub sockets: Vec<Option<TcpStream>>,
 }
 
 impl Workers {
-    fn config(&self) -> Result<timely::Config, String> {
-        let mut words = vec!["-w".to_owned(), self.threads.to_string(), "-n".to_owned(), self.processes.to_string()];
-        words.extend(["-p".to_owned(), self.process.to_string()]);
-        if let Some(hostfile) = &self.hostfile {
-            words.extend(["-h".to_owned(), hostfile.display().to_string()]);
+    fn build(self) -> Result<(Vec<AllocatorBuilder>, Box<dyn Any + Send>), String> {
+        let Workers { threads, process, sockets } = self;
+        if sockets.len() < 2 {
+            return timely::CommunicationConfig::Process(threads).try_build();
         }
-        timely::Config::from_args(words.into_iter())
+        let hooks = Hooks::default();
+        let local = ProcessBuilder::new_typed_vector(threads, hooks.refill.clone(), hooks.spill.clone());
+        let (builders, guard) = initialize_networking_from_sockets(local, sockets, process, threads, hooks)
+            .map_err(|error| format!("cannot use the sockets to the other processes: {error}"))?;
+        Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
     }
 }
 
@@ -134,7 +139,7 @@ impl Workers {
 /// # Errors
 /// The workers cannot be started, or one of them ended by a panic.
 pub fn execute<L>(
-    workers: &Workers,
+    workers: Workers,
     plan: &Arc<Plan>,
     edges: Option<Edges>,
     look: impl FnOnce() -> L + Send + 'static,
@@ -144,7 +149,8 @@ where
 {
     let first = Mutex::new(edges.zip(Some(look)));
     let plan = plan.clone();
-    let guards = timely::execute(workers.config()?, move |worker| {
+    let (builders, others) = workers.build()?;
+    let guards = timely::execute::execute_from(builders, others, timely::WorkerConfig::default(), move |worker| {
         let first = match worker.index() {
             0 => first.lock().unwrap_or_else(PoisonError::into_inner).take(),
             _ => None,

@@ -77,6 +77,12 @@ pub struct RunArgs {
     /// Where the members are: one host:port a line, in the order of their indices (help is --help)
     #[arg(short = 'h', long, value_name = "HOSTFILE", requires = "process")]
     pub hostfile: Option<PathBuf>,
+    /// What members prove to each other that they know, if not TIDEMILL_SECRET: the same for all, 16 bytes or more
+    #[arg(long, value_name = "PATH")]
+    pub secret_file: Option<PathBuf>,
+    /// Seconds after which a member gives up waiting for the others
+    #[arg(long = "join-within", value_name = "SECONDS", default_value_t = 60, value_parser = number(1, 86_400))]
+    pub join_within_s: usize,
     /// Where outputs are written [default: out/<pipeline>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -4,6 +4,7 @@ pub mod args;
 mod bar;
 pub mod feed;
 pub mod graph;
+mod join;
 pub mod load;
 mod requests;
 mod run;

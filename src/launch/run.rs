@@ -3,6 +3,7 @@
 use super::Exit;
 use super::args::RunArgs;
 use super::bar::Bar;
+use super::join::{NotJoined, join};
 use super::load::{LoadError, Loaded, load};
 use super::{requests, stop, summary, supervise};
 use crate::flow::lanes::Lanes;
@@ -73,16 +74,17 @@ fn member(args: &RunArgs) -> Result<Exit, String> {
     // Process 0 reads and ends the run; a signal to the whole group must not end the others before it.
     let stop = args.kafka.bootstrap.is_some().then(stop::on_signals);
     let edges = if first { Some(open(args, &loaded, &plan, &out, stop.unwrap_or_default())?) } else { None };
-    end_with_any_panic();
-    tell_whom_it_waits_for(args);
-    let workers = Workers {
-        threads: args.threads,
-        processes: args.processes,
-        process: args.process.unwrap_or(0),
-        hostfile: args.hostfile.clone(),
+    let sockets = match join(args) {
+        Ok(sockets) => sockets,
+        Err(NotJoined(told, code)) => {
+            eprintln!("{told}");
+            return Ok(code);
+        }
     };
+    end_with_any_panic();
+    let workers = Workers { threads: args.threads, process: args.process.unwrap_or(0), sockets };
     let quiet = args.quiet || !first;
-    let ended = crate::flow::execute(&workers, &plan, edges, move || {
+    let ended = crate::flow::execute(workers, &plan, edges, move || {
         let mut bar = Bar::new(quiet);
         move |report: Option<&RunReport>| match report {
             Some(report) => bar.show(report),
@@ -211,28 +213,24 @@ fn sink(args: &RunArgs, plan: &Plan, out: &Path) -> Result<Box<dyn Sink>, String
 }
 
 /// A member started by hand waits for the others without a limit; it says so.
-fn tell_whom_it_waits_for(args: &RunArgs) {
-    let (Some(index), false) = (args.process, std::env::var_os(supervise::SUPERVISOR).is_some()) else { return };
-    let places = args.hostfile.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
-    let places: Vec<&str> = places.as_deref().map(|text| text.lines().collect()).unwrap_or_default();
-    let others: Vec<String> = (0..args.processes)
-        .filter(|other| *other != index)
-        .map(|other| match places.get(other) {
-            Some(place) => format!("{other} at {place}"),
-            // timely's own default.
-            None => format!("{other} at localhost:{}", 2101 + other),
-        })
-        .collect();
-    if !others.is_empty() {
-        eprintln!("process {index} of {} waits for: {}", args.processes, others.join(", "));
-    }
-}
-
 /// A worker that panics would leave the others waiting for ever: the process ends instead, and with it its group.
 fn end_with_any_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        report(panic);
+        let told = panic.payload_as_str().unwrap_or_default();
+        match told.strip_prefix(PEER_GONE) {
+            Some(cause) => eprintln!("{}", peer_gone(std::thread::current().name().unwrap_or_default(), cause)),
+            None => report(panic),
+        }
         std::process::exit(Exit::Failed as i32);
     }));
+}
+
+/// How timely's threads for other processes begin their last words.
+const PEER_GONE: &str = "timely communication error: ";
+
+/// The thread's name ends in the other process's index.
+fn peer_gone(thread: &str, cause: &str) -> String {
+    let peer = thread.rsplit('-').next().filter(|index| index.parse::<usize>().is_ok()).unwrap_or("?");
+    format!("process {peer} is gone, and this one ends with it ({cause})")
 }

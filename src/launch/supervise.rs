@@ -8,6 +8,7 @@
 //! as a whole. A failed group is not started again.
 
 use super::Exit;
+use super::join::SECRET;
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -32,6 +33,9 @@ pub enum SuperviseError {
     /// No free ports, or no place for the file that names them.
     #[error("cannot prepare the hostfile: {0}")]
     Hostfile(std::io::Error),
+    /// There are no random numbers to be had.
+    #[error("cannot make a secret for the processes: {0}")]
+    Secret(std::io::Error),
     /// A process could not be started.
     #[error("cannot start process {index}: {cause}")]
     Start {
@@ -78,9 +82,10 @@ fn run_group(program: &Path, words: &[OsString], processes: usize) -> Result<i32
     // Before the first child, or the end of a quick one would be missed.
     let mut signals = Signals::new([SIGCHLD, SIGTERM, SIGINT]).map_err(SuperviseError::Signals)?;
     let hostfile = Hostfile::create(processes).map_err(SuperviseError::Hostfile)?;
+    let secret = fresh_secret().map_err(SuperviseError::Secret)?;
     let mut group = Group { members: Vec::new() };
     for index in 0..processes {
-        let child = start(program, words, index, &hostfile.0);
+        let child = start(program, words, index, (&hostfile.0, &secret));
         group.members.push(Member { index, child: child.map_err(|cause| SuperviseError::Start { index, cause })? });
     }
     let mut asked = false;
@@ -102,16 +107,28 @@ fn run_group(program: &Path, words: &[OsString], processes: usize) -> Result<i32
     }
 }
 
-fn start(program: &Path, words: &[OsString], index: usize, hostfile: &Path) -> std::io::Result<Child> {
+fn start(
+    program: &Path,
+    words: &[OsString],
+    index: usize,
+    (hostfile, secret): (&Path, &str),
+) -> std::io::Result<Child> {
     let mut command = Command::new(program);
     command.args(words).arg("-p").arg(index.to_string()).arg("-h").arg(hostfile);
-    command.env(SUPERVISOR, std::process::id().to_string());
+    command.env(SUPERVISOR, std::process::id().to_string()).env(SECRET, secret);
     // A terminal's ^C goes to its whole process group; the supervisor alone hears it and passes it on once.
     command.process_group(0);
     if index > 0 {
         command.stdin(Stdio::null()).stdout(Stdio::null());
     }
     command.spawn()
+}
+
+/// What only the processes of this start know.
+fn fresh_secret() -> std::io::Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(blake3::Hash::from(bytes).to_hex().to_string())
 }
 
 struct Member {
