@@ -203,7 +203,7 @@ impl Program {
         }
     }
 
-    /// What a step gives as a number; as a value, with what stands in for null, it is kept where an expression reads it.
+    /// What a step gives as a number. Where an expression reads it, it is kept as a value, or what stands in for null.
     #[inline]
     fn number(
         &self,

@@ -2,10 +2,10 @@
 //! timely.
 //!
 //! In: rows in the law's order with running pipeline time. Out: what windows and tables are told ([`Touch`]), what the
-//! model's room is told ([`Arrived`], [`Relabelled`]), dead letters, and the changes of the balance. Keeps: an event until twice its
-//! timeout has passed (once for its label, once more to tell a late label from one without event, and a second event
-//! from a first), and a label without event until its timeout. All limits compare event times with running pipeline
-//! time, so they do not depend on where ticks are cut.
+//! model's room is told ([`Arrived`], [`Relabelled`]), dead letters, and the changes of the balance. Keeps: an event
+//! until twice its timeout has passed (once for its label, once more to tell a late label from one without event, and a
+//! second event from a first), and a label without event until its timeout. All limits compare event times with running
+//! pipeline time, so they do not depend on where ticks are cut.
 
 use super::agenda::Agenda;
 use super::balance::Balance;

@@ -1,8 +1,8 @@
 //! A thread that frees the rows that a worker is done with.
 //!
-//! The threads of sources allocate rows, so freeing one elsewhere goes by memory that two cores write. Off the worker it
-//! delays nobody. In: rows, a tick at a time. Keeps: a few ticks' rows that wait; if it falls behind, the worker frees
-//! them itself.
+//! The threads of sources allocate rows, so freeing one elsewhere goes by memory that two cores write. Off the worker
+//! it delays nobody. In: rows, a tick at a time. Keeps: a few ticks' rows that wait; if it falls behind, the worker
+//! frees them itself.
 
 use std::sync::mpsc::{SyncSender, sync_channel};
 

@@ -91,8 +91,8 @@ pub fn dial(stream: &mut (impl Read + Write), key: &RunKey, from: u32, to: u32) 
     check(stream, &key.proof(WELCOME, &both))
 }
 
-/// Answers as process `me`; who is at the other end when this returns. `admit` is asked when the other has proved who it
-/// is, and is the last that can refuse it.
+/// Answers as process `me`; who is at the other end when this returns. `admit` is asked when the other has proved who
+/// it is, and is the last that can refuse it.
 ///
 /// # Errors
 /// The other is no process that may dial this one.
