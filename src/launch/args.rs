@@ -16,7 +16,7 @@ const KAFKA: &str = "TIDEMILL_KAFKA";
 
 const ABOUT: &str = "Continuous machine learning on event streams, as one incremental dataflow.";
 const CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 fenced, 4 determinism broken, \
-    6 input no longer there.\nHelp is --help; -h is the hostfile of `run`.";
+    5 start it again, 6 input no longer there.\nHelp is --help; -h is the hostfile of `run`.";
 
 /// A whole command line.
 #[derive(Debug, Parser)]
