@@ -267,7 +267,7 @@ fn an_input_that_lost_or_gained_records_is_told() {
         outcome.failures
     );
     let mut longer = lines.clone();
-    longer[0].push(longer[0][0].clone());
+    longer[0].push(lines[0][0].clone());
     let outcome = run(&longer, &progress, false, 1, 1);
     assert!(outcome.written.is_empty());
     assert!(
