@@ -8,6 +8,8 @@
 //! worker, and so are the rooms that watch and judge it; ingest and emit stand on worker 0. See each room's file.
 
 pub mod agenda;
+pub mod alone;
+pub mod answers;
 pub mod balance;
 pub mod control;
 pub mod emit;
@@ -33,6 +35,7 @@ pub mod report;
 pub mod retrain;
 pub mod score;
 pub mod sums;
+pub mod sweeper;
 pub mod ticks;
 pub mod watch;
 
@@ -234,11 +237,16 @@ fn build(worker: &mut Worker, plan: &Arc<Plan>, ends: Option<Ends>, board: Share
             *activator = Some(scope.worker().sync_activator_for(address.clone()));
         }
         let marks = ingested.marks.broadcast();
-        let matched = matching::matching(plan, ingested.rows, marks.clone());
-        let (answers, refusals) = enrich::enrich(plan, matched.touches, marks.clone());
-        let answers = matched.answers.concat(answers);
         let resolutions = ingested.resolutions.exchange(move |_| home as u64);
-        let modelled = modelling::modelling(plan, matched.cases, answers, resolutions.clone(), marks.clone(), home);
+        let modelled = if home == 0 {
+            alone::alone(plan, ingested.rows, resolutions.clone(), marks.clone())
+        } else {
+            let matched = matching::matching(plan, ingested.rows, marks.clone());
+            let (answers, refusals) = enrich::enrich(plan, matched.touches, marks.clone());
+            let rooms = modelling::modelling(plan, matched.cases, answers, resolutions.clone(), marks.clone(), home);
+            let accounts = matched.accounts.concat(refusals).concat(rooms.accounts);
+            modelling::Modelled { accounts, ..rooms }
+        };
         let counts = measure::measure(plan, modelled.outcomes.clone(), marks.clone());
         let (metric_pages, figures) = publish::publish(plan, counts, marks.clone(), home);
         let signals = watch::watch(plan, modelled.outcomes.clone(), resolutions.clone(), marks.clone());
@@ -248,8 +256,7 @@ fn build(worker: &mut Worker, plan: &Arc<Plan>, ends: Option<Ends>, board: Share
         let minter = scope.activator_for(address.into());
         listen(words, board.clone(), minter.clone());
         let pages = modelled.pages.concat(metric_pages).concat(decision_pages);
-        let accounts = matched.accounts.concat(refusals).concat(modelled.accounts);
-        emit::emit(plan, ingested.minted, pages, accounts, (outlet, board, minter));
+        emit::emit(plan, ingested.minted, pages, modelled.accounts, (outlet, board, minter));
     });
 }
 
