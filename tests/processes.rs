@@ -89,7 +89,8 @@ impl Group {
         writer.write_all((0..30).map(event).collect::<String>().as_bytes()).unwrap();
         let (out, errors) = (folder.path().join("out"), folder.path().join("errors"));
         let input = format!("events={}", pipe.display());
-        let words = ["run", "sea", "-n", "2", "--quiet", "--out", out.to_str().unwrap(), "--input", &input];
+        let words =
+            ["run", "sea", "-n", "2", "--restarts", "0", "--quiet", "--out", out.to_str().unwrap(), "--input", &input];
         let supervisor = tidemill(&words).stderr(File::create(&errors).unwrap()).spawn().unwrap();
         let mut group = Group { supervisor, members: Vec::new(), errors, _pipe: writer, _folder: folder };
         until("both members are there", || {
@@ -125,7 +126,7 @@ fn one_member_that_is_killed_ends_the_group() {
         let mut group = Group::start();
         kill_process(group.member(index), Signal::KILL).unwrap();
         let status = group.nobody_is_left();
-        assert_eq!(status.code(), Some(1), "{}", group.told());
+        assert_eq!(status.code(), Some(5), "{}", group.told());
         assert!(group.told().contains("a process failed and takes its group with it"), "{}", group.told());
     }
 }
@@ -209,7 +210,7 @@ fn members_that_cannot_come_together_say_why() {
         assert_eq!(output.status.code(), Some(code), "{told}");
         told
     };
-    let missing = told(Some("known to both of us"), "2", 1);
+    let missing = told(Some("known to both of us"), "2", 5);
     assert!(missing.contains(&format!("gave up after 1 s: process 0 at 127.0.0.1:{} did not come", ports[0])));
     let none = told(None, "2", 2);
     assert!(none.contains("--secret-file") && none.contains("TIDEMILL_SECRET"), "{none}");

@@ -14,7 +14,9 @@ pub mod balance;
 pub mod control;
 pub mod emit;
 pub mod enrich;
+pub mod failure;
 mod feeding;
+pub mod history;
 pub mod ingest;
 pub mod items;
 mod judging;
@@ -39,7 +41,9 @@ pub mod watch;
 
 use control::{SharedBoard, Word};
 use emit::Outlet;
-use ingest::MintRules;
+use failure::Failure;
+use history::History;
+use ingest::{Input, MintRules};
 use lanes::Lanes;
 use plan::Plan;
 use report::RunReport;
@@ -48,6 +52,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::net::TcpStream;
 use std::rc::Rc;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use ticks::Tick;
@@ -94,6 +99,10 @@ pub struct Edges {
     pub registry: crate::registry::Registry,
     /// Yields trainings asked for by hand.
     pub requests: ingest::Requests,
+    /// What the outputs hold already, which is made again first and compared.
+    pub history: History,
+    /// Set when the run is to stop before the end of its input.
+    pub stop: Arc<AtomicBool>,
     /// What the sources' threads ring.
     pub bell: Bell,
     /// Whether the input is live: ticks close by the clock, too.
@@ -104,8 +113,8 @@ pub struct Edges {
 pub struct Ended {
     /// The account.
     pub report: RunReport,
-    /// What could not be read or written; empty if all went well.
-    pub failures: Vec<String>,
+    /// What went wrong, in the order in which it was met; empty if all went well.
+    pub failures: Vec<Failure>,
 }
 
 /// The workers of a run, by timely's flags.
@@ -179,14 +188,24 @@ where
     };
     let sink: emit::SharedSink = Rc::new(RefCell::new(edges.sink));
     let releases = release::Releases::new(plan.clone(), edges.registry);
-    let outlet = Outlet { sink: sink.clone(), releases, report: report.clone() };
-    let ends = Ends { input: (edges.lanes, edges.requests), outlet, bell: edges.bell, live: edges.live };
+    let history = Arc::new(edges.history);
+    let outlet = Outlet { sink: sink.clone(), releases, history: history.clone(), report: report.clone() };
+    let input = Input { lanes: edges.lanes, requests: edges.requests, stop: edges.stop, history };
+    let bell = edges.bell.clone();
+    let ends = Ends { input, outlet, bell: edges.bell, live: edges.live };
     build(worker, plan, Some(ends), board.clone());
     let mut look = look();
     while worker.has_dataflows() {
         // Looking at the account is worth a wake-up.
         worker.step_or_park(Some(Duration::from_millis(200)));
         look(Some(&report.borrow()));
+        // A run without input must learn of it, too.
+        if let Err(error) = sink.borrow_mut().check() {
+            let mut board = board.borrow_mut();
+            board.broken = true;
+            board.failures.push(Failure::Sink(error));
+            bell.ring();
+        }
     }
     look(None);
     let report = Rc::try_unwrap(report).ok()?.into_inner();
@@ -194,14 +213,14 @@ where
     // Of what was written before a failure nothing more can be said.
     if !board.borrow().broken {
         let closed = Rc::try_unwrap(sink).ok()?.into_inner().close();
-        failures.extend(closed.err().map(|error| error.to_string()));
+        failures.extend(closed.err().map(Failure::Sink));
     }
     Some(Ended { report, failures })
 }
 
 /// What the dataflow's own ends, on worker 0, are made of.
 struct Ends {
-    input: (Lanes, ingest::Requests),
+    input: Input,
     outlet: Outlet,
     bell: Bell,
     live: bool,
@@ -217,7 +236,7 @@ fn build(worker: &mut Worker, plan: &Arc<Plan>, ends: Option<Ends>, board: Share
     let rules = mint_rules(plan, live);
     worker.dataflow::<Tick, _, _>(|scope| {
         let mut address = Vec::new();
-        let ingested = ingest::ingest(scope, rules, input, board.clone(), |at| address = at);
+        let ingested = ingest::ingest(scope, plan, rules, input, board.clone(), |at| address = at);
         if let Some(bell) = bell
             && let Ok(mut activator) = bell.activator.lock()
         {

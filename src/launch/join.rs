@@ -6,6 +6,7 @@
 
 use super::Exit;
 use super::args::RunArgs;
+use super::outputs::Refusal;
 use super::supervise::SUPERVISOR;
 use crate::mesh::{Mesh, MeshError};
 use std::net::TcpStream;
@@ -19,16 +20,12 @@ const SHORTEST_SECRET: usize = 16;
 /// timely's own default: process `i` is at this port of this host, plus `i`.
 const FIRST_PORT: usize = 2101;
 
-/// Why the processes do not come together: what is told, and the exit code.
-pub(super) struct NotJoined(pub(super) String, pub(super) Exit);
-
 /// Sockets to the other processes, by index; none where there is one process.
-pub(super) fn join(args: &RunArgs) -> Result<Vec<Option<TcpStream>>, NotJoined> {
+pub(super) fn join(args: &RunArgs) -> Result<Vec<Option<TcpStream>>, Refusal> {
     let Some(index) = args.process.filter(|_| args.processes > 1) else { return Ok(Vec::new()) };
-    let usage = |told: String| NotJoined(told, Exit::Usage);
-    let addresses = addresses(args).map_err(usage)?;
+    let addresses = addresses(args)?;
     let supervised = std::env::var_os(SUPERVISOR).is_some();
-    let secret = secret(args.secret_file.as_deref().filter(|_| !supervised)).map_err(usage)?;
+    let secret = secret(args.secret_file.as_deref().filter(|_| !supervised))?;
     if !supervised {
         let others = addresses.iter().enumerate().filter(|(other, _)| *other != index);
         let others: Vec<String> = others.map(|(other, address)| format!("{other} at {address}")).collect();
@@ -37,8 +34,9 @@ pub(super) fn join(args: &RunArgs) -> Result<Vec<Option<TcpStream>>, NotJoined> 
     let within = Duration::from_secs(args.join_within_s as u64);
     let mesh = Mesh { addresses, index, threads: args.threads, secret, within };
     mesh.join().map_err(|error| {
-        let code = if matches!(error, MeshError::Address { .. }) { Exit::Usage } else { Exit::Failed };
-        NotJoined(error.to_string(), code)
+        // Who is missing may come at the next try.
+        let exit = if matches!(error, MeshError::Address { .. }) { Exit::Usage } else { Exit::Again };
+        Refusal { message: error.to_string(), exit }
     })
 }
 
