@@ -220,7 +220,13 @@ impl Pairing {
         let timeout = self.plan.timeout;
         let forgotten = |event: &Known| event.time.plus(Span(2 * timeout.0)) < now;
         if self.known.get(&row.key).is_some_and(|event| !forgotten(event)) {
-            return refuse(out, row.position, Reason::Duplicate, "an event with this id is known already", take(&mut row.raw));
+            return refuse(
+                out,
+                row.position,
+                Reason::Duplicate,
+                "an event with this id is known already",
+                take(&mut row.raw),
+            );
         }
         if self.kept() >= self.plan.max_pending {
             return refuse(
