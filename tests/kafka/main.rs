@@ -3,6 +3,9 @@
 //! They need a broker at `TIDEMILL_KAFKA` (`eval "$(scripts/kafka.sh start)"`); without one each says that it is skipped.
 //! Every test has topics of its own and deletes them.
 
+mod crash;
+#[path = "../crash/dice.rs"]
+mod dice;
 mod feed;
 mod project;
 mod run;

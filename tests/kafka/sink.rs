@@ -5,15 +5,23 @@ use std::process::Command;
 use tidemill::broker::{Broker, partition_of};
 use tidemill::model::Role;
 use tidemill::record::{DeadLetter, Position, Raw, Reason};
-use tidemill::sink::kafka::{KafkaSink, Outputs};
-use tidemill::sink::{Entry, Headers, Page, Sink, SinkError, Stream};
+use tidemill::sink::kafka::{Outputs, claim};
+use tidemill::sink::{Entry, Headers, Page, Sink, SinkError, Stream, Written};
 use tidemill::time::Time;
 
 /// What a run writes to, with three partitions of predictions.
 pub fn outputs(pipeline: &str, fresh: bool) -> Outputs<'_> {
     static SOURCES: std::sync::LazyLock<Vec<String>> =
         std::sync::LazyLock::new(|| vec!["departures".to_string(), "arrivals".to_string()]);
-    Outputs { pipeline, model: "late", sources: &SOURCES, fresh, partitions: 3 }
+    Outputs { pipeline, model: "late", sources: &SOURCES, spec: "0a", fresh, partitions: 3 }
+}
+
+fn open(broker: &Broker, pipeline: &str, fresh: bool) -> Result<Box<dyn Sink>, SinkError> {
+    claim(broker, &outputs(pipeline, fresh))?.open()
+}
+
+fn tick(tick: u64, pages: Vec<Page>) -> Written {
+    Written { tick, time: Time(tick as i64 * 1_000_000), pages, progress: format!(r#"{{"tick":{tick}}}"#) }
 }
 
 fn page(stream: Stream, entries: &[(&str, &str, i64, Headers)]) -> Page {
@@ -45,24 +53,24 @@ fn headers(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 fn a_run_is_read_back_by_an_outsider() {
     let Some(ground) = Ground::find("written") else { return };
     let champion = Headers::Version { version: 3, role: Role::Champion };
-    let mut sink: Box<dyn Sink> = Box::new(KafkaSink::create(&ground.broker, &outputs(&ground.prefix, false)).unwrap());
+    let mut sink = open(&ground.broker, &ground.prefix, false).unwrap();
     let ids: Vec<String> = (0..30).map(|i| format!("flight-{i}")).collect();
     let lines: Vec<String> = ids.iter().map(|id| format!(r#"{{"prediction_id":"{id}"}}"#)).collect();
-    for (tick, chunk) in (1u64..).zip([0..10, 10..20, 20..30]) {
+    for (number, chunk) in (1u64..).zip([0..10, 10..20, 20..30]) {
         let entries: Vec<_> = chunk
             .map(|i| (ids[i].as_str(), lines[i].as_str(), 1_357_000_000_000_000 + i as i64 * 1_000, champion.clone()))
             .collect();
-        sink.write(tick, &[page(Stream::Predictions, &entries)]).unwrap();
-        if tick == 2 {
+        let mut pages = vec![page(Stream::Predictions, &entries)];
+        if number == 2 {
             let whole = vec![b'x'; 3 << 20];
             let letters = [("", "{}", 0, dead(b"{\"id\":")), ("", "{}", 5_000, dead(&whole))];
             let metric = [("late/all", r#"{"metric":"log_loss"}"#, 2_000_000, Headers::Plain)];
-            sink.write(tick, &[page(Stream::Metrics, &metric), page(Stream::DeadLetters, &letters)]).unwrap();
+            pages.extend([page(Stream::Metrics, &metric), page(Stream::DeadLetters, &letters)]);
         }
-        sink.commit(tick, Time(tick as i64 * 1_000_000), format!(r#"{{"tick":{tick}}}"#).as_bytes()).unwrap();
+        sink.write(tick(number, pages)).unwrap();
     }
     // A tick without any output.
-    sink.commit(4, Time(4_000_000), br#"{"tick":4}"#).unwrap();
+    sink.write(tick(4, Vec::new())).unwrap();
     sink.close().unwrap();
 
     let read = |stream: Stream| ground.messages(&format!("{}.{}", ground.prefix, stream.name()));
@@ -123,17 +131,31 @@ fn third_party(ground: &Ground, count: usize) {
 fn topics_that_hold_a_run_are_refused_until_fresh() {
     let Some(ground) = Ground::find("occupied") else { return };
     let write = |fresh| -> Result<(), SinkError> {
-        let mut sink = Box::new(KafkaSink::create(&ground.broker, &outputs(&ground.prefix, fresh))?);
-        sink.write(1, &[page(Stream::Predictions, &[("id", "{}", 1_000_000, Headers::Plain)])])?;
-        sink.commit(1, Time(1_000_000), b"{}")?;
+        let mut sink = open(&ground.broker, &ground.prefix, fresh)?;
+        sink.write(tick(0, vec![page(Stream::Predictions, &[("id", "{}", 1_000_000, Headers::Plain)])]))?;
         sink.close()
     };
     write(false).unwrap();
-    let told = match write(false) {
+    // The same pipeline's: it is read back. Another's: it is refused.
+    let mut again = claim(&ground.broker, &outputs(&ground.prefix, false)).unwrap();
+    assert_eq!(again.progress(), [r#"{"tick":0}"#]);
+    let other = Outputs { spec: "0b", ..outputs(&ground.prefix, false) };
+    let told = match claim(&ground.broker, &other).map(|_| ()) {
+        Err(error @ SinkError::Foreign { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert!(told.contains("--fresh") && told.contains(&ground.prefix), "{told}");
+    // Records that no progress speaks of.
+    let strange = format!("{}.strange", ground.prefix);
+    let topic = ground.topic("strange.metrics", 1);
+    let producer = ground.producer(None);
+    crate::support::send(&producer, &topic, 0, "key", Some("{}"), 1_000);
+    rdkafka::producer::Producer::flush(&producer, crate::support::PATIENCE).unwrap();
+    let told = match claim(&ground.broker, &outputs(&strange, false)).map(|_| ()) {
         Err(error @ SinkError::Occupied { .. }) => error.to_string(),
         other => panic!("{other:?}"),
     };
-    assert!(told.contains("--fresh") && told.contains(&format!("{}.predictions", ground.prefix)), "{told}");
+    assert!(told.contains("--fresh") && told.contains(&topic), "{told}");
     write(true).unwrap();
     for stream in [Stream::Predictions, Stream::Progress] {
         let messages = ground.messages(&format!("{}.{}", ground.prefix, stream.name()));
@@ -142,10 +164,10 @@ fn topics_that_hold_a_run_are_refused_until_fresh() {
     // Topics that are there and empty are taken as they are.
     ground.topic("other.predictions", 2);
     let other = format!("{}.other", ground.prefix);
-    Box::new(KafkaSink::create(&ground.broker, &outputs(&other, false)).unwrap()).close().unwrap();
+    open(&ground.broker, &other, false).unwrap().close().unwrap();
     ground.topic("wide.progress", 2);
     let wide = format!("{}.wide", ground.prefix);
-    let told = KafkaSink::create(&ground.broker, &outputs(&wide, false)).unwrap_err().to_string();
+    let told = claim(&ground.broker, &outputs(&wide, false)).map(|_| ()).unwrap_err().to_string();
     assert!(told.contains("it must have 1"), "{told}");
 }
 
@@ -154,17 +176,16 @@ fn a_full_queue_is_waited_for() {
     let Some(ground) = Ground::find("full") else { return };
     let small = [("queue.buffering.max.messages".to_string(), "50".to_string())];
     let broker = Broker::new(ground.broker.bootstrap(), &small);
-    let mut sink = Box::new(KafkaSink::create(&broker, &outputs(&ground.prefix, false)).unwrap());
-    for tick in 1..=200u64 {
-        let keys: Vec<String> = (0..50).map(|i| format!("{tick}-{i}")).collect();
+    let mut sink = open(&broker, &ground.prefix, false).unwrap();
+    for number in 1..=200u64 {
+        let keys: Vec<String> = (0..50).map(|i| format!("{number}-{i}")).collect();
         let entries: Vec<_> = keys.iter().map(|k| (k.as_str(), "{}", 1_000_000, Headers::Plain)).collect();
-        sink.write(tick, &[page(Stream::Predictions, &entries)]).unwrap();
-        sink.commit(tick, Time(1_000_000), tick.to_string().as_bytes()).unwrap();
+        sink.write(tick(number, vec![page(Stream::Predictions, &entries)])).unwrap();
     }
     sink.close().unwrap();
     assert_eq!(ground.messages(&format!("{}.predictions", ground.prefix)).len(), 10_000);
     let progress = ground.messages(&format!("{}.progress", ground.prefix));
-    let ticks: Vec<u64> = progress.iter().map(|m| m.value_text().parse().unwrap()).collect();
+    let ticks: Vec<u64> = progress.iter().map(|m| m.value_text()[8..].trim_end_matches('}').parse().unwrap()).collect();
     assert_eq!(ticks, (1..=200).collect::<Vec<_>>());
 }
 
@@ -174,11 +195,11 @@ fn what_the_broker_refuses_comes_up_and_nothing_is_committed() {
     let properties = [("message.timeout.ms", "2000"), ("topic.metadata.propagation.max.ms", "100")];
     let properties = properties.map(|(name, value)| (name.to_string(), value.to_string()));
     let broker = Broker::new(ground.broker.bootstrap(), &properties);
-    let mut sink = Box::new(KafkaSink::create(&broker, &outputs(&ground.prefix, false)).unwrap());
+    let mut sink = open(&broker, &ground.prefix, false).unwrap();
     let topic = format!("{}.predictions", ground.prefix);
     ground.broker.admin().unwrap().delete(&[&topic]).unwrap();
-    sink.write(1, &[page(Stream::Predictions, &[("id", "{}", 1_000_000, Headers::Plain)])]).unwrap();
-    let outcome = sink.commit(1, Time(1_000_000), b"{}").and_then(|()| sink.close());
+    sink.write(tick(1, vec![page(Stream::Predictions, &[("id", "{}", 1_000_000, Headers::Plain)])])).unwrap();
+    let outcome = sink.close();
     let told = outcome.unwrap_err().to_string();
     assert!(told.contains(&topic), "{told}");
     assert!(ground.messages(&format!("{}.progress", ground.prefix)).is_empty(), "the tick never happened");

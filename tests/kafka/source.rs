@@ -248,7 +248,7 @@ fn a_broker_that_is_not_there_is_told() {
     let told = open_error(&broker, &[source("flights", Kind::Event, "t")], until_end());
     assert!(told.contains(&format!("no Kafka broker answers at 127.0.0.1:{port}")), "{told}");
     let outputs = crate::sink::outputs("nobody", false);
-    let told = tidemill::sink::kafka::KafkaSink::create(&broker, &outputs).unwrap_err().to_string();
+    let told = tidemill::sink::kafka::claim(&broker, &outputs).map(|_| ()).unwrap_err().to_string();
     assert!(told.contains(&format!("no Kafka broker answers at 127.0.0.1:{port}")), "{told}");
 }
 

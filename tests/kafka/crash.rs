@@ -1,0 +1,169 @@
+//! Exactly once over a real broker: runs that are killed, and one that wakes up after its successor has started, as a
+//! reader of committed records sees them.
+
+use crate::dice::Dice;
+use crate::project::{Project, Running, expect_code, id, values};
+use crate::support::{Ground, PATIENCE};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::process::Stdio;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+const STREAMS: [&str; 5] = ["predictions", "metrics", "models", "decisions", "dead_letters"];
+/// Workers and processes that a run may have.
+const SHAPES: [&[&str]; 4] = [&["-w", "1"], &["-w", "2"], &["-n", "2"], &["-n", "2", "-w", "2"]];
+
+/// The ticks that are committed: dense, from 0.
+fn ticks(ground: &Ground, project: &Project) -> u64 {
+    let progress = ground.messages(&project.topic("progress"));
+    let tick = |value: &str| serde_json::from_str::<Value>(value).unwrap()["tick"].as_u64().unwrap();
+    let ticks: Vec<u64> = progress.iter().map(|message| tick(message.value_text())).collect();
+    assert_eq!(ticks, (0..ticks.len() as u64).collect::<Vec<_>>(), "every tick once, in order");
+    ticks.len() as u64
+}
+
+/// Lets a run go on for a while, then kills it; its exit code if it ended by itself.
+fn kill_after(mut run: Running, after: Duration) -> Option<i32> {
+    let (_keep, never) = channel::<()>();
+    let began = Instant::now();
+    while run.runs() && began.elapsed() < after {
+        let _ = never.recv_timeout(Duration::from_millis(1));
+    }
+    if run.runs() {
+        run.signal(Signal::KILL);
+    }
+    run.end().code()
+}
+
+#[test]
+fn what_is_killed_and_started_again_is_seen_once() {
+    let Some(ground) = Ground::find("killed") else { return };
+    let mut dice = Dice::new("what_is_killed_and_started_again");
+    let project = Project::sea(&ground, "2024-01-04");
+    let out = project.path("files");
+    let mut files = project.command("run", None, &["--quiet", "--out", out.to_str().unwrap()]);
+    for part in project.parts("events", 2).into_iter().chain(project.parts("labels", 2)) {
+        files.args(["--input", &part]);
+    }
+    let began = Instant::now();
+    expect_code(&mut files, 0);
+    // Over topics it takes longer to start.
+    let most = began.elapsed() * 2 + Duration::from_secs(1);
+
+    project.feed(&ground, 2);
+    let out = project.path("topics");
+    let words = ["--until-end", "--quiet", "--out", out.to_str().unwrap()];
+    let (mut before, mut ended) = (0, 0);
+    for kill in 0..12 {
+        let shape = SHAPES[dice.below(4) as usize];
+        let log = project.path("errors");
+        let mut command = project.command("run", Some(ground.broker.bootstrap()), &[&words[..], shape].concat());
+        command.stdout(Stdio::null()).stderr(File::create(&log).unwrap());
+        let after = Duration::from_micros(dice.below(most.as_micros() as u64));
+        let status = kill_after(Running::start(&mut command), after);
+        let told = std::fs::read_to_string(&log).unwrap();
+        assert!(matches!(status, None | Some(0)), "kill {kill} after {after:?} of {shape:?}: {status:?} {told}");
+        ended += u32::from(status == Some(0));
+        if ground.broker.admin().unwrap().partitions().unwrap().contains_key(&project.topic("progress")) {
+            let now = ticks(&ground, &project);
+            assert!(now >= before, "what was committed stays");
+            before = now;
+        }
+    }
+    println!("{ended} of 12 ended before they were killed");
+    expect_code(&mut project.command("run", Some(ground.broker.bootstrap()), &words), 0);
+    for stream in STREAMS {
+        let messages = ground.messages(&project.topic(stream));
+        assert_eq!(values(&messages), project.written("files", stream), "{stream}");
+    }
+    assert_eq!(ticks(&ground, &project), project.written("files", "progress").len() as u64);
+    let registry = |run: &str| std::fs::read(project.path(run).join("registry/concept/log.jsonl")).unwrap();
+    assert_eq!(registry("files"), registry("topics"));
+}
+
+#[test]
+fn a_live_run_that_is_killed_predicts_once() {
+    let Some(ground) = Ground::find("live-killed") else { return };
+    let mut dice = Dice::new("a_live_run_that_is_killed");
+    let project = Project::sea(&ground, "2024-01-03");
+    project.feed(&ground, 2);
+    let out = project.path("out");
+    let words = ["--quiet", "--out", out.to_str().unwrap()];
+    for kill in 0..5 {
+        let log = project.path("errors");
+        let shape = SHAPES[dice.below(2) as usize];
+        let mut command = project.command("run", Some(ground.broker.bootstrap()), &[&words[..], shape].concat());
+        let run = Running::start(command.stderr(File::create(&log).unwrap()));
+        let status = kill_after(run, Duration::from_millis(dice.below(4000)));
+        assert_eq!(status, None, "kill {kill}: {}", std::fs::read_to_string(&log).unwrap());
+    }
+    // One that is asked to stop leaves the end of the input to whoever goes on.
+    let mut run = Running::start(&mut project.command("run", Some(ground.broker.bootstrap()), &words));
+    let topic = project.topic("predictions");
+    let began = Instant::now();
+    let seen = || match ground.broker.admin().unwrap().partitions().unwrap().contains_key(&topic) {
+        true => ground.messages(&topic).len(),
+        false => 0,
+    };
+    while seen() < 1000 {
+        assert!(run.runs() && began.elapsed() < PATIENCE, "it predicts");
+    }
+    run.signal(Signal::TERM);
+    assert!(run.end().success());
+    ticks(&ground, &project);
+    expect_code(
+        &mut project.command("run", Some(ground.broker.bootstrap()), &[&words[..], &["--until-end"]].concat()),
+        0,
+    );
+    ticks(&ground, &project);
+    let predictions = ground.messages(&topic);
+    let predicted: BTreeSet<&str> = predictions.iter().map(|message| message.key_text()).collect();
+    let events: Vec<String> = project.lines("events").iter().map(|line| id(line)).collect();
+    assert_eq!((predictions.len(), predicted.len()), (events.len(), events.len()), "each event once");
+    assert!(events.iter().all(|id| predicted.contains(id.as_str())));
+    assert_eq!(project.summary("out")["balance"]["holds"], true);
+}
+
+#[test]
+fn who_wakes_up_after_a_successor_has_started_writes_nothing_and_exits_with_3() {
+    let Some(ground) = Ground::find("fenced") else { return };
+    let project = Project::sea(&ground, "2024-01-02");
+    project.feed(&ground, 1);
+    let (old, new) = (project.path("old"), project.path("new"));
+    let log = project.path("errors");
+    let mut command =
+        project.command("run", Some(ground.broker.bootstrap()), &["--quiet", "--out", old.to_str().unwrap()]);
+    let mut sleeper = Running::start(command.stderr(File::create(&log).unwrap()));
+    let topic = project.topic("progress");
+    let began = Instant::now();
+    let begun = || match ground.broker.admin().unwrap().partitions().unwrap().contains_key(&topic) {
+        true => ground.messages(&topic).len() > 1,
+        false => false,
+    };
+    while !begun() {
+        assert!(sleeper.runs() && began.elapsed() < PATIENCE, "{}", std::fs::read_to_string(&log).unwrap());
+    }
+    sleeper.signal(Signal::STOP);
+
+    // The same folder is still the sleeper's.
+    let same = ["--until-end", "--out", old.to_str().unwrap()];
+    let output = expect_code(&mut project.command("run", Some(ground.broker.bootstrap()), &same), 2);
+    assert!(crate::project::errors(&output).contains("another run is writing"));
+    let words = ["--until-end", "--quiet", "--out", new.to_str().unwrap()];
+    expect_code(&mut project.command("run", Some(ground.broker.bootstrap()), &words), 0);
+    let all = |streams: &[&str]| streams.iter().map(|s| ground.messages(&project.topic(s))).collect::<Vec<_>>();
+    let written = all(&[&STREAMS[..], &["progress"]].concat());
+    // Something to do for the sleeper, if it has nothing left.
+    let producer = ground.producer(None);
+    let line = r#"{"id":"more","at":"2024-01-02T00:00:00Z","x0":1,"x1":1,"x2":1}"#;
+    crate::support::send(&producer, &project.topic("events"), 0, "more", Some(line), 1_704_153_600_000);
+    rdkafka::producer::Producer::flush(&producer, PATIENCE).unwrap();
+    sleeper.signal(Signal::CONT);
+    let told = || std::fs::read_to_string(&log).unwrap();
+    assert_eq!(sleeper.end().code(), Some(3), "{}", told());
+    assert!(told().contains("fenced: another run writes"), "{}", told());
+    assert_eq!(all(&[&STREAMS[..], &["progress"]].concat()), written, "it writes nothing");
+}
