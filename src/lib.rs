@@ -22,6 +22,7 @@ pub mod broker;
 pub mod registry;
 pub mod sink;
 pub mod source;
+pub mod state;
 
 // layer 3: the rooms of the walk
 pub mod flow;
