@@ -157,12 +157,7 @@ impl Draft {
 ///
 /// # Errors
 /// [`FrameError`], for any bytes whatever that are not such a frame.
-pub(super) fn open(
-    bytes: &[u8],
-    kind: Kind,
-    schema: Schema,
-    row_bytes: u32,
-) -> Result<(&[u8], &[u8]), FrameError> {
+pub(super) fn open(bytes: &[u8], kind: Kind, schema: Schema, row_bytes: u32) -> Result<(&[u8], &[u8]), FrameError> {
     let Some((header, behind)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
         return Err(FrameError::Short { found: bytes.len() });
     };

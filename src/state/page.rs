@@ -168,3 +168,5 @@ fn row_bytes(width: u16) -> u32 {
     u32::from(width) * size_of::<u64>() as u32
 }
 
+#[cfg(test)]
+mod tests;

@@ -121,3 +121,5 @@ impl<'b> Flavor<'b> for Left<'b> {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,8 @@ mod error;
 mod found;
 mod manifest;
 mod part;
+#[cfg(test)]
+mod tests;
 
 pub use changes::Changes;
 pub use error::{CheckpointError, Damage, Refusal};

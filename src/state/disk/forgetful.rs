@@ -284,9 +284,10 @@ impl State {
     }
 
     fn listed(&self, folder: &Path) -> impl Iterator<Item = &str> {
-        self.names.keys().filter(move |path| path.parent() == Some(folder)).map(|path| {
-            path.file_name().and_then(|name| name.to_str()).expect("names in tests are UTF-8")
-        })
+        self.names
+            .keys()
+            .filter(move |path| path.parent() == Some(folder))
+            .map(|path| path.file_name().and_then(|name| name.to_str()).expect("names in tests are UTF-8"))
     }
 }
 

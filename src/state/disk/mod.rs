@@ -9,6 +9,8 @@
 #[cfg(test)]
 pub(crate) mod forgetful;
 mod real;
+#[cfg(test)]
+mod tests;
 
 pub use real::RealDisk;
 
