@@ -18,8 +18,8 @@ impl Digest {
 ///
 /// ```
 /// use tidemill::state::Schema;
-/// assert_eq!(Schema::of("plane: last(arr_delay) by tailnum, 1d"), Schema::of("plane: last(arr_delay) by tailnum, 1d"));
-/// assert_ne!(Schema::of("plane: last(arr_delay) by tailnum, 1d"), Schema::of("plane: last(arr_delay) by tailnum, 2d"));
+/// assert_eq!(Schema::of("last(arr_delay) by tailnum, 1d"), Schema::of("last(arr_delay) by tailnum, 1d"));
+/// assert_ne!(Schema::of("last(arr_delay) by tailnum, 1d"), Schema::of("last(arr_delay) by tailnum, 2d"));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Schema(pub [u8; 32]);

@@ -1,10 +1,10 @@
 //! Window pages: rows of 64-bit words as they lie in memory, behind a checked header.
 //!
-//! In: rows of a type declared by [`page_row!`](crate::page_row), or words with a width that is known when the run starts. Out: a frame
-//! ([`super::frame`]) whose body is what abomonation's `entomb` writes: the rows' bytes. Reading never trusts a byte:
-//! the whole header, every length and the checksum come first, and then rows are copied out by bytemuck, each to an
-//! aligned place. Limits: a row is whole words ([`Word`]), so it has no padding, no pointer, and no bytes that are not
-//! a value; the processors that write and read have the same byte order (the schema differs otherwise).
+//! In: rows of a type declared by [`page_row!`](crate::page_row), or words whose width is known when the run starts.
+//! Out: a frame ([`super::frame`]) whose body is what abomonation's `entomb` writes: the rows' bytes. Reading never
+//! trusts a byte: the whole header, every length and the checksum come first, and then rows are copied out by bytemuck,
+//! each to an aligned place. Limits: a row is whole words ([`Word`]), so it has no padding, no pointer, and no bytes
+//! that are not a value; the processors that write and read have the same byte order (the schema differs otherwise).
 //!
 //! Abomonation 0.7.3 (RUSTSEC-2021-0120) is sound for such rows only. Its `encode` of a vector writes an address, and
 //! its `decode` trusts what it reads; neither is used.

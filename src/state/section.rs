@@ -5,9 +5,9 @@
 //!
 //! **Lengths.** Text and bytes are taken from what is left, or refused. A list's length reserves nothing beyond
 //! [`RESERVED`] elements: further ones are paid for by bytes as they come (a map's reservation is capped by serde, at
-//! 1 MiB). So a hostile length costs an error. Two things are the caller's: a value does not have lists of elements
-//! without any bytes (`Vec<()>`), whose length no byte vouches for, and its types do not contain themselves, as postcard does not
-//! bound its depth.
+//! 1 MiB). So a hostile length costs an error. Two things are the caller's: a value has no lists of elements without
+//! any bytes (`Vec<()>`), whose length no byte vouches for, and its types do not contain themselves, as postcard does
+//! not bound its depth.
 //!
 //! **Why postcard**: maintained, its format specified and stable since 1.0, no unsafe code of ours, bytes that are
 //! borrowed from a slice. bincode, which timely brings, is unmaintained (RUSTSEC-2025-0141), and its limit counts the

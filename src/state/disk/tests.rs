@@ -84,7 +84,11 @@ proptest! {
 
     /// What was synced is there after any crash, and what was not is there in part at most.
     #[test]
-    fn an_appended_file_keeps_what_was_synced(sizes in prop::collection::vec((1usize..20, any::<bool>()), 1..12), seed in any::<u64>(), dies in 1u64..40) {
+    fn an_appended_file_keeps_what_was_synced(
+        sizes in prop::collection::vec((1usize..20, any::<bool>()), 1..12),
+        seed in any::<u64>(),
+        dies in 1u64..40,
+    ) {
         let disk = ForgetfulDisk::default();
         let path = Path::new("/progress.log");
         let mut synced = 0;

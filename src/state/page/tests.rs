@@ -71,11 +71,15 @@ proptest! {
     }
 
     #[test]
-    fn pages_stand_one_behind_the_other(a in prop::collection::vec(entry(), 0..9), b in prop::collection::vec(any::<u64>(), 0..9)) {
+    fn pages_stand_one_behind_the_other(
+        a in prop::collection::vec(entry(), 0..9),
+        b in prop::collection::vec(any::<u64>(), 0..9),
+    ) {
         let singles: Vec<Single> = b.iter().map(|count| Single { count: *count }).collect();
         let mut bytes = encode(&a);
         bytes.extend(encode(&singles));
-        prop_assert_eq!(decode::<Entry>(&bytes).unwrap_err(), FrameError::Trailing { extra: HEADER_BYTES + 8 * b.len() });
+        let trailing = FrameError::Trailing { extra: HEADER_BYTES + 8 * b.len() };
+        prop_assert_eq!(decode::<Entry>(&bytes).unwrap_err(), trailing);
         let (first, rest) = take::<Entry>(&bytes).unwrap();
         prop_assert_eq!(bits(&first), bits(&a));
         let (second, rest) = take::<Single>(rest).unwrap();
@@ -84,7 +88,11 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_page_is_refused(rows in prop::collection::vec(entry(), 0..9), at in any::<prop::sample::Index>(), mask in 1u8..) {
+    fn a_changed_page_is_refused(
+        rows in prop::collection::vec(entry(), 0..9),
+        at in any::<prop::sample::Index>(),
+        mask in 1u8..,
+    ) {
         let mut bytes = encode(&rows);
         let at = at.index(bytes.len());
         bytes[at] ^= mask;
@@ -102,7 +110,11 @@ proptest! {
 
     /// The checksum is no signature: whoever makes a page can make its checksum.
     #[test]
-    fn a_forged_header_is_checked(row_bytes in prop_oneof![Just(24u32), any::<u32>()], count in any::<u64>(), length in prop_oneof![Just(48u64), any::<u64>()]) {
+    fn a_forged_header_is_checked(
+        row_bytes in prop_oneof![Just(24u32), any::<u32>()],
+        count in prop_oneof![Just(2u64), any::<u64>()],
+        length in prop_oneof![Just(48u64), any::<u64>()],
+    ) {
         let bytes = forged(schema_of::<Entry>(), row_bytes, count, length, &[7; 48]);
         let right = (row_bytes, count, length) == (24, 2, 48);
         prop_assert_eq!(decode::<Entry>(&bytes).is_ok(), right);

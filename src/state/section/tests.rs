@@ -45,13 +45,17 @@ fn value() -> impl Strategy<Value = Value> {
     prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::Bool), any::<i64>().prop_map(Value::Int)]
 }
 
+fn wide() -> impl Strategy<Value = Wide> {
+    any::<[Option<u64>; 32]>().prop_map(|many| Wide(Some(Box::new([1, 2, 3, 4])), many))
+}
+
 prop_compose! {
     fn shapes()(
         numbers in prop::collection::vec((any::<i64>(), any::<u64>(), -1e300..1e300), 0..5),
         sums in prop::collection::btree_map(any::<u128>(), any::<i128>(), 0..5),
         names in prop::collection::hash_map(any::<String>(), any::<Option<u8>>(), 0..4),
         recent in prop::collection::vec_deque(prop::collection::vec(value(), 0..4).prop_map(Arc::from), 0..3),
-        few in prop::collection::vec(any::<[Option<u64>; 32]>().prop_map(|a| Wide(Some(Box::new([1, 2, 3, 4])), a)), 0..2),
+        few in prop::collection::vec(wide(), 0..2),
         kind in kinds(),
         moments in any::<[u64; 4]>(),
         flag in any::<bool>(),
@@ -111,7 +115,11 @@ proptest! {
 
     /// A right encoding, changed and sealed again, is a value or an error.
     #[test]
-    fn a_forged_body_is_a_value_or_an_error(value in shapes(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn a_forged_body_is_a_value_or_an_error(
+        value in shapes(),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
         let bytes = encode(schema(), &value).unwrap();
         let mut body = bytes[frame::HEADER_BYTES..].to_vec();
         let at = at.index(body.len());

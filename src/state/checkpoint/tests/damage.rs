@@ -5,6 +5,7 @@ use crate::state::frame::HEADER_BYTES;
 use proptest::prelude::*;
 
 type Contents = BTreeMap<PathBuf, Vec<u8>>;
+type Change<'c> = &'c dyn Fn(&mut Contents);
 const TICKS: [u64; 3] = [5, 6, 9];
 
 fn undamaged() -> Contents {
@@ -147,7 +148,7 @@ fn each_damage_is_said() {
     };
     let at = |file: &str| folder(9).join(file);
     let manifest = |tick: u64| folder(tick).join(MANIFEST);
-    let cases: [(&dyn Fn(&mut Contents), &str); 7] = [
+    let cases: [(Change, &str); 7] = [
         (&|f| drop(f.remove(&manifest(9))), "it has no manifest, so it was never finished"),
         (&|f| f.get_mut(&manifest(9)).unwrap()[100] ^= 1, "its manifest is damaged: the checksum does not match"),
         (
@@ -223,7 +224,10 @@ proptest! {
 
     /// Sealed anew around any body: a manifest or an error, and a checkpoint that it does not fit is refused.
     #[test]
-    fn any_sealed_body_is_a_manifest_or_an_error(at in any::<prop::sample::Index>(), change in prop::collection::vec(any::<u8>(), 0..12)) {
+    fn any_sealed_body_is_a_manifest_or_an_error(
+        at in any::<prop::sample::Index>(),
+        change in prop::collection::vec(any::<u8>(), 0..12),
+    ) {
         let good = undamaged();
         let place = folder(9).join(MANIFEST);
         let mut body = good[&place][HEADER_BYTES..].to_vec();
