@@ -17,6 +17,22 @@ test *arguments:
 year:
     cargo test --release --test laws -- --ignored flights_year
 
+# Sorted outputs are the same bytes for every number of workers and processes, over every pipeline
+placement:
+    cargo test --release --test laws placement
+
+# Feed, run with two processes, a consumer in another language, a corrected metric: on a real broker
+kafka:
+    scripts/test.sh --test kafka
+
+# Every kind of bad input
+bad-input:
+    cargo test --release --test laws bad_input
+
+# Runs that are killed, and taken up again
+crash:
+    scripts/test.sh --test crash
+
 # Everything that CI does
 ci:
     .ci/run

@@ -89,7 +89,8 @@ impl Group {
         writer.write_all((0..30).map(event).collect::<String>().as_bytes()).unwrap();
         let (out, errors) = (folder.path().join("out"), folder.path().join("errors"));
         let input = format!("events={}", pipe.display());
-        let words = ["run", "sea", "-n", "2", "--quiet", "--out", out.to_str().unwrap(), "--input", &input];
+        let words =
+            ["run", "sea", "-n", "2", "--restarts", "0", "--quiet", "--out", out.to_str().unwrap(), "--input", &input];
         let supervisor = tidemill(&words).stderr(File::create(&errors).unwrap()).spawn().unwrap();
         let mut group = Group { supervisor, members: Vec::new(), errors, _pipe: writer, _folder: folder };
         until("both members are there", || {
@@ -125,7 +126,7 @@ fn one_member_that_is_killed_ends_the_group() {
         let mut group = Group::start();
         kill_process(group.member(index), Signal::KILL).unwrap();
         let status = group.nobody_is_left();
-        assert_eq!(status.code(), Some(1), "{}", group.told());
+        assert_eq!(status.code(), Some(5), "{}", group.told());
         assert!(group.told().contains("a process failed and takes its group with it"), "{}", group.told());
     }
 }
@@ -168,7 +169,8 @@ fn members_by_hand_say_whom_they_wait_for_and_do_the_same() {
     let (hosts, two) = (hosts.display().to_string(), out("two"));
     let member = |index: &'static str| {
         let words = [&common[..], &["--out", &two, "-n", "2", "-p", index, "-h", &hosts]].concat();
-        tidemill(&words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        let secret = "known to both of us";
+        tidemill(&words).env("TIDEMILL_SECRET", secret).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let mut first = member("0");
     let mut told = String::new();
@@ -187,6 +189,44 @@ fn members_by_hand_say_whom_they_wait_for_and_do_the_same() {
         };
         assert_eq!(sorted("one"), sorted("two"), "{stream}");
     }
+}
+
+#[test]
+fn members_that_cannot_come_together_say_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hosts, ports) = (folder.path().join("hosts"), free_ports());
+    std::fs::write(&hosts, format!("127.0.0.1:{}\n127.0.0.1:{}\n", ports[0], ports[1])).unwrap();
+    let hosts = hosts.display().to_string();
+    let out = folder.path().join("out").display().to_string();
+    let told = |secret: Option<&str>, processes: &str, code: i32| {
+        let words = ["run", "sea", "--quiet", "--out", &out, "-n", processes, "-p", "1", "-h", &hosts];
+        let mut command = tidemill(&[&words[..], &["--join-within", "1"]].concat());
+        command.env_remove("TIDEMILL_SECRET");
+        secret.into_iter().for_each(|secret| {
+            command.env("TIDEMILL_SECRET", secret);
+        });
+        let output = command.output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        told
+    };
+    let missing = told(Some("known to both of us"), "2", 5);
+    assert!(missing.contains(&format!("gave up after 1 s: process 0 at 127.0.0.1:{} did not come", ports[0])));
+    let none = told(None, "2", 2);
+    assert!(none.contains("--secret-file") && none.contains("TIDEMILL_SECRET"), "{none}");
+    assert!(told(Some("short"), "2", 2).contains("TIDEMILL_SECRET has 5 bytes, a secret has at least 16"));
+    assert!(told(Some("known to both of us"), "3", 2).contains("names 2 processes, -n is 3"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_loses_a_peer_says_so() {
+    let mut group = Group::start();
+    kill_process(group.member(1), Signal::KILL).unwrap();
+    group.nobody_is_left();
+    let told = group.told();
+    // It may have been ended by the supervisor before it noticed, but it is never surprised.
+    assert!(!told.contains("panicked"), "{told}");
 }
 
 fn free_ports() -> [u16; 2] {

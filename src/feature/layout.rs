@@ -104,6 +104,15 @@ impl Layout {
         self.groups[group].slot(value)
     }
 
+    /// The slot of a whole number in a one-hot group: that of its digits.
+    pub fn hot_slot_of_int(&self, group: usize, number: i64) -> (u32, bool) {
+        let group = &self.groups[group];
+        match group.numbers.binary_search_by_key(&number, |(number, _)| *number) {
+            Ok(place) => (group.first + group.numbers[place].1, false),
+            Err(_) => (group.first + group.declared.values.len() as u32, true),
+        }
+    }
+
     /// The slot of a null in a one-hot group: that of `other`.
     pub fn other_slot(&self, group: usize) -> u32 {
         let group = &self.groups[group];
@@ -159,6 +168,8 @@ struct Group {
     declared: OneHot,
     /// A power of two of places, at most half of them taken: the value's number plus 1, or 0.
     table: Box<[u32]>,
+    /// The values that are whole numbers as they are written out, ascending, with the value's number.
+    numbers: Box<[(i64, u32)]>,
 }
 
 impl Group {
@@ -171,7 +182,13 @@ impl Group {
             }
             table[place] = number as u32 + 1;
         }
-        Group { first, declared, table }
+        let written_out = |(place, value): (usize, &String)| {
+            let number: i64 = value.parse().ok()?;
+            (number.to_string() == *value).then_some((number, place as u32))
+        };
+        let mut numbers: Vec<(i64, u32)> = declared.values.iter().enumerate().filter_map(written_out).collect();
+        numbers.sort_unstable();
+        Group { first, declared, table, numbers: numbers.into() }
     }
 
     fn slot(&self, value: &str) -> (u32, bool) {
@@ -213,6 +230,15 @@ mod tests {
             digest(&["a", "b"], vec![one_hot("c", &["y"])]),
         ] {
             assert_ne!(base, different);
+        }
+    }
+
+    #[test]
+    fn a_number_has_the_slot_of_its_digits() {
+        let values = ["7", "x", "-3", "07", "+3", "9223372036854775807", "9223372036854775808"];
+        let layout = layout(&[], vec![one_hot("f", &values)]).unwrap();
+        for number in [7, -3, 3, 0, i64::MAX, i64::MIN] {
+            assert_eq!(layout.hot_slot_of_int(0, number), layout.hot_slot(0, &number.to_string()), "{number}");
         }
     }
 

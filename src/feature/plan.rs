@@ -5,7 +5,7 @@
 
 use super::expr::{Binding, Expression};
 use super::layout::{Layout, OneHot};
-use super::program::{Line, Program, Step};
+use super::program::{Line, Number, Program, Step, feature_of};
 use super::scope::{FEATURE, Names};
 use super::window::{Aggregate, WindowShape};
 use crate::config::spec::{FeatureKind, FeatureSpec, Function, Over, PipelineSpec, SourceSpec, Spanned};
@@ -59,6 +59,8 @@ pub struct Group {
     pub arguments: Vec<Expression>,
     /// The aggregates and how long rows are kept.
     pub shape: WindowShape,
+    /// Where its results stand among those of all groups.
+    pub results: Range<usize>,
 }
 
 /// A group under construction.
@@ -74,9 +76,9 @@ struct OpenGroup {
 }
 
 impl OpenGroup {
-    fn close(self) -> Group {
+    fn close(self, results: Range<usize>) -> Group {
         let shape = WindowShape::new(self.arguments.len(), &self.aggregates, self.slack);
-        Group { feed: self.feed, by: self.by, by_own: self.by_own, arguments: self.arguments, shape }
+        Group { feed: self.feed, by: self.by, by_own: self.by_own, arguments: self.arguments, shape, results }
     }
 }
 
@@ -96,6 +98,8 @@ pub struct FeaturePlan {
     pub tables: Vec<TablePlan>,
     /// The windows asked by each event.
     pub groups: Vec<Group>,
+    /// How many results all groups have together.
+    pub results: usize,
     /// What makes the vector.
     pub program: Program,
     /// The label, where the pipeline has labels.
@@ -125,6 +129,8 @@ struct Compiler<'a> {
     names: Names,
     tables: Vec<TablePlan>,
     groups: Vec<OpenGroup>,
+    /// The group of each aggregate in the order of the file, and which of its results it is.
+    aggregates: Vec<(usize, usize)>,
     lines: Vec<Line>,
     dense: Vec<String>,
     hot: Vec<OneHot>,
@@ -170,6 +176,7 @@ impl<'a> Compiler<'a> {
             names,
             tables,
             groups: Vec::new(),
+            aggregates: Vec::new(),
             lines: Vec::new(),
             dense: Vec::new(),
             hot: Vec::new(),
@@ -186,7 +193,12 @@ impl<'a> Compiler<'a> {
             FeatureKind::Standardize { argument } => self.numeric(argument).map(|e| {
                 let state = self.standardizers;
                 self.standardizers += 1;
-                (Type::Float, e.nullable(), Step::Standardize { argument: e, state })
+                let nullable = e.nullable();
+                let argument = match e.bare_number().and_then(feature_of) {
+                    Some(place) => Number::Feature(place),
+                    None => Number::Expression(e),
+                };
+                (Type::Float, nullable, Step::Standardize { argument, state })
             }),
             FeatureKind::OneHot { argument, values } => {
                 let Some(expression) = self.expression(argument) else { return };
@@ -311,8 +323,10 @@ impl<'a> Compiler<'a> {
         let place = expression.map(|e| self.group_argument(group, &argument.value, e));
         let aggregates = &mut self.groups[group].aggregates;
         aggregates.push(Aggregate { function, argument: place, over });
-        let result = aggregates.len() - 1;
-        Some((Type::Float, function != Function::Count || null_key, Step::Aggregate { group, result }))
+        self.aggregates.push((group, aggregates.len() - 1));
+        // Its place is known when all groups are.
+        let step = Step::Aggregate { place: self.aggregates.len() - 1 };
+        Some((Type::Float, function != Function::Count || null_key, step))
     }
 
     /// The stream that an argument reads, found by trying where its names resolve; `None` inside is `count(*)`.
@@ -405,13 +419,28 @@ impl<'a> Compiler<'a> {
                 return Err(self.faults);
             }
         };
+        let mut end = 0;
+        let results: Vec<Range<usize>> = self
+            .groups
+            .iter()
+            .map(|group| {
+                end += group.aggregates.len();
+                end - group.aggregates.len()..end
+            })
+            .collect();
+        for line in &mut self.lines {
+            if let Line::Value { step: Step::Aggregate { place }, .. } = line {
+                let (group, result) = self.aggregates[*place];
+                *place = results[group].start + result;
+            }
+        }
         let used = used_tables(&self.lines, self.tables.len());
         let program = Program::new(self.lines, layout, self.standardizers, used.len());
         for (table, used) in self.tables.iter_mut().zip(used) {
             table.used = used;
         }
-        let groups = self.groups.into_iter().map(OpenGroup::close).collect();
-        Ok(FeaturePlan { tables: self.tables, groups, program, label: self.label })
+        let groups = self.groups.into_iter().zip(results).map(|(group, results)| group.close(results)).collect();
+        Ok(FeaturePlan { tables: self.tables, groups, results: end, program, label: self.label })
     }
 }
 

@@ -8,9 +8,8 @@ use super::expr::Expression;
 use super::layout::Layout;
 use super::scope::{FEATURE, View};
 use super::standardize::Standardizer;
-use crate::record::Value;
+use crate::record::{Type, Value};
 use crate::time::{Span, Time};
-use compact_str::ToCompactString;
 use std::sync::Arc;
 
 /// How one value is computed.
@@ -18,19 +17,17 @@ use std::sync::Arc;
 pub enum Step {
     /// A scalar expression.
     Expression(Expression),
-    /// An expression, standardized online.
+    /// A number, standardized online.
     Standardize {
-        /// The expression.
-        argument: Expression,
+        /// The number.
+        argument: Number,
         /// Which standardizer.
         state: usize,
     },
     /// The result of a rolling aggregate.
     Aggregate {
-        /// Which window group.
-        group: usize,
-        /// Which of its aggregates.
-        result: usize,
+        /// Its place among the results of all windows.
+        place: usize,
     },
     /// A table's column, not older than `max_age`.
     Lookup {
@@ -45,10 +42,19 @@ pub enum Step {
     },
 }
 
-/// One feature: a value with its place, or a category with its group of slots.
+/// A number that a step takes.
+#[derive(Clone, Debug)]
+pub enum Number {
+    /// That of a feature above, by its place: mostly an aggregate on its way into a slot.
+    Feature(usize),
+    /// Of an expression.
+    Expression(Expression),
+}
+
+/// One feature: a value, or a category with its group of slots.
 #[derive(Clone, Debug)]
 pub enum Line {
-    /// One value.
+    /// One value; those of a program are counted from 0, which is a value's place.
     Value {
         /// How it is computed.
         step: Step,
@@ -69,15 +75,15 @@ pub enum Line {
 }
 
 impl Line {
-    /// The slots that it reads.
+    /// The slots that its expression reads.
     pub fn columns(&self) -> &[u32] {
         match self {
             Line::OneHot { argument, .. } => argument.columns(),
             Line::Value { step, .. } => match step {
-                Step::Expression(e) | Step::Standardize { argument: e, .. } | Step::Lookup { argument: e, .. } => {
-                    e.columns()
-                }
-                Step::Aggregate { .. } => &[],
+                Step::Expression(e)
+                | Step::Standardize { argument: Number::Expression(e), .. }
+                | Step::Lookup { argument: e, .. } => e.columns(),
+                Step::Standardize { argument: Number::Feature(_), .. } | Step::Aggregate { .. } => &[],
             },
         }
     }
@@ -91,27 +97,29 @@ pub struct Inputs<'a> {
     pub event: &'a [Value],
     /// Per table: its row as of then.
     pub tables: &'a [Option<Arc<[Value]>>],
-    /// Per window group: its aggregates' results.
-    pub windows: &'a [&'a [Option<f64>]],
+    /// The results of all windows' aggregates, one group after the other.
+    pub windows: &'a [Option<f64>],
 }
 
 /// All features, in order, and their layout.
 #[derive(Clone, Debug)]
 pub struct Program {
     lines: Vec<Line>,
+    /// By place, whether an expression reads the value.
+    read: Vec<bool>,
     layout: Layout,
     standardizers: usize,
     tables: usize,
 }
 
-/// More features than there can be.
-const STEPS: u32 = 1 << 24;
-
 /// What a program keeps between events.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     standardizers: Vec<Standardizer>,
-    features: Vec<Value>,
+    /// The event's values by place, as numbers; NaN is null, or no number.
+    numbers: Vec<f64>,
+    /// The same as expressions read them, where one does.
+    values: Vec<Value>,
     dense: Vec<f64>,
     hot: Vec<u32>,
     /// How many categorical values went to `other`.
@@ -121,7 +129,13 @@ pub struct Memory {
 impl Program {
     /// A program of these lines.
     pub fn new(lines: Vec<Line>, layout: Layout, standardizers: usize, tables: usize) -> Program {
-        Program { lines, layout, standardizers, tables }
+        let mut read = vec![false; lines.iter().filter(|line| matches!(line, Line::Value { .. })).count()];
+        for slot in lines.iter().flat_map(Line::columns) {
+            if let Some(place) = feature_of(*slot) {
+                read[place] = true;
+            }
+        }
+        Program { lines, read, layout, standardizers, tables }
     }
 
     /// The names and order of the slots.
@@ -137,42 +151,33 @@ impl Program {
     /// The memory before the first event.
     pub fn memory(&self) -> Memory {
         let standardizers = (0..self.standardizers).map(|_| Standardizer::default()).collect();
-        Memory { standardizers, ..Memory::default() }
+        let (numbers, values) = (vec![f64::NAN; self.read.len()], vec![Value::Null; self.read.len()]);
+        Memory { standardizers, numbers, values, ..Memory::default() }
     }
 
     /// The vector of one event.
     pub fn run(&self, memory: &mut Memory, inputs: &Inputs) -> Vector {
-        memory.features.clear();
         memory.hot.clear();
         memory.dense.clear();
         memory.dense.resize(self.layout.dense(), 0.0);
+        let mut place = 0;
         for line in &self.lines {
             match line {
                 Line::Value { step, missing, slot, indicator } => {
-                    let value = self.value(step, memory, inputs);
-                    if let (Some(place), true) = (indicator, value.is_null()) {
-                        memory.dense[*place] = 1.0;
+                    let number = self.number(step, place, *missing, memory, inputs);
+                    let filled = number.or(*missing);
+                    if let (Some(slot), None) = (indicator, number) {
+                        memory.dense[*slot] = 1.0;
                     }
-                    let value = match missing {
-                        Some(missing) if value.is_null() => Value::Float(*missing),
-                        _ => value,
-                    };
-                    if let Some(place) = slot {
+                    if let Some(slot) = slot {
                         // A slot without `missing` was proved never to be null when the plan was made.
-                        memory.dense[*place] = value.number().unwrap_or(0.0);
+                        memory.dense[*slot] = filled.unwrap_or(0.0);
                     }
-                    memory.features.push(value);
+                    memory.numbers[place] = filled.unwrap_or(f64::NAN);
+                    place += 1;
                 }
                 Line::OneHot { argument, group } => {
-                    let (slot, other) = match argument.eval(&view(memory, inputs)) {
-                        Value::Text(text) => self.layout.hot_slot(*group, &text),
-                        // Short numbers as text, without an allocation.
-                        Value::Int(i) => self.layout.hot_slot(*group, &i.to_compact_string()),
-                        Value::Float(x) => self.layout.hot_slot(*group, &x.to_string()),
-                        Value::Bool(b) => self.layout.hot_slot(*group, if b { "true" } else { "false" }),
-                        Value::Timestamp(t) => self.layout.hot_slot(*group, &t.to_string()),
-                        Value::Null => (self.layout.other_slot(*group), true),
-                    };
+                    let (slot, other) = self.hot_slot(*group, argument, &view(memory, inputs));
                     memory.others += u64::from(other);
                     memory.hot.push(slot);
                 }
@@ -182,33 +187,78 @@ impl Program {
         Vector { dense: memory.dense.as_slice().into(), hot: memory.hot.as_slice().into() }
     }
 
+    /// The slot of a category in its group, and whether it is that of all others.
+    fn hot_slot(&self, group: usize, argument: &Expression, view: &View) -> (u32, bool) {
+        if argument.kind() == Type::Text {
+            let text = argument.text(view);
+            return text.map_or((self.layout.other_slot(group), true), |text| self.layout.hot_slot(group, &text));
+        }
+        match argument.eval(view) {
+            Value::Text(text) => self.layout.hot_slot(group, &text),
+            Value::Int(i) => self.layout.hot_slot_of_int(group, i),
+            Value::Float(x) => self.layout.hot_slot(group, &x.to_string()),
+            Value::Bool(b) => self.layout.hot_slot(group, if b { "true" } else { "false" }),
+            Value::Timestamp(t) => self.layout.hot_slot(group, &t.to_string()),
+            Value::Null => (self.layout.other_slot(group), true),
+        }
+    }
+
+    /// What a step gives as a number. Where an expression reads it, it is kept as a value, or what stands in for null.
     #[inline]
-    fn value(&self, step: &Step, memory: &mut Memory, inputs: &Inputs) -> Value {
-        match step {
-            Step::Expression(expression) => expression.eval(&view(memory, inputs)),
+    fn number(
+        &self,
+        step: &Step,
+        place: usize,
+        missing: Option<f64>,
+        memory: &mut Memory,
+        inputs: &Inputs,
+    ) -> Option<f64> {
+        let number = match step {
+            Step::Aggregate { place } => inputs.windows[*place],
             Step::Standardize { argument, state } => {
-                // Mostly an aggregate from the lines above.
-                let number = match argument.bare_number().and_then(|slot| slot.checked_sub(FEATURE)) {
-                    Some(place) if place < STEPS => memory.features.get(place as usize).and_then(Value::number),
-                    _ => argument.number(&view(memory, inputs)),
+                let number = match argument {
+                    Number::Feature(above) => Some(memory.numbers[*above]).filter(|x| !x.is_nan()),
+                    Number::Expression(expression) => expression.number(&view(memory, inputs)),
                 };
-                number.map_or(Value::Null, |x| Value::Float(memory.standardizers[*state].push(x)))
+                number.map(|x| memory.standardizers[*state].push(x))
             }
-            // A group whose key is null was not asked, and has no results.
-            Step::Aggregate { group, result } => {
-                inputs.windows[*group].get(*result).copied().flatten().map_or(Value::Null, Value::Float)
+            Step::Expression(expression) if !self.read[place] => return expression.number(&view(memory, inputs)),
+            Step::Expression(expression) => {
+                let value = expression.eval(&view(memory, inputs));
+                return keep(memory, place, missing, value);
             }
             Step::Lookup { argument, table, time, max_age } => {
                 let stamped = inputs.tables[*table].as_ref().and_then(|row| row.get(*time));
-                match (stamped, max_age) {
+                let value = match (stamped, max_age) {
                     (Some(Value::Timestamp(at)), Some(age)) if at.plus(*age) < inputs.time => Value::Null,
                     _ => argument.eval(&view(memory, inputs)),
-                }
+                };
+                return keep(memory, place, missing, value);
             }
+        };
+        if self.read[place] {
+            memory.values[place] = number.or(missing).map_or(Value::Null, Value::Float);
         }
+        number
     }
 }
 
+fn keep(memory: &mut Memory, place: usize, missing: Option<f64>, value: Value) -> Option<f64> {
+    let number = value.number();
+    memory.values[place] = match missing {
+        Some(missing) if value.is_null() => Value::Float(missing),
+        _ => value,
+    };
+    number
+}
+
+/// The place of the feature that a slot is.
+pub(super) fn feature_of(slot: u32) -> Option<usize> {
+    /// More features than there can be.
+    const STEPS: u32 = 1 << 24;
+    slot.checked_sub(FEATURE).filter(|place| *place < STEPS).map(|place| place as usize)
+}
+
 fn view<'a>(memory: &'a Memory, inputs: &'a Inputs) -> View<'a> {
-    View { event: inputs.event, tables: inputs.tables, features: &memory.features, own: &[], label: None }
+    View { event: inputs.event, tables: inputs.tables, features: &memory.values, own: &[], label: None }
 }

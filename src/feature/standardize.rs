@@ -6,7 +6,7 @@
 //! by adding; no pivot is needed for that, the squares have 256 bits. Cost: constant.
 //! Source: agrees with River's `StandardScaler` (Welford 1962) to rounding.
 
-use super::moments::{Centred, LIMIT, fixed};
+use super::moments::{Centred, LIMIT, fixed, fixed_short};
 use serde::{Deserialize, Serialize};
 
 /// The state of one standardized feature.
@@ -25,15 +25,22 @@ pub struct Standardizer {
 
 impl Standardizer {
     /// Takes a number in, and standardizes it. NaN changes nothing, is counted as clipped, and gives 0.
+    #[inline]
     pub fn push(&mut self, number: f64) -> f64 {
+        if let Some(standardized) = fixed_short(number).and_then(|short| self.seen.push_short(short)) {
+            return standardized;
+        }
+        self.push_any(number)
+    }
+
+    fn push_any(&mut self, number: f64) -> f64 {
         let Some(number) = fixed(number).or_else(|| {
             self.clipped += 1;
             fixed(number.clamp(-LIMIT, LIMIT))
         }) else {
             return 0.0;
         };
-        let distance = self.seen.add(number);
-        self.seen.standardize(distance)
+        self.seen.push(number)
     }
 
     /// Takes in all that `other` took in.

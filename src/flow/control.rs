@@ -4,6 +4,7 @@
 //! time of its effect), and later the training's verdict. The minter holds back records by these words alone, so that
 //! which version scores a record never depends on how long a training took.
 
+use super::failure::Failure;
 use crate::drift::Profile;
 use crate::time::Time;
 use crate::train::Verdict;
@@ -56,8 +57,8 @@ pub struct Board {
     pub written: u64,
     /// The output cannot be written any more: stop minting.
     pub broken: bool,
-    /// Records could not be read to their end: what was said of it.
-    pub failures: Vec<String>,
+    /// What went wrong, in the order in which it was met.
+    pub failures: Vec<Failure>,
 }
 
 /// The board, shared on one worker.

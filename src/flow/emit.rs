@@ -2,24 +2,27 @@
 //!
 //! In: pages of all rooms, what was minted, changes of the balance. Out: a tick's pages in their final order, then its
 //! progress record, whose digests of inputs and outputs are chained over all ticks. A tick without a progress record
-//! never happened. Keeps: sums for the summary, latencies, and the offsets as of the boundaries that may still be
+//! never happened; one that has been committed before is made again and compared, and nothing is written. Keeps: sums for the summary, latencies, and the offsets as of the boundaries that may still be
 //! cited.
 
 use super::balance::Balance;
 use super::control::SharedBoard;
+use super::failure::Failure;
+use super::history::History;
 use super::ingest::Minted;
 use super::lines::PageWriter;
 use super::matching::Account;
 use super::plan::Plan;
 use super::progress::Chain;
-use super::release::Releases;
+use super::release::{Deed, Releases};
 use super::report::RunReport;
 use super::ticks::{Tick, Ticks, join};
 use crate::record::DeadLetter;
 use crate::registry::Offsets;
-use crate::sink::{Entry, Headers, Page, Sink, Stream, dead_letter_line};
+use crate::sink::{Entry, Headers, Page, Sink, Stream, Written, dead_letter_line};
 use crate::time::Time;
 use compact_str::CompactString;
+use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -38,6 +41,8 @@ pub struct Outlet {
     pub sink: SharedSink,
     /// Where versions go.
     pub releases: Releases,
+    /// What is committed already.
+    pub history: Arc<History>,
     /// What is told of the run while it goes on and at its end.
     pub report: Rc<RefCell<RunReport>>,
 }
@@ -51,6 +56,8 @@ struct Emission {
     /// Offsets as of boundaries that a training may cite.
     cited: BTreeMap<Tick, (Time, Vec<Offsets>)>,
     started: bool,
+    /// Whether all that was committed is behind.
+    live: bool,
 }
 
 #[derive(Default)]
@@ -61,7 +68,7 @@ struct Open {
 }
 
 impl Emission {
-    fn run(&mut self, tick: Tick, open: Open) -> Result<(), String> {
+    fn run(&mut self, tick: Tick, open: Open) -> Result<(), Failure> {
         let Open { minted, mut pages, accounts } = open;
         let mut dead = minted.dead.clone();
         let read: u64 = minted.records.values().sum();
@@ -77,13 +84,24 @@ impl Emission {
         self.ends.extend(minted.ends.iter().map(|(k, v)| (*k, *v)));
         self.cite(tick, &minted);
         pages.extend(self.dead_letters(tick, minted.now, dead));
-        self.versions(&minted, &mut pages)?;
+        let deeds = self.versions(&minted, &mut pages);
         let pages = in_order(pages);
-        self.outlet.sink.borrow_mut().write(tick, &pages).map_err(|error| error.to_string())?;
         let progress = self.chain.progress(&self.plan, tick, &minted, &self.balance, &pages);
-        let committed = self.outlet.sink.borrow_mut().commit(tick, minted.now, progress.as_bytes());
-        committed.map_err(|error| error.to_string())?;
+        match self.outlet.history.line(tick) {
+            Some(recorded) => same(tick, recorded, &progress)?,
+            None if !self.live => {
+                self.live = true;
+                self.outlet.releases.settle()?;
+            }
+            None => {}
+        }
+        // Versions are durable before the tick that brings them is; again, they must be there as they were.
+        self.outlet.releases.carry_out(deeds)?;
         self.outlet.report.borrow_mut().tick(tick, &minted, &self.balance, &counted, &pages);
+        if self.live {
+            self.outlet.report.borrow_mut().written(&minted);
+            self.outlet.sink.borrow_mut().write(Written { tick, time: minted.now, pages, progress })?;
+        }
         Ok(())
     }
 
@@ -97,20 +115,24 @@ impl Emission {
         self.cited.retain(|_, (cited, _)| cited.plus(reach).plus(self.plan.spec.every) >= boundary);
     }
 
-    fn versions(&mut self, minted: &Minted, pages: &mut Vec<Page>) -> Result<(), String> {
-        let failed = |error: crate::registry::RegistryError| error.to_string();
+    /// The pages of versions and of how trainings ended, and what the registry is to be told.
+    fn versions(&mut self, minted: &Minted, pages: &mut Vec<Page>) -> Vec<Deed> {
+        let mut deeds = Vec::new();
         if let (false, Some(began)) = (self.started, minted.began) {
             self.started = true;
-            let (page, version) = self.outlet.releases.start(began).map_err(failed)?;
-            pages.push(page);
-            self.outlet.report.borrow_mut().version(version);
+            let released = self.outlet.releases.start(began);
+            pages.extend(released.pages);
+            deeds.extend(released.deeds);
+            self.outlet.report.borrow_mut().version(released.line);
         }
-        let Some(resolution) = &minted.resolution else { return Ok(()) };
+        let Some(resolution) = &minted.resolution else { return deeds };
         let ends = self.cited.get(&resolution.tick).map(|(_, ends)| ends.clone()).unwrap_or_default();
-        let (new, version, outcome) = self.outlet.releases.resolve(resolution, ends).map_err(failed)?;
-        pages.extend(new);
-        self.outlet.report.borrow_mut().resolution(resolution, version, &outcome);
-        Ok(())
+        let (outcome, released) = self.outlet.releases.resolve(resolution, ends);
+        let line = (!released.line.is_null()).then_some(released.line);
+        pages.extend(released.pages);
+        deeds.extend(released.deeds);
+        self.outlet.report.borrow_mut().resolution(resolution, line, &outcome);
+        deeds
     }
 
     fn dead_letters(&self, tick: Tick, now: Time, mut dead: Vec<DeadLetter>) -> Option<Page> {
@@ -128,6 +150,22 @@ impl Emission {
         }
         Some(page)
     }
+}
+
+/// Refuses a tick that comes out otherwise than it was committed, naming the first field that differs.
+fn same(tick: Tick, recorded: &str, computed: &str) -> Result<(), Failure> {
+    if recorded == computed {
+        return Ok(());
+    }
+    let fields = |line: &str| serde_json::from_str::<Map<String, Value>>(line).unwrap_or_default();
+    let (recorded, computed) = (fields(recorded), fields(computed));
+    let value = |fields: &Map<String, Value>, name: &str| fields.get(name).map_or_else(String::new, Value::to_string);
+    // What was read comes before what was made of it, and the links differ wherever anything does.
+    let rank = |name: &&String| (name.as_str() == "chain", name.as_str() == "outputs", name.as_str() != "inputs");
+    let mut names: Vec<&String> = recorded.keys().filter(|name| recorded.get(*name) != computed.get(*name)).collect();
+    names.sort_by_key(rank);
+    let what = names.first().map_or_else(|| "bytes".to_owned(), |name| (*name).clone());
+    Err(Failure::Diverged { tick, recorded: value(&recorded, &what), computed: value(&computed, &what), what })
 }
 
 /// The pages of a tick as they are written: by stream. No stream has pages of two rooms in one tick (a boundary's
@@ -161,6 +199,7 @@ pub fn emit<'scope>(
             ends: BTreeMap::new(),
             cited: BTreeMap::new(),
             started: false,
+            live: false,
         });
         let mut ticks: Ticks<Open> = Ticks::new(0);
         move |frontiers| {

@@ -3,7 +3,8 @@
 //! In: touches, in the law's order within a tick. Keeps: the state of every window group and table, by key. Out: one
 //! answer a question. A window's state is dropped when nothing in it can matter any more, looked for at boundaries.
 
-use super::items::{Answer, Deed, Found, Mark, Touch};
+use super::answers::Asker;
+use super::items::{Answer, Deed, Mark, Touch};
 use super::matching::Account;
 use super::plan::Plan;
 use super::ticks::{Tick, Ticks, join};
@@ -12,7 +13,6 @@ use crate::feature::plan::{FeaturePlan, MAX_LATE};
 use crate::feature::window::Window;
 use crate::record::{Key, KeyMap};
 use crate::time::Time;
-use smallvec::SmallVec;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use timely::dataflow::StreamVec;
@@ -76,67 +76,66 @@ impl Stores {
         Stores { windows, tables, most: u32::try_from(most).unwrap_or(u32::MAX), plan, refused: 0 }
     }
 
-    /// Does one deed; a question has an answer.
-    pub fn touch(&mut self, touch: Touch) -> Option<Answer> {
+    /// Does one deed; a question is answered.
+    #[inline]
+    pub fn touch(&mut self, touch: Touch, answers: &mut impl Asker) {
         let groups = self.plan.features.groups.len();
         match usize::from(touch.store).checked_sub(groups) {
-            Some(table) => self.touch_table(table, touch),
-            None => self.touch_window(touch),
+            Some(table) => self.touch_table(table, touch, answers),
+            None => self.touch_window(touch, answers),
         }
     }
 
-    fn touch_table(&mut self, place: usize, touch: Touch) -> Option<Answer> {
+    fn touch_table(&mut self, place: usize, touch: Touch, answers: &mut impl Asker) {
         let Touch { seq, store, key, now, time, deed } = touch;
         let horizon = now.minus(MAX_LATE);
         let table = &mut self.tables[place];
         let Deed::Put(order, row) = deed else {
             let state = table.states.get(&key);
             let row = state.and_then(|state| state.lookup(horizon, time)).map(|(row, _)| row.clone());
-            return Some(Answer { seq, store, found: Found::Row(row) });
+            return answers.row(&self.plan, seq, store, row);
         };
         match table.get(key, self.most, AsOf::default) {
             Some(state) => state.upsert(horizon, time, order, row),
             None => self.refused += 1,
         }
-        None
     }
 
-    fn touch_window(&mut self, touch: Touch) -> Option<Answer> {
+    fn touch_window(&mut self, touch: Touch, answers: &mut impl Asker) {
         let Touch { seq, store, key, now, time, deed } = touch;
         let shape = &self.plan.features.groups[usize::from(store)].shape;
         let windows = &mut self.windows[usize::from(store)];
-        let answer = |window: &mut Window| {
-            let mut results: SmallVec<[Option<f64>; 4]> = SmallVec::from_elem(None, shape.aggregates());
-            window.query(shape, now, time, &mut results);
-            Some(Answer { seq, store, found: Found::Window(results) })
+        // A question makes no state, and one that finds none is answered as of an empty window.
+        let window = match deed {
+            Deed::Ask => windows.states.get_mut(&key),
+            _ => {
+                let window = windows.get(key, self.most, || Window::new(shape));
+                self.refused += u64::from(window.is_none());
+                window
+            }
         };
-        if let Deed::Ask = deed {
-            // A question makes no state: of a key that nothing joined yet, the answer is that of an empty window.
-            return match windows.states.get_mut(&key) {
-                Some(window) => answer(window),
-                None => answer(&mut Window::new(shape)),
-            };
+        if let Deed::Ask | Deed::AskAndJoin(..) = deed {
+            let results = answers.window(&self.plan, seq, store);
+            match window {
+                Some(window) => {
+                    window.query(shape, now, time, results);
+                    if let Deed::AskAndJoin(order, arguments) = deed {
+                        window.insert(shape, now, time, order, &arguments);
+                    }
+                }
+                None => shape.of_nothing(results),
+            }
+            return;
         }
-        let Some(window) = windows.get(key, self.most, || Window::new(shape)) else {
-            self.refused += 1;
-            let asks = matches!(deed, Deed::AskAndJoin(..));
-            return if asks { answer(&mut Window::new(shape)) } else { None };
-        };
-        match deed {
-            Deed::AskAndJoin(order, arguments) => {
-                let answer = answer(window);
-                window.insert(shape, now, time, order, &arguments);
-                return answer;
-            }
-            Deed::Join(order, arguments) => {
+        match (window, deed) {
+            (Some(window), Deed::Join(order, arguments)) => {
                 window.insert(shape, now, time, order, &arguments);
             }
-            Deed::Leave(order, arguments) => {
+            (Some(window), Deed::Leave(order, arguments)) => {
                 window.retract(shape, now, time, order, &arguments);
             }
-            Deed::Ask | Deed::Put(..) => {}
+            _ => {}
         }
-        None
     }
 
     /// Drops windows and table rows that cannot matter any more.
@@ -194,8 +193,8 @@ pub fn enrich<'scope>(
                     // Stable: what one row does to one store keeps its order (a correction leaves, then joins).
                     open.touches.sort_by_key(|touch| touch.seq);
                 }
-                let mut found = Vec::with_capacity(usual);
-                found.extend(open.touches.into_iter().filter_map(|touch| stores.touch(touch)));
+                let mut found: Vec<Answer> = Vec::with_capacity(usual);
+                open.touches.into_iter().for_each(|touch| stores.touch(touch, &mut found));
                 usual = usual.max(found.len());
                 answers.session(&permits[0]).give_container(&mut found);
                 let refused = std::mem::take(&mut stores.refused);

@@ -4,14 +4,17 @@
 //! of a tick ([`Minted`]).
 
 use super::control::{Resolution, SharedBoard};
+use super::history::History;
 use super::items::{Item, Mark};
 use super::lanes::Lanes;
 use super::mint::{Minter, Outputs, Pause};
+use super::plan::Plan;
 use super::ticks::Tick;
 use crate::record::DeadLetter;
 use crate::time::{Span, Time};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
@@ -43,12 +46,18 @@ pub struct Minted {
     pub began: Option<Time>,
     /// Set on a boundary.
     pub boundary: Option<Time>,
+    /// Whether that is the end of the input.
+    pub last: bool,
+    /// The boundary that comes next; none before the first row.
+    pub next_boundary: Option<Time>,
     /// The first offset not consumed, of each partition that the tick consumed from.
     pub ends: BTreeMap<(u16, u16), u64>,
     /// The rows and dead letters that it consumed, by source.
     pub records: BTreeMap<u16, u64>,
     /// The digest of the input that it consumed.
     pub digest: Option<[u8; 32]>,
+    /// Of what was refused here: partition, offset, and pipeline time as of then.
+    pub ahead: Vec<((u16, u16), u64, Time)>,
     /// What was refused here or before.
     pub dead: Vec<DeadLetter>,
     /// Trainings asked for by hand that a boundary passes on.
@@ -78,11 +87,24 @@ pub struct Ingested<'scope> {
 /// Yields how many trainings were asked for by hand since it was last called.
 pub type Requests = Box<dyn FnMut() -> u32 + Send>;
 
+/// What the minter mints from.
+pub struct Input {
+    /// The open partitions.
+    pub lanes: Lanes,
+    /// Yields trainings asked for by hand.
+    pub requests: Requests,
+    /// Set when the run is to stop: then the end of the lanes is not the end of the input.
+    pub stop: Arc<AtomicBool>,
+    /// The ticks that are minted again first.
+    pub history: Arc<History>,
+}
+
 /// Builds the minter. `input` is there on worker 0 only.
 pub fn ingest<'scope>(
     scope: Scope<'scope, Tick>,
+    plan: &Arc<Plan>,
     rules: MintRules,
-    input: Option<(Lanes, Requests)>,
+    input: Option<Input>,
     board: SharedBoard,
     wake: impl FnOnce(Vec<usize>),
 ) -> Ingested<'scope> {
@@ -96,8 +118,9 @@ pub fn ingest<'scope>(
     let address = builder.operator_info().address;
     let activator = scope.activator_for(address.clone());
     wake(address.to_vec());
+    let plan = plan.clone();
     builder.build(move |capabilities| {
-        let mut minter = input.map(|input| Minter::new(rules, input, board, capabilities));
+        let mut minter = input.map(|input| Minter::new(plan, rules, input, board, capabilities));
         move |_| {
             let Some(running) = &mut minter else { return };
             let mut outputs = Outputs {

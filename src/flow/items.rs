@@ -5,6 +5,7 @@ use crate::time::Time;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// A row at its place in a tick: from ingest to match.
@@ -164,7 +165,7 @@ impl Scored {
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The event.
-    pub scored: Arc<Scored>,
+    pub scored: Rc<Scored>,
     /// Running pipeline time.
     pub now: Time,
     /// What became of it.

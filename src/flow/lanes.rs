@@ -92,6 +92,16 @@ pub enum Head {
     End,
 }
 
+/// What a lane has next, whatever the others have.
+pub enum Next {
+    /// A record at this offset, of this event time if it is a row.
+    Record(u64, Option<Time>),
+    /// It must deliver first.
+    Wait,
+    /// It delivers nothing more.
+    End,
+}
+
 impl Lanes {
     /// The merge of these partitions; `kinds` by source number.
     pub fn new(partitions: Vec<Partition>, kinds: &[Kind], idle_after: Option<Duration>, max_ahead: Span) -> Lanes {
@@ -169,6 +179,23 @@ impl Lanes {
         let lane = &mut self.lanes[place];
         lane.ahead += 1;
         lane.pop()
+    }
+
+    /// What a lane has next.
+    pub fn next(&mut self, place: usize) -> Next {
+        self.refill(place);
+        let lane = &self.lanes[place];
+        match (lane.front, lane.ready.front().map(|record| &record.body)) {
+            (Front::Row((time, .., offset)), _) => Next::Record(offset, Some(time)),
+            (_, Some(Err(dead))) => Next::Record(dead.position.offset, None),
+            _ if lane.ended => Next::End,
+            _ => Next::Wait,
+        }
+    }
+
+    /// The lane of a (source, partition).
+    pub fn of(&self, partition: (u16, u16)) -> Option<usize> {
+        (0..self.lanes.len()).find(|place| self.partition(*place) == partition)
     }
 
     /// (source, partition) of a lane.

@@ -8,11 +8,15 @@
 //! worker, and so are the rooms that watch and judge it; ingest and emit stand on worker 0. See each room's file.
 
 pub mod agenda;
+pub mod alone;
+pub mod answers;
 pub mod balance;
 pub mod control;
 pub mod emit;
 pub mod enrich;
+pub mod failure;
 mod feeding;
+pub mod history;
 pub mod ingest;
 pub mod items;
 mod judging;
@@ -31,22 +35,30 @@ pub mod report;
 pub mod retrain;
 pub mod score;
 pub mod sums;
+pub mod sweeper;
 pub mod ticks;
 pub mod watch;
 
 use control::{SharedBoard, Word};
 use emit::Outlet;
-use ingest::MintRules;
+use failure::Failure;
+use history::History;
+use ingest::{Input, MintRules};
 use lanes::Lanes;
 use plan::Plan;
 use report::RunReport;
 use retrain::Heard;
+use std::any::Any;
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::net::TcpStream;
 use std::rc::Rc;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use ticks::Tick;
+use timely::communication::allocator::ProcessBuilder;
+use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use timely::communication::{AllocatorBuilder, Hooks};
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::vec::Broadcast;
@@ -87,6 +99,10 @@ pub struct Edges {
     pub registry: crate::registry::Registry,
     /// Yields trainings asked for by hand.
     pub requests: ingest::Requests,
+    /// What the outputs hold already, which is made again first and compared.
+    pub history: History,
+    /// Set when the run is to stop before the end of its input.
+    pub stop: Arc<AtomicBool>,
     /// What the sources' threads ring.
     pub bell: Bell,
     /// Whether the input is live: ticks close by the clock, too.
@@ -97,31 +113,32 @@ pub struct Edges {
 pub struct Ended {
     /// The account.
     pub report: RunReport,
-    /// What could not be read or written; empty if all went well.
-    pub failures: Vec<String>,
+    /// What went wrong, in the order in which it was met; empty if all went well.
+    pub failures: Vec<Failure>,
 }
 
 /// The workers of a run, by timely's flags.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Workers {
     /// `-w`: threads of each process.
     pub threads: usize,
-    /// `-n`: processes.
-    pub processes: usize,
-    /// `-p`: this one, from 0.
+    /// `-p`: this process, from 0.
     pub process: usize,
-    /// `-h`: host:port of each process, a line each.
-    pub hostfile: Option<PathBuf>,
+    /// A socket to each other process of `-n`, by index; empty for a process of its own.
+    pub sockets: Vec<Option<TcpStream>>,
 }
 
 impl Workers {
-    fn config(&self) -> Result<timely::Config, String> {
-        let mut words = vec!["-w".to_owned(), self.threads.to_string(), "-n".to_owned(), self.processes.to_string()];
-        words.extend(["-p".to_owned(), self.process.to_string()]);
-        if let Some(hostfile) = &self.hostfile {
-            words.extend(["-h".to_owned(), hostfile.display().to_string()]);
+    fn build(self) -> Result<(Vec<AllocatorBuilder>, Box<dyn Any + Send>), String> {
+        let Workers { threads, process, sockets } = self;
+        if sockets.len() < 2 {
+            return timely::CommunicationConfig::Process(threads).try_build();
         }
-        timely::Config::from_args(words.into_iter())
+        let hooks = Hooks::default();
+        let local = ProcessBuilder::new_typed_vector(threads, hooks.refill.clone(), hooks.spill.clone());
+        let (builders, guard) = initialize_networking_from_sockets(local, sockets, process, threads, hooks)
+            .map_err(|error| format!("cannot use the sockets to the other processes: {error}"))?;
+        Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
     }
 }
 
@@ -131,7 +148,7 @@ impl Workers {
 /// # Errors
 /// The workers cannot be started, or one of them ended by a panic.
 pub fn execute<L>(
-    workers: &Workers,
+    workers: Workers,
     plan: &Arc<Plan>,
     edges: Option<Edges>,
     look: impl FnOnce() -> L + Send + 'static,
@@ -141,7 +158,8 @@ where
 {
     let first = Mutex::new(edges.zip(Some(look)));
     let plan = plan.clone();
-    let guards = timely::execute(workers.config()?, move |worker| {
+    let (builders, others) = workers.build()?;
+    let guards = timely::execute::execute_from(builders, others, timely::WorkerConfig::default(), move |worker| {
         let first = match worker.index() {
             0 => first.lock().unwrap_or_else(PoisonError::into_inner).take(),
             _ => None,
@@ -170,14 +188,24 @@ where
     };
     let sink: emit::SharedSink = Rc::new(RefCell::new(edges.sink));
     let releases = release::Releases::new(plan.clone(), edges.registry);
-    let outlet = Outlet { sink: sink.clone(), releases, report: report.clone() };
-    let ends = Ends { input: (edges.lanes, edges.requests), outlet, bell: edges.bell, live: edges.live };
+    let history = Arc::new(edges.history);
+    let outlet = Outlet { sink: sink.clone(), releases, history: history.clone(), report: report.clone() };
+    let input = Input { lanes: edges.lanes, requests: edges.requests, stop: edges.stop, history };
+    let bell = edges.bell.clone();
+    let ends = Ends { input, outlet, bell: edges.bell, live: edges.live };
     build(worker, plan, Some(ends), board.clone());
     let mut look = look();
     while worker.has_dataflows() {
         // Looking at the account is worth a wake-up.
         worker.step_or_park(Some(Duration::from_millis(200)));
         look(Some(&report.borrow()));
+        // A run without input must learn of it, too.
+        if let Err(error) = sink.borrow_mut().check() {
+            let mut board = board.borrow_mut();
+            board.broken = true;
+            board.failures.push(Failure::Sink(error));
+            bell.ring();
+        }
     }
     look(None);
     let report = Rc::try_unwrap(report).ok()?.into_inner();
@@ -185,14 +213,14 @@ where
     // Of what was written before a failure nothing more can be said.
     if !board.borrow().broken {
         let closed = Rc::try_unwrap(sink).ok()?.into_inner().close();
-        failures.extend(closed.err().map(|error| error.to_string()));
+        failures.extend(closed.err().map(Failure::Sink));
     }
     Some(Ended { report, failures })
 }
 
 /// What the dataflow's own ends, on worker 0, are made of.
 struct Ends {
-    input: (Lanes, ingest::Requests),
+    input: Input,
     outlet: Outlet,
     bell: Bell,
     live: bool,
@@ -208,18 +236,23 @@ fn build(worker: &mut Worker, plan: &Arc<Plan>, ends: Option<Ends>, board: Share
     let rules = mint_rules(plan, live);
     worker.dataflow::<Tick, _, _>(|scope| {
         let mut address = Vec::new();
-        let ingested = ingest::ingest(scope, rules, input, board.clone(), |at| address = at);
+        let ingested = ingest::ingest(scope, plan, rules, input, board.clone(), |at| address = at);
         if let Some(bell) = bell
             && let Ok(mut activator) = bell.activator.lock()
         {
             *activator = Some(scope.worker().sync_activator_for(address.clone()));
         }
         let marks = ingested.marks.broadcast();
-        let matched = matching::matching(plan, ingested.rows, marks.clone());
-        let (answers, refusals) = enrich::enrich(plan, matched.touches, marks.clone());
-        let answers = matched.answers.concat(answers);
         let resolutions = ingested.resolutions.exchange(move |_| home as u64);
-        let modelled = modelling::modelling(plan, matched.cases, answers, resolutions.clone(), marks.clone(), home);
+        let modelled = if home == 0 {
+            alone::alone(plan, ingested.rows, resolutions.clone(), marks.clone())
+        } else {
+            let matched = matching::matching(plan, ingested.rows, marks.clone());
+            let (answers, refusals) = enrich::enrich(plan, matched.touches, marks.clone());
+            let rooms = modelling::modelling(plan, matched.cases, answers, resolutions.clone(), marks.clone(), home);
+            let accounts = matched.accounts.concat(refusals).concat(rooms.accounts);
+            modelling::Modelled { accounts, ..rooms }
+        };
         let counts = measure::measure(plan, modelled.outcomes.clone(), marks.clone());
         let (metric_pages, figures) = publish::publish(plan, counts, marks.clone(), home);
         let signals = watch::watch(plan, modelled.outcomes.clone(), resolutions.clone(), marks.clone());
@@ -229,8 +262,7 @@ fn build(worker: &mut Worker, plan: &Arc<Plan>, ends: Option<Ends>, board: Share
         let minter = scope.activator_for(address.into());
         listen(words, board.clone(), minter.clone());
         let pages = modelled.pages.concat(metric_pages).concat(decision_pages);
-        let accounts = matched.accounts.concat(refusals).concat(modelled.accounts);
-        emit::emit(plan, ingested.minted, pages, accounts, (outlet, board, minter));
+        emit::emit(plan, ingested.minted, pages, modelled.accounts, (outlet, board, minter));
     });
 }
 

@@ -4,11 +4,12 @@ use super::control::Resolution;
 use super::items::{Answer, Case, Mark, Outcome};
 use super::matching::Account;
 use super::plan::Plan;
-use super::score::ModelRoom;
-use super::ticks::{Tick, Ticks, join};
+use super::score::{ModelRoom, Scores};
+use super::ticks::{Permits, Tick, Ticks, join};
 use crate::model::Body;
 use crate::sink::Page;
 use std::sync::Arc;
+use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
@@ -24,6 +25,65 @@ pub struct Modelled<'scope> {
     pub states: StreamVec<'scope, Tick, Arc<Body>>,
     /// What was counted.
     pub accounts: StreamVec<'scope, Tick, Account>,
+}
+
+type Door<D> = OutputBuilder<Tick, CapacityContainerBuilder<Vec<D>>>;
+
+/// The room's outputs.
+pub struct Doors {
+    pages: Door<Page>,
+    outcomes: Door<Outcome>,
+    states: Door<Arc<Body>>,
+    accounts: Door<Account>,
+}
+
+impl Doors {
+    /// How many they are.
+    pub const COUNT: usize = 4;
+
+    /// Adds them to an operator that has no others.
+    pub fn new<'scope>(builder: &mut OperatorBuilder<'scope, Tick>) -> (Doors, Modelled<'scope>) {
+        let (pages, pages_stream) = builder.new_output();
+        let (outcomes, outcomes_stream) = builder.new_output();
+        let (states, states_stream) = builder.new_output();
+        let (accounts, accounts_stream) = builder.new_output();
+        let doors = Doors {
+            pages: OutputBuilder::from(pages),
+            outcomes: OutputBuilder::from(outcomes),
+            states: OutputBuilder::from(states),
+            accounts: OutputBuilder::from(accounts),
+        };
+        let streams = Modelled {
+            pages: pages_stream,
+            outcomes: outcomes_stream,
+            states: states_stream,
+            accounts: accounts_stream,
+        };
+        (doors, streams)
+    }
+
+    /// Ends a tick: timeouts pass, and what it came to leaves the room.
+    pub fn end(
+        &mut self,
+        permits: &Permits,
+        room: &mut ModelRoom,
+        mark: Option<&Mark>,
+        mut scores: Scores,
+        mut account: Account,
+    ) {
+        if let Some(mark) = mark {
+            room.pass(mark.now, &mut scores.outcomes);
+            if mark.boundary.is_some() {
+                self.states.activate().session(&permits[2]).give(Arc::new(room.save_live()));
+            }
+        }
+        if !scores.page.is_empty() {
+            self.pages.activate().session(&permits[0]).give(scores.page.finish());
+        }
+        account.others = scores.others;
+        self.accounts.activate().session(&permits[3]).give(account);
+        self.outcomes.activate().session(&permits[1]).give_container(&mut scores.outcomes);
+    }
 }
 
 #[derive(Default)]
@@ -50,16 +110,11 @@ pub fn modelling<'scope>(
     let mut answers = builder.new_input(answers, Exchange::new(move |_: &Answer| home));
     let mut resolutions = builder.new_input(resolutions, Pipeline);
     let mut marks = builder.new_input(marks, Pipeline);
-    let (pages, pages_stream) = builder.new_output::<Vec<Page>>();
-    let (outcomes, outcomes_stream) = builder.new_output::<Vec<Outcome>>();
-    let (states, states_stream) = builder.new_output::<Vec<Arc<Body>>>();
-    let (accounts, accounts_stream) = builder.new_output::<Vec<Account>>();
-    let (mut pages, mut outcomes) = (OutputBuilder::from(pages), OutputBuilder::from(outcomes));
-    let (mut states, mut accounts) = (OutputBuilder::from(states), OutputBuilder::from(accounts));
+    let (mut doors, streams) = Doors::new(&mut builder);
     let plan = plan.clone();
     builder.build(move |_| {
         let mut room = at_home.then(|| ModelRoom::new(plan));
-        let mut ticks: Ticks<Open> = Ticks::new(4);
+        let mut ticks: Ticks<Open> = Ticks::new(Doors::COUNT);
         move |frontiers| {
             cases.for_each(|capability, batch| {
                 if let Some(open) = ticks.at(&capability) {
@@ -81,8 +136,6 @@ pub fn modelling<'scope>(
                     open.mark = batch.drain(..).next_back();
                 }
             });
-            let (mut pages, mut outcomes) = (pages.activate(), outcomes.activate());
-            let (mut states, mut accounts) = (states.activate(), accounts.activate());
             while let Some((_, permits, mut open)) = ticks.complete(frontiers) {
                 let Some(room) = &mut room else { continue };
                 open.resolutions.iter().for_each(|resolution| room.activate(resolution));
@@ -92,22 +145,10 @@ pub fn modelling<'scope>(
                 if !open.answers.is_sorted_by_key(|answer| answer.seq) {
                     open.answers.sort_by_key(|answer| (answer.seq, answer.store));
                 }
-                let mut scores = room.take(open.cases, &open.answers);
-                if let Some(mark) = &open.mark {
-                    room.pass(mark.now, &mut scores.outcomes);
-                    if mark.boundary.is_some() {
-                        states.session(&permits[2]).give(Arc::new(room.save_live()));
-                    }
-                }
-                if !scores.page.is_empty() {
-                    pages.session(&permits[0]).give(scores.page.finish());
-                }
-                if scores.others > 0 {
-                    accounts.session(&permits[3]).give(Account { others: scores.others, ..Account::default() });
-                }
-                outcomes.session(&permits[1]).give_container(&mut scores.outcomes);
+                let scores = room.take_all(open.cases, &open.answers);
+                doors.end(&permits, room, open.mark.as_ref(), scores, Account::default());
             }
         }
     });
-    Modelled { pages: pages_stream, outcomes: outcomes_stream, states: states_stream, accounts: accounts_stream }
+    streams
 }

@@ -2,39 +2,81 @@
 //! timely.
 //!
 //! In: rows in the law's order with running pipeline time. Out: what windows and tables are told ([`Touch`]), what the
-//! model's room is told ([`Case`]), dead letters, and the changes of the balance. Keeps: an event until twice its
-//! timeout has passed (once for its label, once more to tell a late label from one without event, and a second event
-//! from a first), and a label without event until its timeout. All limits compare event times with running pipeline
-//! time, so they do not depend on where ticks are cut.
+//! model's room is told ([`Arrived`], [`Relabelled`]), dead letters, and the changes of the balance. Keeps: an event
+//! until twice its timeout has passed (once for its label, once more to tell a late label from one without event, and a
+//! second event from a first), and a label without event until its timeout. All limits compare event times with running
+//! pipeline time, so they do not depend on where ticks are cut.
 
 use super::agenda::Agenda;
 use super::balance::Balance;
 use super::feeding::{Feeding, Keys, Said, arguments};
-use super::items::{Case, CaseKind, Deed, Item, Touch};
+use super::items::{Deed, Item, Touch};
 use super::plan::Plan;
 use crate::feature::plan::Feed;
 use crate::feature::scope::View;
 use crate::record::{DeadLetter, Key, KeyMap, Kind, Position, Raw, Reason, Row, Value};
 use crate::time::{Span, Time};
+use compact_str::CompactString;
+use std::mem::take;
 use std::sync::Arc;
 
+/// Who is told what rows become, in the law's order.
+pub trait Listener {
+    /// Something for a window or a table.
+    fn touch(&mut self, touch: Touch);
+
+    /// An event, to be scored; its touches go before it.
+    fn event(&mut self, event: Arrived);
+
+    /// A label that became known, changed, or was withdrawn.
+    fn label(&mut self, label: Relabelled);
+}
+
+/// An event on its way to the model's room.
+pub struct Arrived<'a> {
+    /// Place in the tick.
+    pub seq: u32,
+    /// The event.
+    pub key: Key,
+    /// Running pipeline time.
+    pub now: Time,
+    /// Its prediction id.
+    pub id: CompactString,
+    /// Its own event time.
+    pub time: Time,
+    /// Its columns; whoever wants to keep them takes them.
+    pub values: &'a mut Box<[Value]>,
+}
+
+/// A label on its way to the model's room.
+#[derive(Clone, Copy, Debug)]
+pub struct Relabelled {
+    /// Place in the tick.
+    pub seq: u32,
+    /// The event.
+    pub key: Key,
+    /// Running pipeline time.
+    pub now: Time,
+    /// What the label was before, as far as known.
+    pub before: Option<bool>,
+    /// What it is now; `None` is withdrawn.
+    pub after: Option<bool>,
+}
+
 /// What a tick's rows became.
-#[derive(Default)]
-pub struct Paired {
-    /// For the windows and tables.
-    pub touches: Vec<Touch>,
-    /// For the model's room.
-    pub cases: Vec<Case>,
+pub struct Paired<L> {
+    /// Who was told of it.
+    pub listener: L,
     /// What was refused.
     pub dead: Vec<DeadLetter>,
     /// What changed in the balance.
     pub balance: Balance,
 }
 
-impl Paired {
-    /// Nothing yet, with room for so many touches and cases.
-    pub fn with_capacity(touches: usize, cases: usize) -> Paired {
-        Paired { touches: Vec::with_capacity(touches), cases: Vec::with_capacity(cases), ..Paired::default() }
+impl<L> Paired<L> {
+    /// Nothing yet.
+    pub fn new(listener: L) -> Paired<L> {
+        Paired { listener, dead: Vec::new(), balance: Balance::default() }
     }
 }
 
@@ -103,21 +145,21 @@ impl Pairing {
         }
     }
 
-    /// Takes one row.
-    pub fn take(&mut self, item: Item, out: &mut Paired) {
+    /// Takes one row. What of it has to be kept is taken out of it; the rest stays with the caller.
+    pub fn take(&mut self, item: &mut Item, out: &mut Paired<impl Listener>) {
         // Not at the tick's end alone: an id may come again, and a waiting label's event at last, in the tick in which
         // their time is over.
         self.pass(item.now, out);
         match self.plan.kinds[item.row.position.source as usize] {
             Kind::Table => self.table(item, out),
             Kind::Context => self.context(item, out),
-            Kind::Label => self.label(item.seq, item.now, item.row, out),
+            Kind::Label => self.label(item.seq, item.now, &mut item.row, out),
             Kind::Event => self.event(item, out),
         }
     }
 
     /// Pipeline time is `now`: timeouts pass.
-    pub fn pass(&mut self, now: Time, out: &mut Paired) {
+    pub fn pass<L>(&mut self, now: Time, out: &mut Paired<L>) {
         let timeout = self.plan.timeout;
         while let Some(key) = self.to_settle.due(now, timeout) {
             let Some(event) = self.known.get_mut(&key).filter(|event| event.time.plus(timeout) < now) else { continue };
@@ -150,18 +192,18 @@ impl Pairing {
         self.known.len() + self.waiting.len()
     }
 
-    fn table(&mut self, item: Item, out: &mut Paired) {
+    fn table(&mut self, item: &mut Item, out: &mut Paired<impl Listener>) {
         out.balance.used += 1;
         let Some(store) = self.plan.table_store(item.row.position.source) else { return };
-        let Item { seq, now, row } = item;
-        let values = (!row.tombstone).then(|| Arc::from(row.values));
+        let Item { seq, now, ref mut row } = *item;
+        let values = (!row.tombstone).then(|| Arc::from(take(&mut row.values)));
         let deed = Deed::Put(tie(row.position), values);
-        out.touches.push(Touch { seq, store, key: row.key, now, time: row.time, deed });
+        out.listener.touch(Touch { seq, store, key: row.key, now, time: row.time, deed });
     }
 
-    fn context(&mut self, item: Item, out: &mut Paired) {
+    fn context(&mut self, item: &mut Item, out: &mut Paired<impl Listener>) {
         out.balance.used += 1;
-        let Item { seq, now, row } = item;
+        let Item { seq, now, ref row } = *item;
         let view = View { own: &row.values, ..View::default() };
         let feeding = &self.by_contexts[usize::from(row.position.source)];
         let said = feeding.said(&view);
@@ -169,16 +211,22 @@ impl Pairing {
             let group = &self.plan.features.groups[*store];
             let Some(key) = Key::of(group.by_own.iter().map(|place| &row.values[*place])) else { continue };
             let deed = Deed::Join(tie(row.position), arguments(&said, places));
-            out.touches.push(Touch { seq, store: *store as u16, key, now, time: row.time, deed });
+            out.listener.touch(Touch { seq, store: *store as u16, key, now, time: row.time, deed });
         }
     }
 
-    fn event(&mut self, item: Item, out: &mut Paired) {
-        let Item { seq, now, row } = item;
+    fn event(&mut self, item: &mut Item, out: &mut Paired<impl Listener>) {
+        let Item { seq, now, ref mut row } = *item;
         let timeout = self.plan.timeout;
         let forgotten = |event: &Known| event.time.plus(Span(2 * timeout.0)) < now;
         if self.known.get(&row.key).is_some_and(|event| !forgotten(event)) {
-            return refuse(out, row.position, Reason::Duplicate, "an event with this id is known already", row.raw);
+            return refuse(
+                out,
+                row.position,
+                Reason::Duplicate,
+                "an event with this id is known already",
+                take(&mut row.raw),
+            );
         }
         if self.kept() >= self.plan.max_pending {
             return refuse(
@@ -186,23 +234,23 @@ impl Pairing {
                 row.position,
                 Reason::CapacityReached,
                 "max_pending events and labels are kept",
-                row.raw,
+                take(&mut row.raw),
             );
         }
         out.balance.used += 1;
         out.balance.events += 1;
         out.balance.unlabelled += 1;
-        let Row { position, key, time, values, .. } = row;
-        let keys = self.ask(seq, now, (time, tie(position)), &values, out);
-        let kept = self.plan.labels_read_events.then(|| Arc::from(values.clone()));
+        let Row { position, key, time, ref mut values, .. } = *row;
+        let keys = self.ask(seq, now, (time, tie(position)), values, out);
+        let kept = self.plan.labels_read_events.then(|| Arc::from(&values[..]));
         self.known.insert(key, Known { time, keys, values: kept, label: None });
         self.to_settle.add(time, key);
         self.to_forget.add(time, key);
-        let id = self.plan.id_of(&values);
-        out.cases.push(Case { seq, key, now, kind: CaseKind::Event { id, time, values } });
-        if let Some(label) = self.waiting.remove(&key) {
+        let id = self.plan.id_of(values);
+        out.listener.event(Arrived { seq, key, now, id, time, values });
+        if let Some(mut label) = self.waiting.remove(&key) {
             out.balance.pending -= 1;
-            self.label(seq + 1, now, label.row, out);
+            self.label(seq + 1, now, &mut label.row, out);
         }
     }
 
@@ -213,7 +261,7 @@ impl Pairing {
         now: Time,
         (time, order): (Time, u64),
         values: &[Value],
-        out: &mut Paired,
+        out: &mut Paired<impl Listener>,
     ) -> Box<[Option<Key>]> {
         let features = &self.plan.features;
         let said = self.by_events.said(&View { event: values, ..View::default() });
@@ -226,17 +274,17 @@ impl Pairing {
                 Some((_, places)) => Deed::AskAndJoin(order, arguments(&said, places)),
                 None => Deed::Ask,
             };
-            out.touches.push(Touch { seq, store: store as u16, key, now, time, deed });
+            out.listener.touch(Touch { seq, store: store as u16, key, now, time, deed });
         }
         for (number, _) in features.tables.iter().enumerate().filter(|(_, table)| table.used) {
             let Some(key) = keys[self.keys.table(number)] else { continue };
             let store = (features.groups.len() + number) as u16;
-            out.touches.push(Touch { seq, store, key, now, time, deed: Deed::Ask });
+            out.listener.touch(Touch { seq, store, key, now, time, deed: Deed::Ask });
         }
         self.by_labels.groups.iter().map(|(store, _)| keys[self.keys.group(*store)]).collect()
     }
 
-    fn label(&mut self, seq: u32, now: Time, row: Row, out: &mut Paired) {
+    fn label(&mut self, seq: u32, now: Time, row: &mut Row, out: &mut Paired<impl Listener>) {
         let timeout = self.plan.timeout;
         let key = row.key;
         let Some(event) = self.known.get_mut(&key).filter(|e| e.time.plus(Span(2 * timeout.0)) >= now) else {
@@ -278,7 +326,7 @@ impl Pairing {
         for ((store, places), window) in self.by_labels.groups.iter().zip(&event.keys) {
             let Some(window) = *window else { continue };
             let mut touch = |time: Time, deed: Deed| {
-                out.touches.push(Touch { seq, store: *store as u16, key: window, now, time, deed });
+                out.listener.touch(Touch { seq, store: *store as u16, key: window, now, time, deed });
             };
             if let Some(old) = &before {
                 touch(old.time, Deed::Leave(old.order, arguments(&old.said, places)));
@@ -301,13 +349,13 @@ impl Pairing {
             _ => out.balance.corrected += 1,
         }
         if before != after {
-            out.cases.push(Case { seq, key, now, kind: CaseKind::Label { before, after } });
+            out.listener.label(Relabelled { seq, key, now, before, after });
         }
     }
 
     /// A label whose event is not known waits; of several the newest by arrival is kept, as it would overrule the
     /// others.
-    fn wait(&mut self, now: Time, row: Row, out: &mut Paired) {
+    fn wait<L>(&mut self, now: Time, row: &mut Row, out: &mut Paired<L>) {
         let replaces = self.waiting.contains_key(&row.key);
         if !replaces && self.kept() >= self.plan.max_pending {
             return refuse(
@@ -315,7 +363,7 @@ impl Pairing {
                 row.position,
                 Reason::CapacityReached,
                 "max_pending events and labels are kept",
-                row.raw,
+                take(&mut row.raw),
             );
         }
         if replaces {
@@ -325,11 +373,12 @@ impl Pairing {
             out.balance.pending += 1;
         }
         self.to_orphan.add(now, row.key);
+        let row = Row { values: take(&mut row.values), raw: take(&mut row.raw), ..*row };
         self.waiting.insert(row.key, Waiting { row, since: now });
     }
 }
 
-fn refuse(out: &mut Paired, position: Position, reason: Reason, detail: &str, raw: Raw) {
+fn refuse<L>(out: &mut Paired<L>, position: Position, reason: Reason, detail: &str, raw: Raw) {
     out.balance.dead_letters += 1;
     out.dead.push(DeadLetter { position, stage: "match".into(), reason, detail: detail.to_owned(), raw });
 }

@@ -1,21 +1,93 @@
 //! The progress record of a tick: what it consumed and produced, with digests chained over all ticks.
 //!
 //! The digest of the inputs covers every consumed record's bytes, that of the outputs every line written; each is
-//! chained with the one before by blake3, so a record vouches for all that came before it. Wall clocks play no part in
-//! it.
+//! chained with the one before by blake3, so a record vouches for all that came before it. `chain` does the same for
+//! the records themselves, so damage to one is seen when they are read. A record holds all that minting its tick again
+//! needs. Wall clocks play no part in it.
 
 use super::balance::Balance;
 use super::ingest::Minted;
 use super::plan::Plan;
 use super::ticks::Tick;
-use crate::sink::Page;
-use serde_json::{Map, Value, json};
+use crate::sink::{Lengths, Page, Stream};
+use crate::time::{Time, rfc3339};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// The chain of digests.
-#[derive(Default)]
+/// What stands before the chained digest of a record, which is its last field.
+const CHAIN: &str = ",\"chain\":\"";
+
+/// The progress record of one tick, without its link in the chain of records.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// The version that it brings, or why none.
+    pub activation: Option<Activation>,
+    /// Records refused since their event time is too far ahead, which depends on what was consumed before them.
+    pub ahead: Vec<Ahead>,
+    /// The counts, over all ticks so far.
+    pub balance: Balance,
+    /// Set on a boundary.
+    pub boundary: Option<Stamp>,
+    /// The bytes of each stream's lines, over all ticks so far.
+    pub bytes: BTreeMap<String, u64>,
+    /// The first offset not consumed of each `source/partition` that it consumed from.
+    pub ends: BTreeMap<String, u64>,
+    /// The chained digest of inputs: 64 hex digits.
+    pub inputs: String,
+    /// Whether the boundary is the end of the input.
+    pub last: bool,
+    /// Trainings asked for by hand that the boundary passes on.
+    pub manual: u32,
+    /// The boundary that comes next; none before the first row.
+    pub next_boundary: Option<Stamp>,
+    /// The chained digest of outputs: 64 hex digits.
+    pub outputs: String,
+    /// Pipeline time after it.
+    pub pipeline_time: Stamp,
+    /// Its number.
+    pub tick: Tick,
+}
+
+/// An instant, as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Stamp(#[serde(with = "rfc3339")] pub Time);
+
+/// How a training ended whose effect is at a tick.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Activation {
+    /// The decision that began it.
+    pub decision: String,
+    /// How it ended.
+    pub verdict: String,
+}
+
+/// A record that was refused at a partition's head.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ahead {
+    /// `source/partition`.
+    pub of: String,
+    /// Its offset.
+    pub offset: u64,
+    /// Pipeline time as it was refused.
+    pub now: Stamp,
+}
+
+/// The name of a partition in progress records.
+pub(super) fn name_of(plan: &Plan, (source, partition): (u16, u16)) -> String {
+    format!("{}/{partition}", plan.spec.sources[usize::from(source)].name.value)
+}
+
+/// The chains of digests, as of the tick before.
+#[derive(Clone, Default)]
 pub struct Chain {
     inputs: [u8; 32],
     outputs: [u8; 32],
+    records: Link,
+    bytes: Lengths,
 }
 
 impl Chain {
@@ -26,27 +98,68 @@ impl Chain {
         }
         let outputs = pages.iter().flat_map(|page| [page.stream.name().as_bytes(), &page.lines[..]]);
         self.outputs = linked(&self.outputs, outputs);
-        let mut ends: Map<String, Value> = Map::new();
-        for ((source, partition), end) in &minted.ends {
-            let name = &plan.spec.sources[usize::from(*source)].name.value;
-            ends.insert(format!("{name}/{partition}"), json!(end));
+        for page in pages {
+            self.bytes[page.stream as usize] += page.lines.len() as u64;
         }
-        json!({
-            "tick": tick,
-            "pipeline_time": minted.now.to_string(),
-            "boundary": minted.boundary.map(|at| at.to_string()),
-            "manual": minted.manual,
-            "ends": ends,
-            "activation": minted.resolution.as_ref().map(|resolution| json!({
-                "decision": resolution.decision,
-                "verdict": resolution.verdict.word(),
-            })),
-            "balance": balance,
-            "inputs": hex(&self.inputs),
-            "outputs": hex(&self.outputs),
-        })
-        .to_string()
+        let ahead = |(partition, offset, now): &((u16, u16), u64, Time)| Ahead {
+            of: name_of(plan, *partition),
+            offset: *offset,
+            now: Stamp(*now),
+        };
+        let progress = Progress {
+            activation: minted.resolution.as_ref().map(|resolution| Activation {
+                decision: resolution.decision.clone(),
+                verdict: resolution.verdict.word().to_owned(),
+            }),
+            ahead: minted.ahead.iter().map(ahead).collect(),
+            balance: *balance,
+            boundary: minted.boundary.map(Stamp),
+            bytes: Stream::ALL.into_iter().map(|stream| stream.name().to_owned()).zip(self.bytes).collect(),
+            ends: minted.ends.iter().map(|(partition, end)| (name_of(plan, *partition), *end)).collect(),
+            inputs: hex(&self.inputs),
+            last: minted.last,
+            manual: minted.manual,
+            next_boundary: minted.next_boundary.map(Stamp),
+            outputs: hex(&self.outputs),
+            pipeline_time: Stamp(minted.now),
+            tick,
+        };
+        self.records.seal(&progress)
     }
+}
+
+/// The chain of the records themselves.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Link([u8; 32]);
+
+impl Link {
+    /// The next record's line.
+    pub(super) fn seal(&mut self, progress: &Progress) -> String {
+        let mut line = serde_json::to_string(progress).unwrap_or_else(|_| unreachable!("texts and numbers serialize"));
+        line.pop();
+        self.0 = linked(&self.0, [line.as_bytes()].into_iter());
+        line.push_str(CHAIN);
+        line.push_str(&hex(&self.0));
+        line.push_str("\"}");
+        line
+    }
+
+    /// The next record of a line, if it is whole and follows from the one before.
+    pub(super) fn open(&mut self, line: &str) -> Result<Progress, String> {
+        let (body, chain) = line.rsplit_once(CHAIN).ok_or("it has no `chain` at its end")?;
+        let link = linked(&self.0, [body.as_bytes()].into_iter());
+        if chain.strip_suffix("\"}") != Some(&hex(&link)) {
+            return Err("its `chain` does not follow from it and the line before".to_owned());
+        }
+        self.0 = link;
+        serde_json::from_str(&format!("{body}}}")).map_err(|error| error.to_string())
+    }
+}
+
+/// The record of a line that was checked before.
+pub(super) fn unsealed(line: &str) -> Option<Progress> {
+    let (body, _) = line.rsplit_once(CHAIN)?;
+    serde_json::from_str(&format!("{body}}}")).ok()
 }
 
 fn linked<'a>(previous: &[u8; 32], parts: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {

@@ -1,6 +1,8 @@
 //! Release: what becomes of a resolution: the version's artifact and card, the registry's log, the records of `models`
-//! and
-//! `decisions`.
+//! and `decisions`.
+//!
+//! What is to be said is made first, and what the registry is told of it carried out afterwards, since a tick that comes
+//! out otherwise than it was committed must leave nothing behind.
 
 use super::control::Resolution;
 use super::lines::PageWriter;
@@ -20,17 +22,52 @@ pub struct Releases {
     registry: Registry,
 }
 
+/// One thing to tell the registry.
+pub struct Deed(Told);
+
+enum Told {
+    Version(Vec<u8>, Box<Card>),
+    Entry(Entry),
+}
+
+/// What is said of a version, or of a training without one.
+#[derive(Default)]
+pub struct Released {
+    /// Pages of `models` and `decisions`.
+    pub pages: Vec<Page>,
+    /// The version's record in `models`; null if there is none.
+    pub line: Value,
+    /// What the registry is to be told, in this order.
+    pub deeds: Vec<Deed>,
+}
+
 impl Releases {
     /// Over an open registry.
     pub fn new(plan: Arc<Plan>, registry: Registry) -> Releases {
         Releases { plan, registry }
     }
 
-    /// Version 1, the untrained online learner, is released and active from the first record on.
+    /// Tells the registry.
     ///
     /// # Errors
-    /// When the registry cannot be written.
-    pub fn start(&mut self, at: Time) -> Result<(Page, Value), RegistryError> {
+    /// When it cannot be written, or has said otherwise before.
+    pub fn carry_out(&mut self, deeds: Vec<Deed>) -> Result<(), RegistryError> {
+        deeds.into_iter().try_for_each(|deed| match deed.0 {
+            Told::Version(bytes, card) => self.registry.release(&bytes, &card),
+            Told::Entry(entry) => self.registry.append(&entry),
+        })
+    }
+
+    /// All that was committed has been told once more: what else the registry has never happened.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn settle(&mut self) -> Result<(), RegistryError> {
+        self.registry.settle()
+    }
+
+    /// Version 1, the untrained online learner, is released and active from the first record on.
+    pub fn start(&self, at: Time) -> Released {
         let body = learner(&self.plan.spec.model.learner, self.plan.features.program.layout().width()).save();
         let lineage = Lineage { features: self.plan.features_digest(), ..Lineage::default() };
         let card = Card {
@@ -50,27 +87,30 @@ impl Releases {
         self.publish(card, body, Role::Champion)
     }
 
-    /// What a training came to, at the tick of its effect; `ends` are the offsets consumed when it was decided.
-    ///
-    /// # Errors
-    /// When the registry cannot be written.
-    pub fn resolve(
-        &mut self,
-        resolution: &Resolution,
-        ends: Vec<Offsets>,
-    ) -> Result<(Vec<Page>, Option<Value>, Value), RegistryError> {
+    /// What a training came to, at the tick of its effect, and the record of `decisions` that says so; `ends` are the
+    /// offsets consumed when it was decided.
+    pub fn resolve(&self, resolution: &Resolution, ends: Vec<Offsets>) -> (Value, Released) {
         let outcome = self.outcome(resolution);
         let mut page = PageWriter::new(Stream::Decisions);
         page.object(&outcome, resolution.at, &self.plan.spec.model.name);
-        let mut pages = vec![page.finish()];
+        let page = page.finish();
         let Verdict::Released { body, source, report } = &resolution.verdict else {
             let event = match resolution.verdict {
                 Verdict::Kept { .. } => Event::Kept,
                 Verdict::Failed { .. } => Event::Failed,
                 _ => Event::Rejected,
             };
-            self.log(resolution, event, None, None, None)?;
-            return Ok((pages, None, outcome));
+            let entry = Entry {
+                at: resolution.at,
+                event,
+                version: None,
+                role: None,
+                digest: None,
+                decision: Some(resolution.decision.clone()),
+                text: resolution.cause.clone(),
+            };
+            let deeds = vec![Deed(Told::Entry(entry))];
+            return (outcome, Released { pages: vec![page], line: Value::Null, deeds });
         };
         let lineage = Lineage {
             tick: resolution.tick,
@@ -97,17 +137,12 @@ impl Releases {
             DeploySpec::Immediate => Role::Champion,
             DeploySpec::Shadow => Role::Shadow,
         };
-        let (page, version) = self.publish(card, body.clone(), role)?;
-        pages.push(page);
-        Ok((pages, Some(version), outcome))
+        let mut released = self.publish(card, body.clone(), role);
+        released.pages.insert(0, page);
+        (outcome, released)
     }
 
-    fn publish(
-        &mut self,
-        mut card: Card,
-        body: crate::model::Body,
-        role: Role,
-    ) -> Result<(Page, Value), RegistryError> {
+    fn publish(&self, mut card: Card, body: crate::model::Body, role: Role) -> Released {
         let width = self.plan.features.program.layout().width();
         let features = self.plan.features_digest();
         // Whoever made the body has checked it; if it is unusable all the same, it stays on record without an artifact.
@@ -119,18 +154,16 @@ impl Releases {
             }
         };
         card.digest = Artifact::digest(&bytes);
-        self.registry.release(&bytes, &card)?;
-        for event in [Event::Released, Event::Activated] {
-            self.registry.append(&Entry {
-                at: card.effective_at,
-                event,
-                version: Some(card.number),
-                role: (event == Event::Activated).then_some(role),
-                digest: (event == Event::Released).then(|| card.digest.clone()),
-                decision: card.decision.clone(),
-                text: card.cause.clone(),
-            })?;
-        }
+        let entry = |event: Event| Entry {
+            at: card.effective_at,
+            event,
+            version: Some(card.number),
+            role: (event == Event::Activated).then_some(role),
+            digest: (event == Event::Released).then(|| card.digest.clone()),
+            decision: card.decision.clone(),
+            text: card.cause.clone(),
+        };
+        let entries = [Event::Released, Event::Activated].map(|event| Deed(Told::Entry(entry(event))));
         let line = json!({
             "at": card.effective_at.to_string(),
             "model": card.model,
@@ -148,26 +181,8 @@ impl Releases {
         });
         let mut page = PageWriter::new(Stream::Models);
         page.object(&line, card.effective_at, &card.model);
-        Ok((page.finish(), line))
-    }
-
-    fn log(
-        &mut self,
-        resolution: &Resolution,
-        event: Event,
-        version: Option<u32>,
-        role: Option<Role>,
-        digest: Option<String>,
-    ) -> Result<(), RegistryError> {
-        self.registry.append(&Entry {
-            at: resolution.at,
-            event,
-            version,
-            role,
-            digest,
-            decision: Some(resolution.decision.clone()),
-            text: resolution.cause.clone(),
-        })
+        let deeds = std::iter::once(Deed(Told::Version(bytes, Box::new(card)))).chain(entries).collect();
+        Released { pages: vec![page.finish()], line, deeds }
     }
 
     /// The record of `decisions` that says how a training ended, with the figures.

@@ -86,7 +86,7 @@ impl Default for RunReport {
 }
 
 impl RunReport {
-    /// A tick was written.
+    /// A tick was made.
     pub(super) fn tick(&mut self, tick: Tick, minted: &Minted, balance: &Balance, counted: &Account, pages: &[Page]) {
         self.tick = tick;
         self.now = minted.now;
@@ -97,12 +97,6 @@ impl RunReport {
         self.stalled += minted.stalled;
         for (source, count) in &minted.records {
             *self.records.entry(*source).or_default() += count;
-        }
-        if let Some(cut) = minted.cut {
-            self.tick_latency.saturating_record(micros(cut.elapsed()));
-        }
-        for (arrived, events) in &minted.arrivals {
-            self.event_latency.saturating_record_n(micros(arrived.elapsed()), u64::from(*events));
         }
         if minted.boundary.is_some() {
             self.metrics(pages);
@@ -118,6 +112,16 @@ impl RunReport {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// A tick is written, and not just made again.
+    pub(super) fn written(&mut self, minted: &Minted) {
+        if let Some(cut) = minted.cut {
+            self.tick_latency.saturating_record(micros(cut.elapsed()));
+        }
+        for (arrived, events) in &minted.arrivals {
+            self.event_latency.saturating_record_n(micros(arrived.elapsed()), u64::from(*events));
         }
     }
 

@@ -6,19 +6,22 @@
 //! the wrong one back exactly. Out: predictions, and what became of each event.
 
 use super::agenda::Agenda;
+use super::answers::Answers;
 use super::control::Resolution;
-use super::items::{Answer, Case, CaseKind, Contestant, Found, Outcome, Scored, Turn};
+use super::items::{Answer, Case, CaseKind, Contestant, Outcome, Scored, Turn};
 use super::lines::{PageWriter, Speaker};
+use super::pairing::{Arrived, Relabelled};
 use super::plan::{Plan, text};
 use crate::config::spec::DeploySpec;
 use crate::feature::program::{Inputs, Memory};
 use crate::model::{Body, Exactness, Fixed, Learner, Majority, NoChange, learner};
-use crate::record::{Key, KeyMap, Value};
+use crate::record::{KeyMap, Value};
 use crate::sink::Stream;
 use crate::time::Time;
 use crate::train::{Contestant as Trained, Verdict};
 use compact_str::CompactString;
 use smallvec::SmallVec;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Who answers.
@@ -31,7 +34,7 @@ enum Champion {
 
 /// An event that may still get a label.
 struct Pending {
-    scored: Arc<Scored>,
+    scored: Rc<Scored>,
     label: Option<bool>,
     /// Whether it ever had one: an order-dependent learner has learned it then, and does not learn it again.
     learned: bool,
@@ -45,6 +48,14 @@ pub struct Scores {
     pub outcomes: Vec<Outcome>,
     /// Categorical values that went to the slot `other`.
     pub others: u64,
+}
+
+impl Scores {
+    /// Nothing yet, with room for what becomes of so many events.
+    pub fn with_capacity(outcomes: usize) -> Scores {
+        let page = PageWriter::new(Stream::Predictions);
+        Scores { page, outcomes: Vec::with_capacity(outcomes), others: 0 }
+    }
 }
 
 /// What the room of the model keeps.
@@ -64,7 +75,6 @@ pub struct ModelRoom {
     frozen_versions: Vec<u32>,
     pending: KeyMap<Pending>,
     to_settle: Agenda,
-    tables: Vec<Option<Arc<[Value]>>>,
 }
 
 impl ModelRoom {
@@ -84,7 +94,6 @@ impl ModelRoom {
             frozen_versions: Vec::new(),
             pending: KeyMap::default(),
             to_settle: Agenda::default(),
-            tables: vec![None; plan.features.tables.len()],
             plan,
         }
     }
@@ -116,33 +125,54 @@ impl ModelRoom {
     }
 
     /// Takes the cases of a tick, in order, with the answers to its events.
-    pub fn take(&mut self, cases: Vec<Case>, answers: &[Answer]) -> Scores {
-        let page = PageWriter::new(Stream::Predictions);
-        let mut scores = Scores { page, outcomes: Vec::with_capacity(cases.len()), others: 0 };
+    pub fn take_all(&mut self, cases: Vec<Case>, answers: &[Answer]) -> Scores {
+        let mut scores = Scores::with_capacity(cases.len());
+        let mut found = Answers::new(&self.plan);
         let mut rest = answers;
         for case in cases {
-            self.freeze_until(case.now);
-            // An id that comes again in the tick in which it was forgotten is another event.
-            self.pass(case.now, &mut scores.outcomes);
-            match case.kind {
-                CaseKind::Event { id, time, values } => {
-                    let mine = rest.iter().take_while(|answer| answer.seq == case.seq).count();
+            let Case { seq, key, now, kind } = case;
+            match kind {
+                CaseKind::Event { id, time, mut values } => {
+                    let mine = rest.iter().take_while(|answer| answer.seq == seq).count();
                     let (answers, others) = rest.split_at(mine);
                     rest = others;
-                    let scored = Arc::new(self.score(id, time, &values, answers));
-                    self.speak(&mut scores.page, case.seq, &scored);
-                    self.to_settle.add(time, case.key);
-                    let pending = Pending { scored: scored.clone(), label: None, learned: false };
-                    self.pending.insert(case.key, pending);
-                    scores.outcomes.push(Outcome { scored, now: case.now, turn: Turn::Scored });
+                    found.clear();
+                    answers.iter().for_each(|answer| found.take(&self.plan, answer));
+                    let event = Arrived { seq, key, now, id, time, values: &mut values };
+                    self.event(event, &found, &mut scores);
                 }
                 CaseKind::Label { before, after } => {
-                    scores.outcomes.extend(self.label(case.key, case.now, before, after));
+                    self.label(Relabelled { seq, key, now, before, after }, &mut scores);
                 }
             }
         }
-        scores.others = std::mem::take(&mut self.memory.others);
         scores
+    }
+
+    /// Scores an event, with the answers to it.
+    #[inline]
+    pub fn event(&mut self, event: Arrived, answers: &Answers, scores: &mut Scores) {
+        let Arrived { seq, key, now, id, time, values } = event;
+        self.reach(now, scores);
+        let scored = Rc::new(self.score(id, time, values, answers));
+        self.speak(&mut scores.page, seq, &scored);
+        self.to_settle.add(time, key);
+        self.pending.insert(key, Pending { scored: scored.clone(), label: None, learned: false });
+        scores.outcomes.push(Outcome { scored, now, turn: Turn::Scored });
+        scores.others += std::mem::take(&mut self.memory.others);
+    }
+
+    /// Learns a label that became known, changed, or was withdrawn.
+    #[inline]
+    pub fn label(&mut self, label: Relabelled, scores: &mut Scores) {
+        self.reach(label.now, scores);
+        scores.outcomes.extend(self.learn(label));
+    }
+
+    fn reach(&mut self, now: Time, scores: &mut Scores) {
+        self.freeze_until(now);
+        // An id that comes again in the tick in which it was forgotten is another event.
+        self.pass(now, &mut scores.outcomes);
     }
 
     /// Pipeline time is `now`: timeouts pass.
@@ -158,19 +188,9 @@ impl ModelRoom {
         }
     }
 
-    fn score(&mut self, id: CompactString, time: Time, values: &[Value], answers: &[Answer]) -> Scored {
-        let plan = self.plan.clone();
-        let groups = &plan.features.groups;
-        self.tables.fill(None);
-        // A window whose key is null was not asked: all of its aggregates are null.
-        let mut windows: SmallVec<[&[Option<f64>]; 16]> = SmallVec::from_elem(&[][..], groups.len());
-        for answer in answers {
-            match &answer.found {
-                Found::Window(results) => windows[usize::from(answer.store)] = results,
-                Found::Row(row) => self.tables[usize::from(answer.store) - groups.len()] = row.clone(),
-            }
-        }
-        let inputs = Inputs { time, event: values, tables: &self.tables, windows: &windows };
+    fn score(&mut self, id: CompactString, time: Time, values: &[Value], answers: &Answers) -> Scored {
+        let plan = &self.plan;
+        let inputs = Inputs { time, event: values, tables: &answers.tables, windows: &answers.windows };
         let vector = plan.features.program.run(&mut self.memory, &inputs);
         let live = self.live.predict(&vector);
         let mut scores: SmallVec<[(Contestant, f64); 5]> = SmallVec::new();
@@ -203,7 +223,8 @@ impl ModelRoom {
         Speaker { plan: &self.plan, frozen: &self.frozen_versions, updates: &updates }.predictions(page, seq, scored);
     }
 
-    fn label(&mut self, key: Key, now: Time, before: Option<bool>, after: Option<bool>) -> Option<Outcome> {
+    fn learn(&mut self, label: Relabelled) -> Option<Outcome> {
+        let Relabelled { key, now, before, after, .. } = label;
         let event = self.pending.get_mut(&key)?;
         let first = !event.learned;
         event.label = after;

@@ -16,7 +16,7 @@ const KAFKA: &str = "TIDEMILL_KAFKA";
 
 const ABOUT: &str = "Continuous machine learning on event streams, as one incremental dataflow.";
 const CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 fenced, 4 determinism broken, \
-    6 input no longer there.\nHelp is --help; -h is the hostfile of `run`.";
+    5 start it again, 6 input no longer there.\nHelp is --help; -h is the hostfile of `run`.";
 
 /// A whole command line.
 #[derive(Debug, Parser)]
@@ -77,6 +77,15 @@ pub struct RunArgs {
     /// Where the members are: one host:port a line, in the order of their indices (help is --help)
     #[arg(short = 'h', long, value_name = "HOSTFILE", requires = "process")]
     pub hostfile: Option<PathBuf>,
+    /// What members prove to each other that they know, if not TIDEMILL_SECRET: the same for all, 16 bytes or more
+    #[arg(long, value_name = "PATH")]
+    pub secret_file: Option<PathBuf>,
+    /// Seconds after which a member gives up waiting for the others
+    #[arg(long = "join-within", value_name = "SECONDS", default_value_t = 60, value_parser = number(1, 86_400))]
+    pub join_within_s: usize,
+    /// With -n without -p: start a group that crashed again, at most so often in a row
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = number(0, 1_000_000))]
+    pub restarts: usize,
     /// Where outputs are written [default: out/<pipeline>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -4,7 +4,9 @@ pub mod args;
 mod bar;
 pub mod feed;
 pub mod graph;
+mod join;
 pub mod load;
+mod outputs;
 mod requests;
 mod run;
 mod stop;
@@ -24,6 +26,14 @@ enum Exit {
     Failed = 1,
     /// It was asked wrongly: usage or configuration.
     Usage = 2,
+    /// Another run has taken over its outputs.
+    Fenced = 3,
+    /// A committed tick came out otherwise when it was made again.
+    Diverged = 4,
+    /// What became of its last ticks is not known, or they could not be committed: start it again.
+    Again = 5,
+    /// The input that it has consumed is not there any more.
+    Gone = 6,
 }
 
 /// Runs the command line of this process.

@@ -3,16 +3,18 @@
 use super::Exit;
 use super::args::RunArgs;
 use super::bar::Bar;
+use super::join::join;
 use super::load::{LoadError, Loaded, load};
+use super::outputs::{Claim, Refusal};
 use super::{requests, stop, summary, supervise};
+use crate::flow::failure::Failure;
 use crate::flow::lanes::Lanes;
 use crate::flow::plan::Plan;
 use crate::flow::report::RunReport;
 use crate::flow::{Bell, Edges, Ended, Workers};
 use crate::registry::Registry;
-use crate::sink::file::FileSink;
-use crate::sink::kafka::{KafkaSink, Outputs};
-use crate::sink::{Sink, SinkError};
+use crate::sink::SinkError;
+use crate::sink::folder::{Folder, SUMMARY};
 use crate::source::kafka::{Extent, KafkaSource};
 use crate::source::{Partition, file};
 use std::io::IsTerminal;
@@ -47,22 +49,24 @@ pub fn prepare(pipeline: &Path) -> Result<(Loaded, Plan), String> {
 pub fn run(args: &RunArgs) -> i32 {
     if args.supervises() {
         let words: Vec<_> = std::env::args_os().skip(1).collect();
-        return supervise::supervise(&words, args.processes).unwrap_or_else(|error| {
+        // What came by standard input does not come again.
+        let restarts = if args.inputs.iter().any(|(_, path)| path == Path::new("-")) { 0 } else { args.restarts };
+        return supervise::supervise(&words, args.processes, restarts).unwrap_or_else(|error| {
             eprintln!("{error}");
             Exit::Failed as i32
         });
     }
     match member(args) {
         Ok(code) => code as i32,
-        Err(message) => {
-            eprintln!("{}", message.trim_end());
-            Exit::Usage as i32
+        Err(refusal) => {
+            eprintln!("{}", refusal.message.trim_end());
+            refusal.exit as i32
         }
     }
 }
 
 /// Runs as the only process, or as one member of several.
-fn member(args: &RunArgs) -> Result<Exit, String> {
+fn member(args: &RunArgs) -> Result<Exit, Refusal> {
     let (loaded, mut plan) = prepare(&args.pipeline)?;
     if let Some(records) = args.tick_records {
         plan.spec.tick_records = records;
@@ -72,66 +76,88 @@ fn member(args: &RunArgs) -> Result<Exit, String> {
     let first = args.process.unwrap_or(0) == 0;
     // Process 0 reads and ends the run; a signal to the whole group must not end the others before it.
     let stop = args.kafka.bootstrap.is_some().then(stop::on_signals);
-    let edges = if first { Some(open(args, &loaded, &plan, &out, stop.unwrap_or_default())?) } else { None };
-    end_with_any_panic();
-    tell_whom_it_waits_for(args);
-    let workers = Workers {
-        threads: args.threads,
-        processes: args.processes,
-        process: args.process.unwrap_or(0),
-        hostfile: args.hostfile.clone(),
+    let (folder, edges) = match first {
+        true => Some(open(args, &loaded, &plan, &out, stop.unwrap_or_default())?).unzip(),
+        false => (None, None),
     };
+    let sockets = join(args)?;
+    end_with_any_panic();
+    let workers = Workers { threads: args.threads, process: args.process.unwrap_or(0), sockets };
     let quiet = args.quiet || !first;
-    let ended = crate::flow::execute(&workers, &plan, edges, move || {
+    let ended = crate::flow::execute(workers, &plan, edges, move || {
         let mut bar = Bar::new(quiet);
         move |report: Option<&RunReport>| match report {
             Some(report) => bar.show(report),
             None => bar.clear(),
         }
     })?;
-    match ended {
-        Some(ended) => conclude(args, &plan, &out, ended),
-        None => Ok(Exit::Done),
-    }
+    Ok(match ended.zip(folder) {
+        Some((ended, folder)) => conclude(args, &plan, &folder, &ended),
+        None => Exit::Done,
+    })
 }
 
-fn conclude(args: &RunArgs, plan: &Plan, out: &Path, ended: Ended) -> Result<Exit, String> {
-    let summary = summary::summary(plan, &ended);
-    let path = out.join("summary.json");
-    let text = serde_json::to_string_pretty(&summary).unwrap_or_default() + "\n";
-    let mut failures = ended.failures.clone();
-    if let Err(error) = std::fs::write(&path, text) {
-        failures.push(format!("cannot write {}: {error}", path.display()));
-    }
-    if !args.quiet {
-        let (before, after) = match &args.kafka.bootstrap {
-            Some(bootstrap) => (format!("topic {}.", plan.spec.name), format!(" at {bootstrap}")),
-            None => (format!("{}/", out.display()), ".jsonl".to_owned()),
-        };
-        println!("{}", summary::text(plan, &ended, out, (&before, &after)));
-    }
-    if !ended.report.balance.holds() {
-        failures.push(format!("the balance does not hold: {:?}", ended.report.balance));
+fn conclude(args: &RunArgs, plan: &Plan, folder: &Folder, ended: &Ended) -> Exit {
+    let mut failures: Vec<String> = ended.failures.iter().map(ToString::to_string).collect();
+    let mut exit = ended.failures.first().map_or(Exit::Done, exit_of);
+    // Whoever has no part in the outputs any more has none in the summary.
+    if !matches!(exit, Exit::Fenced | Exit::Diverged | Exit::Gone) {
+        let summary = summary::summary(plan, ended);
+        let text = serde_json::to_string_pretty(&summary).unwrap_or_default() + "\n";
+        failures.extend(folder.replace(SUMMARY, text.as_bytes()).err().map(|error| error.to_string()));
+        if !args.quiet {
+            let (before, after) = match &args.kafka.bootstrap {
+                Some(bootstrap) => (format!("topic {}.", plan.spec.name), format!(" at {bootstrap}")),
+                None => (format!("{}/", folder.path().display()), ".jsonl".to_owned()),
+            };
+            println!("{}", summary::text(plan, ended, folder.path(), (&before, &after)));
+        }
+        if !ended.report.balance.holds() {
+            failures.push(format!("the balance does not hold: {:?}", ended.report.balance));
+        }
     }
     for failure in &failures {
         eprintln!("{failure}");
     }
-    Ok(if failures.is_empty() { Exit::Done } else { Exit::Failed })
+    if exit == Exit::Done && !failures.is_empty() {
+        exit = Exit::Failed;
+    }
+    exit
+}
+
+fn exit_of(failure: &Failure) -> Exit {
+    match failure {
+        Failure::Sink(SinkError::Fenced { .. }) => Exit::Fenced,
+        Failure::Sink(SinkError::Unknown { .. }) => Exit::Again,
+        Failure::Diverged { .. } => Exit::Diverged,
+        Failure::Gone { .. } => Exit::Gone,
+        Failure::Grown { .. } => Exit::Usage,
+        Failure::Source(_) | Failure::Sink(_) | Failure::Registry(_) => Exit::Failed,
+    }
 }
 
 /// Opens input and output, as the process that has both.
-fn open(args: &RunArgs, loaded: &Loaded, plan: &Plan, out: &Path, stop: Arc<AtomicBool>) -> Result<Edges, String> {
+fn open(
+    args: &RunArgs,
+    loaded: &Loaded,
+    plan: &Plan,
+    out: &Path,
+    stop: Arc<AtomicBool>,
+) -> Result<(Folder, Edges), Refusal> {
     let bell = Bell::default();
     let wake = {
         let bell = bell.clone();
         move || bell.ring()
     };
     let broker = super::broker(&args.kafka);
+    // In this order: nobody else writes any more, so what is read is all that was committed; nothing is changed until
+    // the input is open; then what was never committed is taken back.
+    let claim = Claim::new(args, loaded, plan, out, broker.as_ref())?;
     let live_kafka = broker.is_some() && !args.until_end;
     let mut live = live_kafka;
     let partitions = match &broker {
         Some(broker) => {
-            let extent = Extent { until_end: args.until_end, stop };
+            let extent = Extent { until_end: args.until_end, stop: stop.clone() };
             let limit = plan.spec.max_record_bytes;
             let start = |_, _| None;
             KafkaSource::open(broker, &plan.spec.sources, &start, &extent, limit, wake).map_err(|e| e.to_string())?
@@ -142,12 +168,13 @@ fn open(args: &RunArgs, loaded: &Loaded, plan: &Plan, out: &Path, stop: Arc<Atom
             files(plan, &paths, wake)?
         }
     };
-    let sink = sink(args, plan, out)?;
+    claim.tell(plan, args.quiet);
+    let (folder, history, sink) = claim.open()?;
     let registry = Registry::open(out, &plan.spec.model.name).map_err(|e| e.to_string())?;
     let idle = live.then(|| Duration::from_millis(plan.spec.idle_ms));
     let lanes = Lanes::new(partitions, &plan.kinds, idle, plan.spec.max_ahead);
     let requests = requests::requests(out);
-    Ok(Edges { lanes, sink, registry, requests, bell, live })
+    Ok((folder, Edges { lanes, sink, registry, requests, history, stop, bell, live }))
 }
 
 /// The files of each source: what was typed, what the pipeline file says, or what is found by name.
@@ -186,53 +213,25 @@ fn files(
     Ok(partitions)
 }
 
-fn sink(args: &RunArgs, plan: &Plan, out: &Path) -> Result<Box<dyn Sink>, String> {
-    let said = |error: SinkError| error.to_string();
-    let Some(broker) = super::broker(&args.kafka) else {
-        return Ok(Box::new(FileSink::create(out, args.fresh).map_err(said)?));
-    };
-    std::fs::create_dir_all(out).map_err(|e| format!("cannot create {}: {e}", out.display()))?;
-    if args.fresh {
-        // Versions of a run that is no more would stand in the way of this one's.
-        match std::fs::remove_dir_all(out.join("registry")) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.to_string()),
-            _ => {}
-        }
-    }
-    let sources: Vec<String> = plan.spec.sources.iter().map(|s| s.name.value.clone()).collect();
-    let outputs = Outputs {
-        pipeline: &plan.spec.name,
-        model: &plan.spec.model.name,
-        sources: &sources,
-        fresh: args.fresh,
-        partitions: 1,
-    };
-    Ok(Box::new(KafkaSink::create(&broker, &outputs).map_err(said)?))
-}
-
 /// A member started by hand waits for the others without a limit; it says so.
-fn tell_whom_it_waits_for(args: &RunArgs) {
-    let (Some(index), false) = (args.process, std::env::var_os(supervise::SUPERVISOR).is_some()) else { return };
-    let places = args.hostfile.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
-    let places: Vec<&str> = places.as_deref().map(|text| text.lines().collect()).unwrap_or_default();
-    let others: Vec<String> = (0..args.processes)
-        .filter(|other| *other != index)
-        .map(|other| match places.get(other) {
-            Some(place) => format!("{other} at {place}"),
-            // timely's own default.
-            None => format!("{other} at localhost:{}", 2101 + other),
-        })
-        .collect();
-    if !others.is_empty() {
-        eprintln!("process {index} of {} waits for: {}", args.processes, others.join(", "));
-    }
-}
-
 /// A worker that panics would leave the others waiting for ever: the process ends instead, and with it its group.
 fn end_with_any_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        report(panic);
-        std::process::exit(Exit::Failed as i32);
+        let told = panic.payload_as_str().unwrap_or_default();
+        match told.strip_prefix(PEER_GONE) {
+            Some(cause) => eprintln!("{}", peer_gone(std::thread::current().name().unwrap_or_default(), cause)),
+            None => report(panic),
+        }
+        std::process::exit(Exit::Again as i32);
     }));
+}
+
+/// How timely's threads for other processes begin their last words.
+const PEER_GONE: &str = "timely communication error: ";
+
+/// The thread's name ends in the other process's index.
+fn peer_gone(thread: &str, cause: &str) -> String {
+    let peer = thread.rsplit('-').next().filter(|index| index.parse::<usize>().is_ok()).unwrap_or("?");
+    format!("process {peer} is gone, and this one ends with it ({cause})")
 }

@@ -38,7 +38,7 @@ pub fn summary(plan: &Plan, ended: &Ended) -> Value {
         "verdicts": report.verdicts,
         "metrics": { "by": report.metrics },
         "features": plan.features.program.layout().names(),
-        "failures": ended.failures,
+        "failures": ended.failures.iter().map(ToString::to_string).collect::<Vec<_>>(),
         // Everything below is by the wall clock.
         "latency_us": report.latency_us(),
         "events_per_s": balance.events as f64 / seconds,

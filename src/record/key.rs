@@ -7,6 +7,7 @@
 
 use super::Value;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
@@ -36,7 +37,7 @@ impl Key {
                 other => Some(Key::of_bytes(&scalar(other).1, scalar(other).0)),
             };
         }
-        let mut bytes = Vec::with_capacity(64);
+        let mut bytes: SmallVec<[u8; 64]> = SmallVec::new();
         for value in std::iter::once(first).chain(values) {
             match value {
                 Value::Null => return None,

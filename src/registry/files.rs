@@ -38,6 +38,20 @@ pub(super) fn append(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
     if new { sync_folder_of(path) } else { Ok(()) }
 }
 
+/// Cuts a file off, durably.
+pub(super) fn cut(path: &Path, length: u64) -> Result<(), RegistryError> {
+    let file = at(path, OpenOptions::new().write(true).open(path))?;
+    at(path, file.set_len(length).and_then(|()| file.sync_all()))
+}
+
+/// Removes a file, durably, if it is there.
+pub(super) fn remove(path: &Path) -> Result<(), RegistryError> {
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => at(path, removed).and_then(|()| sync_folder_of(path)),
+    }
+}
+
 /// Reads a file of at most `allowed` bytes; `None` if it is not there.
 pub(super) fn read(path: &Path, allowed: u64) -> Result<Option<Vec<u8>>, RegistryError> {
     let file = match File::open(path) {

@@ -3,7 +3,6 @@
 use super::log::champion;
 use super::{Card, Entry, RegistryError, files};
 use crate::model::Artifact;
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +11,12 @@ use std::path::{Path, PathBuf};
 pub struct Registry {
     folder: PathBuf,
     model: String,
-    /// The lines that the log has: a run that is resumed writes its last entries again.
-    lines: BTreeSet<String>,
+    /// The lines that the log has.
+    lines: Vec<String>,
+    /// How many of them were said since it was opened: a run that is taken up again says them all once more.
+    said: usize,
+    /// The newest version that was released since it was opened.
+    newest: u32,
 }
 
 impl Registry {
@@ -33,8 +36,7 @@ impl Registry {
         let bytes = files::read(&log, Registry::MAX_LOG_BYTES)?.unwrap_or_default();
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         if whole < bytes.len() {
-            let file = files::at(&log, fs::OpenOptions::new().write(true).open(&log))?;
-            files::at(&log, file.set_len(whole as u64).and_then(|()| file.sync_all()))?;
+            files::cut(&log, whole as u64)?;
         }
         registry.lines = registry.log()?.iter().map(line).collect();
         Ok(registry)
@@ -55,7 +57,7 @@ impl Registry {
             return Err(RegistryError::Name { found: model.chars().take(100).collect() });
         }
         let folder = root.join("registry").join(model);
-        Ok(Registry { folder, model: model.to_string(), lines: BTreeSet::new() })
+        Ok(Registry { folder, model: model.to_string(), lines: Vec::new(), said: 0, newest: 0 })
     }
 
     /// The model.
@@ -65,24 +67,60 @@ impl Registry {
 
     /// Writes a version: the artifact first, its card last, each whole and durable; a version without a card never
     /// happened. Writing the same again changes nothing; writing something else under the number is refused.
-    pub fn release(&self, artifact: &[u8], card: &Card) -> Result<(), RegistryError> {
+    pub fn release(&mut self, artifact: &[u8], card: &Card) -> Result<(), RegistryError> {
         assert_eq!(card.model, self.model, "a card goes to its model's registry");
         assert_eq!(card.digest, Artifact::digest(artifact), "a card has the digest of its artifact");
         files::create(&self.artifact_path(card.number), artifact)?;
         let mut bytes = serde_json::to_vec_pretty(card).expect("texts and finite numbers always serialize");
         bytes.push(b'\n');
-        files::create(&self.card_path(card.number), &bytes)
+        files::create(&self.card_path(card.number), &bytes)?;
+        self.newest = self.newest.max(card.number);
+        Ok(())
     }
 
-    /// Appends to the log, durably, unless the log has that very entry: then it is left as it is.
+    /// Appends to the log, durably; an entry that the log has at this place already is left as it is.
+    ///
+    /// # Errors
+    /// The log has another entry there, or the system refuses.
     pub fn append(&mut self, entry: &Entry) -> Result<(), RegistryError> {
         let line = line(entry);
-        if self.lines.contains(&line) {
-            return Ok(());
+        match self.lines.get(self.said) {
+            Some(found) if *found == line => {}
+            Some(_) => {
+                let cause = format!("line {}: it is not what the run said there", self.said + 1);
+                return Err(RegistryError::Malformed { place: self.log_path(), cause });
+            }
+            None => {
+                files::append(&self.log_path(), format!("{line}\n").as_bytes())?;
+                self.lines.push(line);
+            }
         }
-        files::append(&self.log_path(), format!("{line}\n").as_bytes())?;
-        self.lines.insert(line);
+        self.said += 1;
         Ok(())
+    }
+
+    /// Takes back what was not said since the registry was opened: entries and versions of ticks that were never
+    /// committed. For a run that has said again all that it had committed.
+    ///
+    /// # Errors
+    /// [`RegistryError::Foreign`] if nothing was said and there is more than a first version; the system refuses.
+    pub fn settle(&mut self) -> Result<(), RegistryError> {
+        let beyond: Vec<u32> = self.versions()?.into_iter().filter(|number| *number > self.newest).collect();
+        if self.newest == 0 && beyond.len() > 1 {
+            return Err(RegistryError::Foreign { place: self.folder.clone(), found: beyond.len() });
+        }
+        if self.said < self.lines.len() {
+            self.lines.truncate(self.said);
+            let length: usize = self.lines.iter().map(|line| line.len() + 1).sum();
+            files::cut(&self.log_path(), length as u64)?;
+        }
+        for number in beyond {
+            // The card first: a version without one never happened.
+            files::remove(&self.card_path(number))?;
+            files::remove(&self.artifact_path(number))?;
+        }
+        // Of a version that was cut short there may be an artifact without a card.
+        files::remove(&self.artifact_path(self.newest + 1))
     }
 
     /// The log, oldest first; a last line that is not whole is not there.

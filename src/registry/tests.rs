@@ -80,7 +80,7 @@ fn files_in(root: &Path) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn a_version_is_written_once() {
     let root = folder();
-    let registry = Registry::open(root.path(), "late").expect("it opens");
+    let mut registry = Registry::open(root.path(), "late").expect("it opens");
     let (one, two) = (artifact(0.1), artifact(0.2));
     registry.release(&one, &card(1, &one)).expect("it is new");
     let before = files_in(root.path());
@@ -105,7 +105,7 @@ fn a_version_is_written_once() {
 #[test]
 fn a_crash_between_artifact_and_card_is_no_version() {
     let root = folder();
-    let registry = Registry::open(root.path(), "late").expect("it opens");
+    let mut registry = Registry::open(root.path(), "late").expect("it opens");
     let one = artifact(0.1);
     fs::write(root.path().join("registry/late/v1.json"), &one).expect("it writes");
     fs::write(root.path().join("registry/late/v1.card.tmp"), "{\"mod").expect("it writes");
@@ -143,6 +143,36 @@ fn the_log_survives_a_torn_line_and_a_second_telling() {
 }
 
 #[test]
+fn what_was_not_committed_is_taken_back() {
+    let root = folder();
+    let (one, two) = (artifact(0.1), artifact(0.2));
+    let mut first = Registry::open(root.path(), "late").expect("it opens");
+    for (number, bytes) in [(1, &one), (2, &two)] {
+        first.release(bytes, &card(number, bytes)).expect("it is new");
+        first.append(&entry(Event::Released, Some(number), None)).expect("it appends");
+    }
+    fs::write(root.path().join("registry/late/v3.json"), &one).expect("it writes");
+    // Of these only the first is said again: the ticks of the others were never committed.
+    let mut resumed = Registry::open(root.path(), "late").expect("it opens");
+    resumed.release(&one, &card(1, &one)).expect("it is there");
+    resumed.append(&entry(Event::Released, Some(1), None)).expect("it is there");
+    resumed.settle().expect("the rest is taken back");
+    assert_eq!(resumed.versions().expect("they list"), [1]);
+    assert_eq!(resumed.log().expect("it reads"), [entry(Event::Released, Some(1), None)]);
+    let names: Vec<String> = files_in(root.path()).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["log.jsonl", "v1.card.json", "v1.json"]);
+    resumed.release(&one, &card(2, &one)).expect("the number is free");
+    resumed.append(&entry(Event::Kept, None, None)).expect("it appends");
+
+    let mut other = Registry::open(root.path(), "late").expect("it opens");
+    let error = other.append(&entry(Event::Failed, None, None)).expect_err("the log says otherwise").to_string();
+    assert!(error.contains("log.jsonl is malformed: line 1: it is not what the run said there"), "{error}");
+    let error = other.settle().expect_err("whose are they").to_string();
+    assert!(error.contains("2 versions of another run"), "{error}");
+    assert_eq!(other.versions().expect("they list"), [1, 2], "and nothing is removed");
+}
+
+#[test]
 fn names_cannot_leave_the_folder() {
     let root = folder();
     for name in ["", ".", "..", "../late", "a/b", "a\\b", "/etc", "a\0b", "ü", "a b", &"x".repeat(101)] {
@@ -157,7 +187,7 @@ fn names_cannot_leave_the_folder() {
 #[test]
 fn what_was_tampered_with_is_found() {
     let root = folder();
-    let registry = Registry::open(root.path(), "late").expect("it opens");
+    let mut registry = Registry::open(root.path(), "late").expect("it opens");
     let one = artifact(0.1);
     registry.release(&one, &card(1, &one)).expect("it is new");
     let place = root.path().join("registry/late");

@@ -1,7 +1,9 @@
 //! Sinks: the edge where predictions, metrics, models, decisions, dead letters and progress go out.
 
 mod dead_letter;
+mod desk;
 pub mod file;
+pub mod folder;
 pub mod kafka;
 
 pub use dead_letter::dead_letter_line;
@@ -95,35 +97,89 @@ pub enum Headers {
     Dead(Box<DeadLetter>),
 }
 
+/// One tick, as it is written.
+#[derive(Debug)]
+pub struct Written {
+    /// Its number.
+    pub tick: u64,
+    /// Pipeline time after it.
+    pub time: Time,
+    /// Its pages; entries are in their final order.
+    pub pages: Vec<Page>,
+    /// Its progress record, a JSON object without line end.
+    pub progress: String,
+}
+
+impl Written {
+    /// About how many bytes it is.
+    pub fn bytes(&self) -> usize {
+        self.progress.len() + self.pages.iter().map(|page| page.lines.len()).sum::<usize>()
+    }
+}
+
 /// A place to which a run writes its output streams.
 ///
-/// A tick's pages are written, then its progress record is committed; a tick without one never happened.
+/// Ticks are committed in groups, each with its progress records: of a group all is durable or nothing happened.
+/// What went wrong with a group is told by a later call.
 pub trait Sink: Send {
-    /// Writes the pages of one tick; entries are in their final order.
-    fn write(&mut self, tick: u64, pages: &[Page]) -> Result<(), SinkError>;
+    /// Takes the next tick.
+    fn write(&mut self, written: Written) -> Result<(), SinkError>;
 
-    /// Commits all that was written up to `tick` with its progress record, a JSON object without line end.
-    fn commit(&mut self, tick: u64, time: Time, progress: &[u8]) -> Result<(), SinkError>;
+    /// What has gone wrong since, even if nothing is to be written; once it was told it is not told again.
+    fn check(&mut self) -> Result<(), SinkError>;
 
-    /// Makes everything committed durable and closes.
+    /// Commits what is not committed yet, and closes.
     fn close(self: Box<Self>) -> Result<(), SinkError>;
 }
+
+/// How many bytes of each stream but progress are committed, in the order of [`Stream::ALL`].
+pub type Lengths = [u64; 5];
 
 /// Why an output cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// The folder or topics hold another run.
-    #[error("{place} already holds a run (found {found}); choose another, or start over with --fresh")]
+    /// The folder or topics hold what is no run of ours that could be resumed.
+    #[error("{place} already holds {found}; choose another, or start over with --fresh")]
     Occupied {
         /// The folder or topic prefix.
         place: String,
         /// What was found there.
         found: String,
     },
+    /// The folder or topics hold a run of another pipeline.
+    #[error("{place} holds a run of another pipeline ({found}); choose another, or start over with --fresh")]
+    Foreign {
+        /// The folder or topic prefix.
+        place: String,
+        /// What differs.
+        found: String,
+    },
+    /// Another run has the folder open.
+    #[error("another run is writing {place}; wait for its end, or choose another")]
+    Busy {
+        /// The folder.
+        place: String,
+    },
+    /// What was committed is not there any more.
+    #[error("{place} is damaged: {cause}; start over with --fresh")]
+    Damaged {
+        /// The file or topic.
+        place: String,
+        /// What is missing.
+        cause: String,
+    },
     /// Writing failed.
     #[error("cannot write {place}: {cause}")]
     Write {
         /// The file or topic.
+        place: String,
+        /// What the system said.
+        cause: String,
+    },
+    /// Whether the last group was committed is not known: what is there says it, to a run that starts again.
+    #[error("it is not known whether {place} has the last group of ticks: {cause}; start the run again")]
+    Unknown {
+        /// The topic prefix.
         place: String,
         /// What the system said.
         cause: String,

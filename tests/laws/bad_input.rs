@@ -279,10 +279,11 @@ fn an_input_that_is_not_there_is_a_clear_error() {
 }
 
 #[test]
-fn an_occupied_folder_is_refused_and_left_alone() {
+fn a_folder_that_holds_something_else_is_refused_and_left_alone() {
     let small = small("occupied", PIPELINE, &good(0, 20), b"");
     let first = small.run("out", &[]);
     let (before, summary) = (first.text("predictions.jsonl"), first.summary());
+    std::fs::remove_file(first.out.join("manifest.json")).expect("it goes");
     let (ended, run) = small.try_run("out", &[]);
     assert_eq!(ended.code, 2, "{}", ended.stderr);
     says(&ended, &["--fresh", "predictions.jsonl"]);

@@ -285,6 +285,15 @@ impl Node {
         value.unwrap_or(Value::Null)
     }
 
+    /// Its value as a text.
+    #[inline]
+    pub(super) fn text<'a, C: Columns + ?Sized>(&'a self, columns: &'a C) -> Option<Cow<'a, str>> {
+        match self {
+            Node::Text(t) => t.eval(columns),
+            _ => None,
+        }
+    }
+
     /// Its value as a number.
     #[inline]
     pub(super) fn number<C: Columns + ?Sized>(&self, columns: &C) -> Option<f64> {

@@ -35,6 +35,7 @@ mod text;
 mod tree;
 
 use crate::record::{Type, Value};
+use std::borrow::Cow;
 use std::ops::Range;
 use tree::Node;
 
@@ -152,6 +153,12 @@ impl Expression {
     /// Its value on a row; never a NaN or an infinity.
     pub fn eval<C: Columns + ?Sized>(&self, columns: &C) -> Value {
         self.node.value(columns)
+    }
+
+    /// Its value on a row as a text, borrowed where it can be; `None` for null, and for what is no text always.
+    #[inline]
+    pub fn text<'a, C: Columns + ?Sized>(&'a self, columns: &'a C) -> Option<Cow<'a, str>> {
+        self.node.text(columns)
     }
 
     /// Its value on a row as a number: a truth value as 0 or 1; `None` for null, and for text and timestamps always.

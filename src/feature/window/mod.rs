@@ -21,7 +21,7 @@
 //!
 //! **Exactness.** Sums are integers (`feature::moments`: steps of 2^-40, magnitudes to 2^52): a row inserted and
 //! retracted leaves every result bit for bit as if it had never come. To `sum`, `mean` and `std` a greater value is
-//! null, and [`Window::insert`] says so. `min`, `max` and `last` give values as they came, except that -0 is 0. NaN and
+//! null. `min`, `max` and `last` give values as they came, except that -0 is 0. NaN and
 //! infinity are null.
 //!
 //! Keeps: the rows kept, 16 bytes and 8 an argument each, in contiguous rings; running results a distinct window.
@@ -37,7 +37,6 @@ mod tests;
 
 pub use shape::{Aggregate, WindowShape};
 
-use super::moments::LIMIT;
 use crate::config::spec::Over;
 use crate::time::Time;
 use ring::{Place, Ring};
@@ -95,16 +94,15 @@ impl Window {
         Window { ring: Ring::new(shape.arguments), cursors: shape.extents.iter().map(cursor).collect() }
     }
 
-    /// Takes a row in; returns how many of its values are null to a sum, mean or deviation, being beyond ±2^52.
+    /// Takes a row in.
     ///
     /// # Panics
     /// If there is not one value an argument.
-    pub fn insert(&mut self, shape: &WindowShape, now: Time, time: Time, order: u64, values: &[Option<f64>]) -> usize {
+    pub fn insert(&mut self, shape: &WindowShape, now: Time, time: Time, order: u64, values: &[Option<f64>]) {
         assert!(values.len() == shape.arguments, "a row has one value an argument");
         self.prune(shape, now);
-        let beyond = shape.summed.iter().filter(|a| plain(values[**a]).abs() > LIMIT).count();
         if shape.most_rows == 0 && time <= now.minus(shape.slack).minus(shape.longest) {
-            return beyond;
+            return;
         }
         let place = Place { time, order };
         if self.ring.would_be_newest(place) {
@@ -115,7 +113,6 @@ impl Window {
             let row = self.ring.insert(place, &values);
             self.enter_between(shape, time, row);
         }
-        beyond
     }
 
     /// Takes out a row that was inserted with the same time, order and values; `false` if none such is kept.

@@ -29,8 +29,6 @@ pub struct WindowShape {
     pub(super) longest: Span,
     /// The longest window by rows, 0 if there is none.
     pub(super) most_rows: usize,
-    /// The arguments that go into sums, which know a greatest magnitude.
-    pub(super) summed: Vec<usize>,
 }
 
 /// One distinct window and what is read from it.
@@ -91,7 +89,6 @@ impl WindowShape {
             extents: Vec::new(),
             longest: Span(0),
             most_rows: 0,
-            summed: Vec::new(),
         };
         for (n, aggregate) in aggregates.iter().enumerate() {
             assert!(aggregate.argument.is_none_or(|a| a < arguments), "an aggregate's argument is one of the row's");
@@ -126,6 +123,17 @@ impl WindowShape {
         self.outputs
     }
 
+    /// The aggregates of no rows at all.
+    ///
+    /// # Panics
+    /// If there is not one place in `out` an aggregate.
+    pub fn of_nothing(&self, out: &mut [Option<f64>]) {
+        assert!(out.len() == self.outputs, "a query has one result an aggregate");
+        for output in self.extents.iter().flat_map(|extent| &extent.outputs) {
+            out[output.place] = (output.function == Function::Count).then_some(0.0);
+        }
+    }
+
     fn add_extent(&mut self, over: Over, aggregates: &[Aggregate]) {
         let mine = || aggregates.iter().enumerate().filter(|(_, a)| a.over == over);
         let deviates = |argument| mine().any(|(_, a)| a.function == Function::Std && a.argument == Some(argument));
@@ -140,9 +148,6 @@ impl WindowShape {
                     Function::Max => What::Greatest,
                     Function::Last => What::Newest,
                 };
-                if matches!(what, What::Sum | What::Moments) && !self.summed.contains(&argument) {
-                    self.summed.push(argument);
-                }
                 let tally = Tally { argument, what };
                 tallies.iter().position(|t| *t == tally).unwrap_or_else(|| {
                     tallies.push(tally);

@@ -1,31 +1,27 @@
-//! Kafka topics as a sink: one topic a stream, one idempotent producer on a thread of its own.
+//! Kafka topics as a sink: one topic a stream, one transactional producer on a thread of its own.
 //!
-//! In: a tick's pages, then its progress. Out: messages of `<pipeline>.<stream>` with explicit key, partition,
-//! timestamp and headers; a tick's progress record is produced when all the tick's messages are acknowledged by all
-//! in-sync replicas. Keeps: at most [`COMMANDS`] calls not yet taken, [`desk::TICKS`] ticks not yet acknowledged, and
-//! librdkafka's queue (64 MiB). At least once: a run that is killed may leave messages of a tick that has no progress
-//! record. Failures come up at the next call. Source: KIP-98 (idempotent producer), KIP-42 and 82 (timestamps,
-//! headers).
+//! In: ticks. Out: messages of `<pipeline>.<stream>` with explicit key, partition, timestamp and headers; all messages
+//! of a group of ticks and their progress records are one transaction. A reader with `read_committed` sees a tick whole
+//! or not at all, and each once. Keeps: the open group, librdkafka's queue (64 MiB).
+//!
+//! A run first *claims* its topics: from then on no other producer of the pipeline can commit anything (it is fenced),
+//! so what is read of `progress` afterwards is all there will ever be of earlier runs. Source: KIP-98 and 360
+//! (transactions), KIP-42 and 82 (timestamps, headers).
 
-mod desk;
+mod committed;
+mod message;
+mod transactions;
 
-use super::{Page, Sink, SinkError, Stream};
-use crate::broker::{Broker, BrokerError, Topic};
-use crate::time::Time;
-use desk::{Command, Desk, Names};
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
+use super::desk::Desk;
+use super::{Sink, SinkError, Stream};
+use crate::broker::{Admin, Broker, BrokerError, MESSAGE_BYTES, Topic, cause_of};
+use rdkafka::producer::{BaseProducer, Producer};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use transactions::{Ledger, Transactions, is_fenced};
 
-/// Calls that wait for the producer's thread at most; one more waits in [`Sink::write`].
-const COMMANDS: usize = 16;
-
-/// A run's output topics.
-#[derive(Debug)]
-pub struct KafkaSink {
-    place: String,
-    commands: SyncSender<Command>,
-    thread: Option<JoinHandle<Result<(), SinkError>>>,
-}
+/// How long a coordinator may take to end what a predecessor left open.
+const FENCING: Duration = Duration::from_secs(60);
 
 /// What a run writes to.
 #[derive(Clone, Debug)]
@@ -36,6 +32,8 @@ pub struct Outputs<'a> {
     pub model: &'a str,
     /// The sources' names, in the order of the pipeline file, for the header `source`.
     pub sources: &'a [String],
+    /// The digest of the pipeline as it was declared; a progress record has it as its header `pipeline`.
+    pub spec: &'a str,
     /// Deletes topics that hold records, and begins anew.
     pub fresh: bool,
     /// Partitions of `predictions` when it is created, at least 1; the other topics have one. Topics that are there
@@ -43,72 +41,146 @@ pub struct Outputs<'a> {
     pub partitions: u16,
 }
 
-impl KafkaSink {
-    /// Creates the topics that are missing and opens the producer.
+/// What numbers stand for in headers, and what is said of the run.
+struct Names {
+    model: String,
+    /// By place in the pipeline file.
+    sources: Vec<String>,
+    spec: String,
+}
+
+/// The topics of a run, which no earlier run can write any more.
+pub struct Claim {
+    place: String,
+    admin: Admin,
+    producer: BaseProducer<Ledger>,
+    /// As they are to be, in the order of [`Stream::ALL`].
+    topics: Vec<Topic>,
+    names: Names,
+    fresh: bool,
+    progress: Vec<String>,
+}
+
+/// Claims the output topics of a pipeline and reads what is committed there; nothing is created yet.
+///
+/// # Errors
+/// [`SinkError::Occupied`] if there are records without progress, and [`SinkError::Foreign`] if they are another
+/// pipeline's, unless `fresh`; [`SinkError::Write`] if the cluster does not answer in time.
+pub fn claim(broker: &Broker, outputs: &Outputs<'_>) -> Result<Claim, SinkError> {
+    let place = format!("topics `{}.*` at {}", outputs.pipeline, broker.bootstrap());
+    let failed = |error: BrokerError| SinkError::Write { place: place.clone(), cause: error.to_string() };
+    let admin = broker.admin().map_err(failed)?;
+    let producer = producer(broker, outputs.pipeline).map_err(failed)?;
+    producer.init_transactions(FENCING).map_err(|error| match is_fenced(&error) {
+        true => SinkError::Fenced { place: place.clone() },
+        false => SinkError::Write { place: place.clone(), cause: cause_of(&error) },
+    })?;
+    let known = admin.partitions().map_err(failed)?;
+    let topics = topics(outputs, &known);
+    if let Some(progress) = topics.last().filter(|t| t.partitions != 1) {
+        let cause = format!("topic `{}` has {} partitions, it must have 1", progress.name, progress.partitions);
+        return Err(SinkError::Write { place, cause });
+    }
+    let progress = match outputs.fresh {
+        true => Vec::new(),
+        false => read_progress(broker, outputs, &place, &topics, &known)?,
+    };
+    let names =
+        Names { model: outputs.model.to_owned(), sources: outputs.sources.to_vec(), spec: outputs.spec.to_owned() };
+    Ok(Claim { place, admin, producer, topics, names, fresh: outputs.fresh, progress })
+}
+
+impl Claim {
+    /// The progress records that are committed.
+    pub fn progress(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.progress)
+    }
+
+    /// Creates the topics that are missing, and opens them for writing.
     ///
-    /// Topics that hold records are [`SinkError::Occupied`] unless `fresh`; a cluster that does not answer in time is
-    /// [`SinkError::Write`].
-    pub fn create(broker: &Broker, outputs: &Outputs<'_>) -> Result<KafkaSink, SinkError> {
-        let place = format!("topics `{}.*` at {}", outputs.pipeline, broker.bootstrap());
-        let failed = |error: BrokerError| match error {
-            BrokerError::Occupied { found } => SinkError::Occupied { place: place.clone(), found },
-            other => SinkError::Write { place: place.clone(), cause: other.to_string() },
-        };
-        let admin = broker.admin().map_err(failed)?;
-        let known = admin.partitions().map_err(failed)?;
-        let topic = |stream: &Stream| {
-            let name = format!("{}.{}", outputs.pipeline, stream.name());
-            let partitions = match stream {
-                Stream::Progress => 1,
-                // Made again, a topic keeps what somebody chose for it.
-                _ if known.contains_key(&name) => known[&name],
-                Stream::Predictions => outputs.partitions.max(1),
-                _ => 1,
-            };
-            Topic { name, partitions }
-        };
-        let topics: Vec<Topic> = Stream::ALL.iter().map(topic).collect();
-        let topics = admin.prepare(&topics, outputs.fresh).map_err(failed)?;
-        if let Some(progress) = topics.last().filter(|t| t.partitions != 1) {
-            let cause = format!("topic `{}` has {} partitions, it must have 1", progress.name, progress.partitions);
-            return Err(SinkError::Write { place, cause });
+    /// # Errors
+    /// The cluster refuses, or does not answer in time.
+    pub fn open(self) -> Result<Box<dyn Sink>, SinkError> {
+        let failed = |error: BrokerError| SinkError::Write { place: self.place.clone(), cause: error.to_string() };
+        if self.fresh {
+            self.admin.prepare(&self.topics, true).map_err(failed)?;
         }
-        let names = Names { model: outputs.model.to_string(), sources: outputs.sources.to_vec() };
-        let desk = Desk::open(broker, topics, names).map_err(failed)?;
-        let (commands, receiver) = sync_channel(COMMANDS);
-        let thread = thread::Builder::new()
-            .name("kafka producer".to_string())
-            .spawn(move || desk.run(&receiver))
-            .map_err(|e| SinkError::Write { place: place.clone(), cause: e.to_string() })?;
-        Ok(KafkaSink { place, commands, thread: Some(thread) })
-    }
-
-    fn order(&mut self, command: Command) -> Result<(), SinkError> {
-        if self.commands.send(command).is_ok() { Ok(()) } else { self.outcome() }
-    }
-
-    /// Waits for the thread and says how it ended.
-    fn outcome(&mut self) -> Result<(), SinkError> {
-        let broken = |cause: &str| SinkError::Write { place: self.place.clone(), cause: cause.to_string() };
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Ok(result)) => result,
-            Some(Err(_)) => Err(broken("the producer's thread panicked")),
-            None => Err(broken("it failed before and is closed")),
-        }
+        self.admin.create(&self.topics).map_err(failed)?;
+        // What is there counts, not what was asked for: a topic may have been made by somebody else.
+        let known = self.admin.partitions().map_err(failed)?;
+        let topics = self
+            .topics
+            .into_iter()
+            .map(|t| Topic { partitions: known.get(&t.name).copied().unwrap_or(t.partitions).max(1), name: t.name });
+        let transactions = Transactions::new(self.place.clone(), self.producer, topics.collect(), self.names);
+        Ok(Box::new(Desk::start(self.place, transactions)?))
     }
 }
 
-impl Sink for KafkaSink {
-    fn write(&mut self, tick: u64, pages: &[Page]) -> Result<(), SinkError> {
-        self.order(Command::Write { tick, pages: pages.to_vec() })
-    }
+fn producer(broker: &Broker, pipeline: &str) -> Result<BaseProducer<Ledger>, BrokerError> {
+    let bytes = MESSAGE_BYTES.to_string();
+    let defaults = [
+        ("queue.buffering.max.kbytes", "65536"),
+        ("linger.ms", "2"),
+        ("message.max.bytes", bytes.as_str()),
+        ("transaction.timeout.ms", "60000"),
+    ];
+    let name = format!("tidemill.{pipeline}");
+    let fixed = [("transactional.id", name.as_str()), ("enable.idempotence", "true"), ("acks", "all")];
+    broker.client_with(&defaults, &fixed, Ledger::default())
+}
 
-    fn commit(&mut self, tick: u64, time: Time, progress: &[u8]) -> Result<(), SinkError> {
-        self.order(Command::Commit { tick, time, progress: progress.to_vec() })
-    }
+fn topics(outputs: &Outputs<'_>, known: &BTreeMap<String, u16>) -> Vec<Topic> {
+    let topic = |stream: Stream| {
+        let name = format!("{}.{}", outputs.pipeline, stream.name());
+        let partitions = match stream {
+            // Made again, a topic keeps what somebody chose for it.
+            Stream::Progress if outputs.fresh => 1,
+            _ if known.contains_key(&name) => known[&name],
+            Stream::Predictions => outputs.partitions.max(1),
+            _ => 1,
+        };
+        Topic { name, partitions }
+    };
+    Stream::ALL.into_iter().map(topic).collect()
+}
 
-    fn close(mut self: Box<Self>) -> Result<(), SinkError> {
-        self.order(Command::Close)?;
-        self.outcome()
+/// The committed progress records, if they are this pipeline's; without any, no other topic may hold a record.
+fn read_progress(
+    broker: &Broker,
+    outputs: &Outputs<'_>,
+    place: &str,
+    topics: &[Topic],
+    known: &BTreeMap<String, u16>,
+) -> Result<Vec<String>, SinkError> {
+    let mut lines = Vec::new();
+    for topic in topics.iter().rev().filter(|t| known.contains_key(&t.name)) {
+        let cannot_read = |cause: String| SinkError::Write { place: format!("topic `{}`", topic.name), cause };
+        let progress = topic.name.ends_with(Stream::Progress.name());
+        let mut foreign = None;
+        for partition in 0..topic.partitions {
+            committed::read(broker, &topic.name, partition, |message| {
+                if progress {
+                    foreign = foreign.take().or_else(|| message.pipeline.filter(|spec| spec != outputs.spec));
+                    lines.push(message.value);
+                    return true;
+                }
+                foreign = Some(topic.name.clone());
+                false
+            })
+            .map_err(cannot_read)?;
+        }
+        if progress && foreign.is_some() {
+            let found = format!("the pipeline file of `{}` was another", outputs.pipeline);
+            return Err(SinkError::Foreign { place: place.to_owned(), found });
+        }
+        if progress && !lines.is_empty() {
+            break;
+        }
+        if let Some(name) = foreign {
+            let found = format!("records without progress (in `{name}`)");
+            return Err(SinkError::Occupied { place: place.to_owned(), found });
+        }
     }
+    Ok(lines)
 }

@@ -5,14 +5,23 @@
 //! input records. Files are cut by counts and by pipeline time alone, so the cuts of a file run are the same every
 //! time.
 
+mod open;
+mod replay;
+
 use super::control::{Resolution, SharedBoard, Word};
-use super::ingest::{MintRules, Minted, Requests};
+use super::failure::Failure;
+use super::history::{History, Recorded};
+use super::ingest::{Input, MintRules, Minted, Requests};
 use super::items::{Item, Mark};
-use super::lanes::{Head, Lanes, Place, order};
+use super::lanes::{Head, Lanes};
+use super::plan::Plan;
+use super::progress::name_of;
 use super::ticks::Tick;
-use crate::record::{DeadLetter, Kind, Position, Reason};
+use crate::record::{DeadLetter, Reason};
 use crate::time::Time;
+use open::OpenTick;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::Capability;
@@ -38,20 +47,18 @@ pub(super) enum Pause {
     Done,
 }
 
-/// What was consumed from a lane.
-#[derive(Clone, Copy, Default)]
-struct Consumed {
-    records: u64,
-    /// The first offset that was not.
-    end: Option<u64>,
-}
-
 /// The minter's state.
 pub(super) struct Minter {
+    plan: Arc<Plan>,
     rules: MintRules,
     lanes: Lanes,
     /// Yields the requests by hand since it was last asked.
     requests: Requests,
+    /// Whether the end of the lanes is a stop, and not the end of the input.
+    stop: Arc<AtomicBool>,
+    /// What is minted again first, and the tick of it that waits for its records.
+    history: Arc<History>,
+    recorded: Option<Box<Recorded>>,
     board: SharedBoard,
     capabilities: Vec<Capability<Tick>>,
     next: Tick,
@@ -69,31 +76,27 @@ pub(super) struct Minter {
     verdict: Option<Arc<Resolution>>,
     /// Whether the mark for the end was minted.
     closed: bool,
-    /// Rows of the open tick, not numbered yet, and the order's place of the last one while they came in order.
-    open: Vec<Item>,
-    last: Option<Place>,
-    sorted: bool,
-    /// By lane, what the open tick has consumed.
-    consumed: Vec<Consumed>,
-    /// The digests of its records, one behind the other.
-    digests: Vec<u8>,
-    tick: Minted,
-    opened: Instant,
+    open: OpenTick,
     stalled_since: Option<Instant>,
 }
 
 impl Minter {
     /// A minter before its first tick.
     pub(super) fn new(
+        plan: Arc<Plan>,
         rules: MintRules,
-        (lanes, requests): (Lanes, Requests),
+        input: Input,
         board: SharedBoard,
         capabilities: Vec<Capability<Tick>>,
     ) -> Minter {
         Minter {
+            plan,
             rules,
-            lanes,
-            requests,
+            lanes: input.lanes,
+            requests: input.requests,
+            stop: input.stop,
+            history: input.history,
+            recorded: None,
             board,
             capabilities,
             next: 0,
@@ -104,13 +107,7 @@ impl Minter {
             announced: None,
             verdict: None,
             closed: false,
-            open: Vec::new(),
-            last: None,
-            sorted: true,
-            consumed: Vec::new(),
-            digests: Vec::new(),
-            tick: Minted::default(),
-            opened: Instant::now(),
+            open: OpenTick::new(),
             stalled_since: None,
         }
     }
@@ -125,14 +122,27 @@ impl Minter {
             if self.next >= self.board.borrow().written + self.rules.in_flight {
                 return Pause::Word;
             }
+            if self.replays() {
+                match self.mint_again(out) {
+                    Ok(true) => continue,
+                    Ok(false) if self.stop.load(Ordering::Acquire) => return Pause::Done,
+                    Ok(false) => return Pause::Word,
+                    Err(_) if self.stop.load(Ordering::Acquire) => return Pause::Done,
+                    Err(failure) => return self.fail(failure),
+                }
+            }
             let (lane, time) = match self.lanes.head(self.now) {
+                Head::Ahead(lane) | Head::Dead(lane) | Head::Row(lane, _) if self.closed => {
+                    let partition = name_of(&self.plan, self.lanes.partition(lane));
+                    return self.fail(Failure::Grown { tick: self.next - 1, partition });
+                }
                 Head::Ahead(lane) => {
-                    self.refuse_ahead(lane);
+                    self.refuse_ahead(lane, self.now.unwrap_or_default());
                     self.close_if_full(out);
                     continue;
                 }
                 Head::Dead(lane) => {
-                    self.consume_dead(lane);
+                    self.consume(lane);
                     self.close_if_full(out);
                     continue;
                 }
@@ -197,21 +207,21 @@ impl Minter {
     fn mint_due(&mut self, out: &mut Outputs, now: Time) {
         if self.boundary <= now && self.announced.is_none_or(|effect| self.boundary <= effect) {
             let boundary = self.boundary;
-            self.mint_boundary(out, boundary, false);
             // Across a gap only its first and its last boundary are minted.
             self.boundary = boundary.plus(self.rules.every).max(now.floor(self.rules.every));
+            let manual = (self.requests)();
+            self.mint_boundary(out, boundary, false, manual);
         } else {
             self.mint_resolution(out);
         }
     }
 
-    fn mint_boundary(&mut self, out: &mut Outputs, boundary: Time, last: bool) {
+    fn mint_boundary(&mut self, out: &mut Outputs, boundary: Time, last: bool, manual: u32) {
         let now = if last { self.now.unwrap_or_default() } else { boundary };
         self.now = Some(now);
         self.unjudged.push(boundary);
-        self.tick.boundary = Some(boundary);
-        let manual = (self.requests)();
-        self.tick.manual = manual;
+        let tick = &mut self.open.minted;
+        (tick.boundary, tick.last, tick.manual) = (Some(boundary), last, manual);
         self.send(out, Vec::new(), Mark { now, boundary: Some(boundary), last, manual });
     }
 
@@ -219,9 +229,9 @@ impl Minter {
         let Some(resolution) = self.verdict.take() else { return };
         let effect = self.announced.take();
         if let Some(since) = self.stalled_since.take() {
-            self.tick.stalled = since.elapsed();
+            self.open.minted.stalled = since.elapsed();
         }
-        self.tick.resolution = Some(resolution.clone());
+        self.open.minted.resolution = Some(resolution.clone());
         out.resolutions.session(&self.capabilities[2]).give(resolution);
         // The next record is at or beyond the effect, unless the input is at its end.
         let now = self.now.max(effect.filter(|_| !self.closed)).unwrap_or_default();
@@ -229,86 +239,46 @@ impl Minter {
         self.send(out, Vec::new(), Mark { now, boundary: None, last: false, manual: 0 });
     }
 
-    fn refuse_ahead(&mut self, lane: usize) {
+    /// Refuses the head of a lane as too far ahead of pipeline time.
+    fn refuse_ahead(&mut self, lane: usize, now: Time) {
         let Some(record) = self.lanes.take_ahead(lane) else { return };
-        self.count(lane, record.digest);
         let Ok(row) = record.body else { return };
-        self.reach(lane, row.position);
         let (position, raw) = (row.position, row.raw);
-        let (time, most, now) = (row.time, self.rules.max_ahead, self.now.unwrap_or_default());
+        let (time, most) = (row.time, self.rules.max_ahead);
         let detail = format!("event time {time} is more than {most} beyond pipeline time {now}");
-        self.tick.dead.push(DeadLetter { position, stage: "ingest".into(), reason: Reason::TimeAhead, detail, raw });
+        let letter = DeadLetter { position, stage: "ingest".into(), reason: Reason::TimeAhead, detail, raw };
+        self.open.dead(lane, record.digest, letter);
+        self.open.minted.ahead.push((self.lanes.partition(lane), position.offset, now));
     }
 
-    fn consume_dead(&mut self, lane: usize) {
-        let Some((record, _)) = self.lanes.take(lane) else { return };
-        self.count(lane, record.digest);
-        if let Err(dead) = record.body {
-            self.reach(lane, dead.position);
-            self.tick.dead.push(*dead);
-        }
-    }
-
+    /// Takes the head of a lane into the open tick.
     fn consume(&mut self, lane: usize) {
         let Some((record, arrived)) = self.lanes.take(lane) else { return };
-        self.count(lane, record.digest);
-        let Ok(row) = record.body else { return };
-        self.reach(lane, row.position);
-        let kind = self.lanes.kind(lane);
-        if kind == Kind::Event {
-            match self.tick.arrivals.last_mut() {
-                Some((instant, events)) if *instant == arrived => *events += 1,
-                _ => self.tick.arrivals.push((arrived, 1)),
-            }
+        match record.body {
+            Ok(row) => self.open.row(lane, self.lanes.kind(lane), record.digest, row, arrived),
+            Err(letter) => self.open.dead(lane, record.digest, *letter),
         }
-        let place = order(kind, &row);
-        self.sorted &= self.last.is_none_or(|last| last < place);
-        self.last = Some(place);
-        self.open.push(Item { seq: 0, now: Time::default(), row });
-    }
-
-    fn count(&mut self, lane: usize, digest: u64) {
-        if self.open.is_empty() && self.tick.dead.is_empty() {
-            self.opened = Instant::now();
-        }
-        if self.consumed.len() <= lane {
-            self.consumed.resize(lane + 1, Consumed::default());
-        }
-        self.consumed[lane].records += 1;
-        self.digests.extend_from_slice(&digest.to_le_bytes());
-    }
-
-    fn reach(&mut self, lane: usize, position: Position) {
-        self.consumed[lane].end = Some(position.offset + 1);
     }
 
     fn close_if_full(&mut self, out: &mut Outputs) {
-        if self.open.len() + self.tick.dead.len() >= self.rules.tick_records {
+        if self.open.records() >= self.rules.tick_records {
             self.close(out);
         }
     }
 
     /// Closes the open tick, if anything is in it: its rows are put in the law's order and numbered.
     fn close(&mut self, out: &mut Outputs) {
-        if self.open.is_empty() && self.tick.dead.is_empty() {
+        if self.open.records() == 0 {
             return;
         }
-        let next = Vec::with_capacity(self.open.len());
-        let mut rows = std::mem::replace(&mut self.open, next);
-        if !self.sorted {
-            let kinds = self.lanes.kinds();
-            rows.sort_by_key(|item| order(kinds[usize::from(item.row.position.source)], &item.row));
-        }
-        (self.last, self.sorted) = (None, true);
-        self.tick.digest = Some(*blake3::hash(&self.digests).as_bytes());
-        self.digests.clear();
+        let rows = self.open.close(self.lanes.kinds(), |lane| self.lanes.partition(lane));
         let now = self.now.unwrap_or_default();
         self.send(out, rows, Mark { now, boundary: None, last: false, manual: 0 });
     }
 
     fn send(&mut self, out: &mut Outputs, mut rows: Vec<Item>, mark: Mark) {
         // Pipeline time inside the tick runs on from where the last tick left it.
-        self.tick.began = rows.first().map(|item| item.row.time);
+        self.open.minted.began = rows.first().map(|item| item.row.time);
         let mut now = self.sent.unwrap_or(Time(i64::MIN));
         self.sent = Some(mark.now);
         for (place, item) in rows.iter_mut().enumerate() {
@@ -316,13 +286,8 @@ impl Minter {
             (item.seq, item.now) = (2 * place as u32, now);
         }
         out.rows.session(&self.capabilities[0]).give_container(&mut rows);
-        for (lane, consumed) in self.consumed.iter_mut().enumerate().filter(|(_, consumed)| consumed.records > 0) {
-            let partition = self.lanes.partition(lane);
-            *self.tick.records.entry(partition.0).or_default() += consumed.records;
-            self.tick.ends.extend(consumed.end.map(|end| (partition, end)));
-            *consumed = Consumed::default();
-        }
-        let mut tick = std::mem::take(&mut self.tick);
+        let mut tick = std::mem::take(&mut self.open.minted);
+        tick.next_boundary = Some(self.boundary).filter(|next| *next != Time(i64::MAX));
         tick.now = mark.now;
         tick.cut = Some(Instant::now());
         out.marks.session(&self.capabilities[1]).give(mark);
@@ -335,10 +300,10 @@ impl Minter {
 
     fn wait(&mut self, out: &mut Outputs) -> Pause {
         let Some(after) = self.rules.tick_after else { return Pause::Word };
-        if self.open.is_empty() && self.tick.dead.is_empty() {
+        if self.open.records() == 0 {
             return Pause::Until(after);
         }
-        let age = self.opened.elapsed();
+        let age = self.open.opened.elapsed();
         if age < after {
             return Pause::Until(after - age);
         }
@@ -346,14 +311,22 @@ impl Minter {
         Pause::Until(after)
     }
 
-    /// Nothing more comes in: judge once more, wait for a training under way, and end.
+    /// Nothing more comes in: judge once more, wait for a training under way, and end. A run that is stopped does not
+    /// end: it is taken up again some day, and what comes then decides what there is to judge.
     fn end(&mut self, out: &mut Outputs) -> Pause {
         self.close(out);
+        let failed = !self.lanes.failures.is_empty();
+        if failed || (self.stop.load(Ordering::Acquire) && !self.closed) {
+            let failures = std::mem::take(&mut self.lanes.failures);
+            self.board.borrow_mut().failures.extend(failures.into_iter().map(Failure::Source));
+            return Pause::Done;
+        }
         if !self.closed {
             self.closed = true;
             if self.now.is_some() {
                 let boundary = self.boundary;
-                self.mint_boundary(out, boundary, true);
+                let manual = (self.requests)();
+                self.mint_boundary(out, boundary, true, manual);
             }
         }
         if !self.unjudged.is_empty() {
@@ -365,8 +338,11 @@ impl Minter {
             }
             self.mint_resolution(out);
         }
-        let failures = std::mem::take(&mut self.lanes.failures);
-        self.board.borrow_mut().failures.extend(failures.iter().map(ToString::to_string));
+        Pause::Done
+    }
+
+    fn fail(&mut self, failure: Failure) -> Pause {
+        self.board.borrow_mut().failures.push(failure);
         Pause::Done
     }
 }

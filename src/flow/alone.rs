@@ -1,0 +1,118 @@
+//! Match, enrich and score as one room, where there is one worker: what a row asks, joins and comes to is done while it
+//! is in the cache, and nothing travels. The rows, their order and the states are those of the three rooms, and so is
+//! every output.
+
+use super::answers::Answers;
+use super::control::Resolution;
+use super::enrich::Stores;
+use super::items::{Item, Mark, Touch};
+use super::matching::Account;
+use super::modelling::{Doors, Modelled};
+use super::pairing::{Arrived, Listener, Paired, Pairing, Relabelled};
+use super::plan::Plan;
+use super::score::{ModelRoom, Scores};
+use super::sweeper::Sweeper;
+use super::ticks::{Tick, Ticks, join};
+use std::sync::Arc;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+/// Windows, tables and the model, told of a row at once.
+struct Desk {
+    stores: Stores,
+    answers: Answers,
+    room: ModelRoom,
+    scores: Scores,
+}
+
+impl Listener for Desk {
+    #[inline]
+    fn touch(&mut self, touch: Touch) {
+        self.stores.touch(touch, &mut self.answers);
+    }
+
+    #[inline]
+    fn event(&mut self, event: Arrived) {
+        self.room.event(event, &self.answers, &mut self.scores);
+        self.answers.clear();
+    }
+
+    #[inline]
+    fn label(&mut self, label: Relabelled) {
+        self.room.label(label, &mut self.scores);
+    }
+}
+
+#[derive(Default)]
+struct Open {
+    items: Vec<Item>,
+    resolutions: Vec<Arc<Resolution>>,
+    mark: Option<Mark>,
+}
+
+/// Builds the room.
+pub fn alone<'scope>(
+    plan: &Arc<Plan>,
+    rows: StreamVec<'scope, Tick, Item>,
+    resolutions: StreamVec<'scope, Tick, Arc<Resolution>>,
+    marks: StreamVec<'scope, Tick, Mark>,
+) -> Modelled<'scope> {
+    let mut builder = OperatorBuilder::new("Match, enrich, score".to_owned(), rows.scope());
+    let mut rows = builder.new_input(rows, Pipeline);
+    let mut resolutions = builder.new_input(resolutions, Pipeline);
+    let mut marks = builder.new_input(marks, Pipeline);
+    let (mut doors, streams) = Doors::new(&mut builder);
+    let plan = plan.clone();
+    builder.build(move |_| {
+        let mut pairing = Pairing::new(plan.clone());
+        let mut paired = Paired::new(Desk {
+            stores: Stores::new(plan.clone()),
+            answers: Answers::new(&plan),
+            room: ModelRoom::new(plan),
+            scores: Scores::with_capacity(0),
+        });
+        let sweeper = Sweeper::start();
+        let mut ticks: Ticks<Open> = Ticks::new(Doors::COUNT);
+        move |frontiers| {
+            rows.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    join(&mut open.items, batch);
+                }
+            });
+            resolutions.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.resolutions.append(batch);
+                }
+            });
+            marks.for_each(|capability, batch| {
+                if let Some(open) = ticks.at(&capability) {
+                    open.mark = batch.drain(..).next_back();
+                }
+            });
+            while let Some((_, permits, mut open)) = ticks.complete(frontiers) {
+                // An event and its label are two outcomes, and a third when it is settled.
+                paired.listener.scores = Scores::with_capacity(2 * open.items.len());
+                open.resolutions.iter().for_each(|resolution| paired.listener.room.activate(resolution));
+                open.items.iter_mut().for_each(|item| pairing.take(item, &mut paired));
+                sweeper.sweep(open.items);
+                if let Some(mark) = &open.mark {
+                    pairing.pass(mark.now, &mut paired);
+                }
+                let desk = &mut paired.listener;
+                let account = Account {
+                    balance: std::mem::take(&mut paired.balance),
+                    dead: std::mem::take(&mut paired.dead),
+                    refused_keys: std::mem::take(&mut desk.stores.refused),
+                    ..Account::default()
+                };
+                if let Some(boundary) = open.mark.as_ref().and_then(|mark| mark.boundary) {
+                    desk.stores.sweep(boundary);
+                }
+                let scores = std::mem::replace(&mut desk.scores, Scores::with_capacity(0));
+                doors.end(&permits, &mut desk.room, open.mark.as_ref(), scores, account);
+            }
+        }
+    });
+    streams
+}

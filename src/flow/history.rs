@@ -1,0 +1,151 @@
+//! What a run has committed so far, read back: its progress records, checked before anything is done with them.
+//!
+//! In: the lines as they were found. Out: each tick's record, and how far the outputs go. A line that is damaged, out of
+//! its place or older than the one before is refused by name. Keeps: all lines, some 700 bytes a tick. Whoever knows
+//! the state as of a later tick needs only the lines after it.
+
+use super::plan::Plan;
+use super::progress::{Link, Progress, name_of, unsealed};
+use super::ticks::Tick;
+use crate::sink::{Lengths, Stream};
+use crate::time::Time;
+use std::collections::BTreeMap;
+
+/// The committed ticks of a run, from its first.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    lines: Vec<String>,
+    /// Where the outputs of the last one end.
+    lengths: Lengths,
+    /// Its pipeline time.
+    now: Time,
+}
+
+/// A progress record that cannot be believed.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}, line {line}: {cause}; {remedy}")]
+pub struct HistoryError {
+    /// The file or topic.
+    pub place: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub cause: String,
+    /// What may be done.
+    pub remedy: &'static str,
+}
+
+/// A tick as it was recorded, with partitions by number.
+#[derive(Clone, Debug)]
+pub(super) struct Recorded {
+    pub(super) progress: Progress,
+    pub(super) ends: BTreeMap<(u16, u16), u64>,
+    /// Records that were refused as too far ahead, with pipeline time as of then.
+    pub(super) ahead: BTreeMap<((u16, u16), u64), Time>,
+}
+
+impl History {
+    /// Checks the lines found at `place`; `remedy` is what a person may do about a damaged one.
+    ///
+    /// # Errors
+    /// The first line that is damaged, is not of the tick that comes next, or goes back.
+    pub fn check(
+        plan: &Plan,
+        lines: Vec<String>,
+        place: &str,
+        remedy: &'static str,
+    ) -> Result<History, Box<HistoryError>> {
+        let mut history = History::default();
+        let (mut link, mut ends) = (Link::default(), BTreeMap::new());
+        for (number, line) in lines.iter().enumerate() {
+            history
+                .next(plan, number as Tick, line, &mut link, &mut ends)
+                .map_err(|cause| Box::new(HistoryError { place: place.to_owned(), line: number + 1, cause, remedy }))?;
+        }
+        history.lines = lines;
+        Ok(history)
+    }
+
+    fn next(
+        &mut self,
+        plan: &Plan,
+        tick: Tick,
+        line: &str,
+        link: &mut Link,
+        ends: &mut BTreeMap<(u16, u16), u64>,
+    ) -> Result<(), String> {
+        let Recorded { progress, ends: reached, .. } = Recorded::of(plan, link.open(line)?)?;
+        if progress.tick != tick {
+            return Err(format!("it is of tick {}, expected is {tick}", progress.tick));
+        }
+        if tick > 0 && progress.pipeline_time.0 < self.now {
+            return Err(format!("its pipeline time {} is before {}", progress.pipeline_time.0, self.now));
+        }
+        for (partition, end) in reached {
+            match ends.insert(partition, end) {
+                Some(before) if before >= end => {
+                    let name = name_of(plan, partition);
+                    return Err(format!("`{name}` ends at {end}, the tick before ended at {before}"));
+                }
+                _ => {}
+            }
+        }
+        for (length, stream) in self.lengths.iter_mut().zip(Stream::ALL) {
+            let found = progress.bytes.get(stream.name()).copied().unwrap_or_default();
+            if found < *length {
+                return Err(format!("`{}` has {found} bytes, fewer than before", stream.name()));
+            }
+            *length = found;
+        }
+        self.now = progress.pipeline_time.0;
+        Ok(())
+    }
+
+    /// The first tick that is not committed.
+    pub fn end(&self) -> Tick {
+        self.lines.len() as Tick
+    }
+
+    /// Pipeline time after the last one.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Where the outputs of the last one end.
+    pub fn lengths(&self) -> &Lengths {
+        &self.lengths
+    }
+
+    /// How many bytes the lines are, with their line ends.
+    pub fn bytes(&self) -> u64 {
+        self.lines.iter().map(|line| line.len() as u64 + 1).sum()
+    }
+
+    /// The line of a tick, if it was committed.
+    pub(super) fn line(&self, tick: Tick) -> Option<&str> {
+        self.lines.get(usize::try_from(tick).ok()?).map(String::as_str)
+    }
+
+    /// The record of a tick, if it was committed.
+    pub(super) fn recorded(&self, plan: &Plan, tick: Tick) -> Option<Recorded> {
+        Recorded::of(plan, unsealed(self.line(tick)?)?).ok()
+    }
+}
+
+impl Recorded {
+    fn of(plan: &Plan, progress: Progress) -> Result<Recorded, String> {
+        let place = |name: &String| -> Result<(u16, u16), String> {
+            let unknown = || format!("`{name}` is no partition of this pipeline");
+            let (source, partition) = name.rsplit_once('/').ok_or_else(unknown)?;
+            let source = plan.spec.sources.iter().position(|s| s.name.value == source).ok_or_else(unknown)?;
+            Ok((source as u16, partition.parse().map_err(|_| unknown())?))
+        };
+        let ends: Result<_, String> = progress.ends.iter().map(|(name, end)| Ok((place(name)?, *end))).collect();
+        let ahead: Result<_, String> =
+            progress.ahead.iter().map(|a| Ok(((place(&a.of)?, a.offset), a.now.0))).collect();
+        Ok(Recorded { ends: ends?, ahead: ahead?, progress })
+    }
+}
+
+#[cfg(test)]
+mod tests;

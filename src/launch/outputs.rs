@@ -1,0 +1,122 @@
+//! What a run writes to: claimed, read back, opened.
+//!
+//! In: the command line, the pipeline. Out: the folder, what was committed by earlier runs of the same pipeline, the
+//! sink behind that. A folder or topics that hold another pipeline's run are refused.
+
+use super::Exit;
+use super::args::RunArgs;
+use super::load::Loaded;
+use crate::broker::Broker;
+use crate::flow::history::{History, HistoryError};
+use crate::flow::plan::Plan;
+use crate::sink::file::{self, FileSink};
+use crate::sink::folder::{Folder, Identity};
+use crate::sink::{Sink, SinkError, Stream, kafka};
+use std::path::Path;
+
+/// Why a run does not begin.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) exit: Exit,
+    pub(super) message: String,
+}
+
+impl From<String> for Refusal {
+    fn from(message: String) -> Refusal {
+        Refusal { exit: Exit::Usage, message }
+    }
+}
+
+impl From<SinkError> for Refusal {
+    fn from(error: SinkError) -> Refusal {
+        let exit = match error {
+            SinkError::Fenced { .. } => Exit::Fenced,
+            SinkError::Unknown { .. } => Exit::Again,
+            SinkError::Damaged { .. } => Exit::Failed,
+            _ => Exit::Usage,
+        };
+        Refusal { exit, message: error.to_string() }
+    }
+}
+
+impl From<Box<HistoryError>> for Refusal {
+    fn from(error: Box<HistoryError>) -> Refusal {
+        Refusal { exit: Exit::Failed, message: error.to_string() }
+    }
+}
+
+/// The outputs of a run, which nobody else writes any more, and what is committed there.
+pub(super) struct Claim {
+    folder: Folder,
+    topics: Option<kafka::Claim>,
+    history: History,
+}
+
+impl Claim {
+    /// Claims the outputs; nothing is changed yet.
+    pub(super) fn new(
+        args: &RunArgs,
+        loaded: &Loaded,
+        plan: &Plan,
+        out: &Path,
+        broker: Option<&Broker>,
+    ) -> Result<Claim, Refusal> {
+        let identity = identity(loaded, plan, broker.is_some());
+        let folder = Folder::claim(out, &identity, args.fresh)?;
+        let Some(broker) = broker else {
+            let lines = if args.fresh { Vec::new() } else { file::progress(out)? };
+            let log = out.join(file::file_name(Stream::Progress)).display().to_string();
+            let remedy = "cut the file off before that line (its ticks are made again), or start over with --fresh";
+            let history = History::check(plan, lines, &log, remedy)?;
+            return Ok(Claim { folder, topics: None, history });
+        };
+        let sources: Vec<String> = plan.spec.sources.iter().map(|s| s.name.value.clone()).collect();
+        let mut topics = kafka::claim(
+            broker,
+            &kafka::Outputs {
+                pipeline: &plan.spec.name,
+                model: &plan.spec.model.name,
+                sources: &sources,
+                spec: &identity.spec,
+                fresh: args.fresh,
+                partitions: 1,
+            },
+        )?;
+        let topic = format!("topic `{}.{}`", plan.spec.name, Stream::Progress.name());
+        let history = History::check(plan, topics.progress(), &topic, "start over with --fresh")?;
+        Ok(Claim { folder, topics: Some(topics), history })
+    }
+
+    /// Says that a run is taken up again, if one is.
+    pub(super) fn tell(&self, plan: &Plan, quiet: bool) {
+        let ticks = self.history.end();
+        if ticks > 0 && !quiet {
+            let (name, now) = (&plan.spec.name, self.history.now());
+            eprintln!("{name}: resumes behind {ticks} committed ticks, at {now}; they are made again and compared");
+        }
+    }
+
+    /// Opens the outputs behind what is committed.
+    pub(super) fn open(self) -> Result<(Folder, History, Box<dyn Sink>), SinkError> {
+        self.folder.begin()?;
+        let sink = match self.topics {
+            Some(topics) => topics.open()?,
+            None => FileSink::open(&self.folder, self.history.lengths(), self.history.bytes())?,
+        };
+        Ok((self.folder, self.history, sink))
+    }
+}
+
+/// What the run is of. Comments, layout and the order of keys are no part of it; the values of features that are listed
+/// in files are.
+fn identity(loaded: &Loaded, plan: &Plan, topics: bool) -> Identity {
+    let declared: toml::Table = toml::from_str(&loaded.text).unwrap_or_default();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&serde_json::to_vec(&declared).unwrap_or_default());
+    hasher.update(plan.features_digest().as_bytes());
+    Identity {
+        pipeline: plan.spec.name.clone(),
+        spec: hasher.finalize().to_hex().to_string(),
+        outputs: if topics { "topics" } else { "files" }.to_owned(),
+    }
+}

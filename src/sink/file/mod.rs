@@ -1,0 +1,135 @@
+//! Files as sinks: a folder with `<stream>.jsonl` for each stream of records, and `progress.log`.
+//!
+//! In: ticks. Out: their lines, durable, and then their progress records, durable. What stands in the streams beyond the
+//! last progress record never happened, and is cut off when the run is taken up again; so is a progress record without
+//! line end. Keeps: a buffer of 1 MiB a stream, and the progress records of the open group.
+
+use super::desk::{Desk, Work};
+use super::folder::{Folder, cannot_write};
+use super::{Lengths, Sink, SinkError, Stream, Written};
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, ErrorKind, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// The file of a stream in an output folder.
+pub fn file_name(stream: Stream) -> String {
+    match stream {
+        Stream::Progress => "progress.log".to_string(),
+        _ => format!("{}.jsonl", stream.name()),
+    }
+}
+
+/// The progress records that are in a folder, without their line ends; none if there is no log. What stands behind the
+/// last line end was cut short, and never happened.
+///
+/// # Errors
+/// [`SinkError::Write`] if the log cannot be read.
+pub fn progress(folder: &Path) -> Result<Vec<String>, SinkError> {
+    let path = folder.join(file_name(Stream::Progress));
+    let bytes = match std::fs::read(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.map_err(|e| cannot_write(&path, &e))?,
+    };
+    let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+    lines.pop();
+    Ok(lines.into_iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect())
+}
+
+/// A run's output folder as a sink.
+#[derive(Debug)]
+pub struct FileSink {
+    /// In the order of [`Stream::ALL`].
+    outputs: Vec<Output>,
+    /// The progress records of the open group.
+    progress: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Output {
+    path: PathBuf,
+    file: BufWriter<File>,
+    /// Whether something was put that is not durable.
+    dirty: bool,
+}
+
+impl FileSink {
+    /// Opens the streams of a folder behind what is committed: so many bytes of each stream, and of the progress log.
+    /// What is beyond is cut off.
+    ///
+    /// # Errors
+    /// [`SinkError::Damaged`] if a stream is shorter than that; [`SinkError::Write`] if the system refuses.
+    pub fn open(folder: &Folder, committed: &Lengths, progress: u64) -> Result<Box<dyn Sink>, SinkError> {
+        let sink = FileSink::behind(folder, committed, progress)?;
+        Ok(Box::new(Desk::start(folder.path().display().to_string(), sink)?))
+    }
+
+    fn behind(folder: &Folder, committed: &Lengths, progress: u64) -> Result<FileSink, SinkError> {
+        let lengths = committed.iter().copied().chain([progress]);
+        let outputs: Result<Vec<Output>, SinkError> = Stream::ALL
+            .into_iter()
+            .zip(lengths)
+            .map(|(stream, length)| Output::behind(folder.path().join(file_name(stream)), length))
+            .collect();
+        // The names of new files are durable only with their folder.
+        folder.sync()?;
+        Ok(FileSink { outputs: outputs?, progress: Vec::new() })
+    }
+}
+
+impl Work for FileSink {
+    fn take(&mut self, written: Written) -> Result<(), SinkError> {
+        for page in &written.pages {
+            // The order of the declaration is the order of `Stream::ALL`.
+            self.outputs[page.stream as usize].put(&page.lines)?;
+        }
+        self.progress.extend_from_slice(written.progress.as_bytes());
+        self.progress.push(b'\n');
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), SinkError> {
+        for output in &mut self.outputs {
+            output.make_durable()?;
+        }
+        let log = &mut self.outputs[Stream::Progress as usize];
+        log.put(&self.progress)?;
+        self.progress.clear();
+        log.make_durable()
+    }
+}
+
+impl Output {
+    fn behind(path: PathBuf, length: u64) -> Result<Output, SinkError> {
+        let open = || -> std::io::Result<(File, u64)> {
+            let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+            let found = file.metadata()?.len();
+            Ok((file, found))
+        };
+        let (mut file, found) = open().map_err(|e| cannot_write(&path, &e))?;
+        if found < length {
+            let cause = format!("it has {found} bytes, committed are {length}");
+            return Err(SinkError::Damaged { place: path.display().to_string(), cause });
+        }
+        let cut = file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0)));
+        cut.map_err(|e| cannot_write(&path, &e))?;
+        Ok(Output { path, file: BufWriter::with_capacity(BUFFER_BYTES, file), dirty: found > length })
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
+        self.dirty = true;
+        self.file.write_all(bytes).map_err(|e| cannot_write(&self.path, &e))
+    }
+
+    fn make_durable(&mut self) -> Result<(), SinkError> {
+        if std::mem::take(&mut self.dirty) {
+            let durable = self.file.flush().and_then(|()| self.file.get_ref().sync_data());
+            durable.map_err(|e| cannot_write(&self.path, &e))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

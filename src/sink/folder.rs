@@ -1,0 +1,236 @@
+//! The folder of a run: who may write it, and what it is of.
+//!
+//! In: the folder, the pipeline's identity, whether to start over. Out: a claim that nobody else has while it lives.
+//! Keeps, in the folder: `lock`, held as long as the claim (the system lets go of it when the process dies, however);
+//! `manifest.json`, written once, which names the pipeline whose run it is.
+
+use super::{SinkError, Stream, file};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a process that was killed a moment ago may take to let go of its lock.
+const DYING: Duration = Duration::from_secs(1);
+/// The summary's name.
+pub const SUMMARY: &str = "summary.json";
+const MANIFEST: &str = "manifest.json";
+const LOCK: &str = "lock";
+/// What `--fresh` removes whole.
+const FOLDERS: [&str; 2] = ["registry", "state"];
+
+/// What a run is of: two runs with the same identity write the same from the same input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The digest of the pipeline as it was declared, comments and layout aside: 64 hex digits.
+    pub spec: String,
+    /// Where its streams are: `files` or `topics`.
+    pub outputs: String,
+}
+
+impl Identity {
+    /// What differs from what was found, for a person; `None` if nothing does.
+    pub fn differs(&self, found: &Identity) -> Option<String> {
+        if self.pipeline != found.pipeline {
+            Some(format!("`{}`, not `{}`", found.pipeline, self.pipeline))
+        } else if self.outputs != found.outputs {
+            Some(format!("its streams are {}, not {}", found.outputs, self.outputs))
+        } else if self.spec != found.spec {
+            Some(format!("the pipeline file of `{}` was another", self.pipeline))
+        } else {
+            None
+        }
+    }
+}
+
+/// A folder that this run alone writes.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    identity: Identity,
+    fresh: bool,
+    _lock: File,
+}
+
+impl Folder {
+    /// Claims a folder for a run, and makes it if it is not there. What is in it stays as it is until
+    /// [`Folder::begin`].
+    ///
+    /// # Errors
+    /// [`SinkError::Busy`] if another run has it; unless `fresh`, [`SinkError::Foreign`] if it holds a run of something
+    /// else, [`SinkError::Occupied`] if it holds streams without a manifest, [`SinkError::Damaged`] if the manifest
+    /// cannot be read; [`SinkError::Write`] if the system refuses.
+    pub fn claim(path: &Path, identity: &Identity, fresh: bool) -> Result<Folder, SinkError> {
+        std::fs::create_dir_all(path).map_err(|e| cannot_write(path, &e))?;
+        let lock = path.join(LOCK);
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock);
+        let file = file.map_err(|e| cannot_write(&lock, &e))?;
+        let began = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if began.elapsed() < DYING => thread::sleep(Duration::from_millis(20)),
+                Err(TryLockError::WouldBlock) => return Err(SinkError::Busy { place: path.display().to_string() }),
+                Err(TryLockError::Error(e)) => return Err(cannot_write(&lock, &e)),
+            }
+        }
+        let folder = Folder { path: path.to_path_buf(), identity: identity.clone(), fresh, _lock: file };
+        if !fresh {
+            folder.identify()?;
+        }
+        Ok(folder)
+    }
+
+    /// Whether what it holds is to be removed.
+    pub fn fresh(&self) -> bool {
+        self.fresh
+    }
+
+    /// Makes it this run's. If it is to start over, a former run's streams, summary, registry, state and manifest are
+    /// removed, and nothing else.
+    ///
+    /// # Errors
+    /// [`SinkError::Write`] if the system refuses.
+    pub fn begin(&self) -> Result<(), SinkError> {
+        if self.fresh {
+            self.clear()?;
+        }
+        if self.path.join(MANIFEST).exists() {
+            return Ok(());
+        }
+        let mut bytes = serde_json::to_vec_pretty(&self.identity).unwrap_or_default();
+        bytes.push(b'\n');
+        self.replace(MANIFEST, &bytes)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a file of the folder, whole and durably: it is the old one or the new one, whatever happens meanwhile.
+    ///
+    /// # Errors
+    /// [`SinkError::Write`] if the system refuses.
+    pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), SinkError> {
+        let (path, temporary) = (self.path.join(name), self.path.join(format!("{name}.tmp")));
+        let written = File::create(&temporary).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
+        written.map_err(|e| cannot_write(&temporary, &e))?;
+        std::fs::rename(&temporary, &path).map_err(|e| cannot_write(&path, &e))?;
+        self.sync()
+    }
+
+    /// Makes the names in it durable.
+    pub(super) fn sync(&self) -> Result<(), SinkError> {
+        File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(|e| cannot_write(&self.path, &e))
+    }
+
+    fn identify(&self) -> Result<(), SinkError> {
+        let path = self.path.join(MANIFEST);
+        let place = || self.path.display().to_string();
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                let found: Identity = serde_json::from_slice(&bytes).map_err(|error| SinkError::Damaged {
+                    place: path.display().to_string(),
+                    cause: error.to_string(),
+                })?;
+                let foreign = |found| SinkError::Foreign { place: place(), found };
+                self.identity.differs(&found).map_or(Ok(()), |found| Err(foreign(found)))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let there = streams().filter(|name| self.path.join(name).exists()).collect::<Vec<_>>();
+                let found = format!("a run without a manifest ({})", there.join(", "));
+                if there.is_empty() { Ok(()) } else { Err(SinkError::Occupied { place: place(), found }) }
+            }
+            Err(error) => Err(cannot_write(&path, &error)),
+        }
+    }
+
+    /// The manifest goes last: without it nothing that is left could be told to be a run of ours.
+    fn clear(&self) -> Result<(), SinkError> {
+        for path in FOLDERS.map(|name| self.path.join(name)) {
+            gone(std::fs::remove_dir_all(&path)).map_err(|e| cannot_write(&path, &e))?;
+        }
+        for path in streams().chain([SUMMARY, MANIFEST].map(str::to_owned)).map(|name| self.path.join(name)) {
+            gone(std::fs::remove_file(&path)).map_err(|e| cannot_write(&path, &e))?;
+        }
+        self.sync()
+    }
+}
+
+fn streams() -> impl Iterator<Item = String> {
+    Stream::ALL.into_iter().map(file::file_name)
+}
+
+/// What is not there need not be removed.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+pub(super) fn cannot_write(place: &Path, cause: &io::Error) -> SinkError {
+    SinkError::Write { place: place.display().to_string(), cause: cause.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(spec: &str) -> Identity {
+        Identity { pipeline: "sea".to_owned(), spec: spec.to_owned(), outputs: "files".to_owned() }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn one_run_at_a_time_and_the_same_one_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("new/out");
+        let first = Folder::claim(&path, &identity("a"), false).expect("nobody has it");
+        first.begin().expect("it is empty");
+        let second = Folder::claim(&path, &identity("a"), true);
+        assert!(matches!(second, Err(SinkError::Busy { .. })), "{second:?}");
+        drop(first);
+        Folder::claim(&path, &identity("a"), false).and_then(|f| f.begin()).expect("nobody has it any more");
+        let other = Folder::claim(&path, &identity("b"), false).map(|_| ()).expect_err("another pipeline").to_string();
+        assert!(other.contains("--fresh") && other.contains("`sea` was another"), "{other}");
+        Folder::claim(&path, &identity("b"), true).and_then(|f| f.begin()).expect("it starts over");
+        assert_eq!(names(&path), ["lock", "manifest.json"]);
+        Folder::claim(&path, &identity("b"), false).expect("it is of the new one");
+    }
+
+    #[test]
+    fn what_is_no_run_of_ours_is_refused_unless_fresh() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path();
+        std::fs::write(path.join("notes.txt"), "mine").expect("a file");
+        std::fs::write(path.join("models.jsonl"), "old\n").expect("a file");
+        std::fs::write(path.join(SUMMARY), "old\n").expect("a file");
+        std::fs::create_dir_all(path.join("registry/1")).expect("a folder");
+        let refused = Folder::claim(path, &identity("a"), false).map(|_| ()).expect_err("no manifest").to_string();
+        assert!(refused.contains("models.jsonl") && refused.contains("--fresh"), "{refused}");
+        let fresh = Folder::claim(path, &identity("a"), true).expect("it starts over");
+        assert_eq!(names(path), ["lock", "models.jsonl", "notes.txt", "registry", "summary.json"], "but not yet");
+        fresh.begin().expect("it starts over");
+        assert_eq!(names(path), ["lock", "manifest.json", "notes.txt"]);
+        drop(fresh);
+        std::fs::write(path.join(MANIFEST), "{}").expect("a file");
+        let damaged = Folder::claim(path, &identity("a"), false).map(|_| ()).expect_err("no identity").to_string();
+        assert!(damaged.contains("manifest.json is damaged"), "{damaged}");
+    }
+}

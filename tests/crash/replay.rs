@@ -1,0 +1,281 @@
+//! Replay in the small: the walk over records in memory, taken up again behind any of its ticks, in one process.
+
+use super::dice::Dice;
+use super::support::{chained, field};
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+use tidemill::config;
+use tidemill::config::spec::Format;
+use tidemill::flow::failure::Failure;
+use tidemill::flow::history::History;
+use tidemill::flow::lanes::Lanes;
+use tidemill::flow::plan::Plan;
+use tidemill::flow::{Bell, Edges, Workers, execute};
+use tidemill::record::Position;
+use tidemill::record::decode::Decoder;
+use tidemill::registry::Registry;
+use tidemill::sink::{Sink, SinkError, Written};
+use tidemill::source::{Batch, Delivery, Partition, Record};
+use tidemill::time::Time;
+
+const PIPELINE: &str = r#"
+[pipeline]
+name = "small"
+every = "10m"
+tick_records = 60
+tick_ms = 1
+idle_ms = 1
+max_ahead = "1d"
+[source.events]
+kind = "events"
+key = "id"
+time = "at"
+schema = { id = "text", at = "timestamp", x = "float" }
+[source.labels]
+kind = "labels"
+key = "id"
+time = "at"
+label = "y"
+timeout = "30m"
+schema = { id = "text", at = "timestamp", y = "bool?" }
+[features]
+x = { standardize = "x" }
+share = { mean = "label", over = "20m", missing = 0.5 }
+[model.m]
+task = "binary"
+learner = { kind = "logistic", learning_rate = 0.1 }
+retrain = { kind = "logistic" }
+[model.m.metrics]
+windows = ["1h"]
+names = ["log_loss", "accuracy"]
+[[model.m.trigger]]
+kind = "schedule"
+every = "1h"
+cooldown = "30m"
+[model.m.train]
+window = "3h"
+holdout = 0.2
+activate_after = "20m"
+[model.m.gate]
+metric = "log_loss"
+margin = 0.0
+"#;
+
+/// The lines of two partitions of events and one of labels: in order, but for what is malformed, doubled, late, of no
+/// event, and far ahead of its time.
+fn lines(events: i64) -> Vec<Vec<String>> {
+    let mut dice = Dice::of(7);
+    let at = |n: i64, seconds: i64| Time(1_704_067_200_000_000 + (n * 10 + seconds) * 1_000_000);
+    let mut all = vec![Vec::new(); 3];
+    for n in 0..events {
+        let x = dice.below(1000) as f64 / 500.0 - 1.0;
+        let y = x + dice.below(1000) as f64 / 1000.0 - 0.5 > 0.0;
+        let event = |time: Time| format!(r#"{{"id":"{n}","at":"{time}","x":{x}}}"#);
+        let lane = &mut all[(n % 2) as usize];
+        lane.push(event(at(n, 0)));
+        match dice.below(40) {
+            0 => lane.push("{".to_owned()),
+            1 => lane.push(event(at(n, 0))),
+            2 => lane.push(event(at(n, 3 * 86_400))),
+            3 => lane.push(format!(r#"{{"id":"late {n}","at":"{}","x":0}}"#, at(n, -1000))),
+            _ => {}
+        }
+        all[2].push(format!(r#"{{"id":"{n}","at":"{}","y":{y}}}"#, at(n, 300)));
+        if dice.below(50) == 0 {
+            all[2].push(format!(r#"{{"id":"nobody {n}","at":"{}","y":null}}"#, at(n, 300)));
+        }
+    }
+    all
+}
+
+fn plan() -> Arc<Plan> {
+    let spec = config::read(PIPELINE, "small.toml", &|_| Err("it names no file".to_owned())).expect("it is valid");
+    Arc::new(Plan::new(spec).expect("it compiles"))
+}
+
+/// Keeps what it is told.
+struct Memory(Arc<Mutex<Vec<Written>>>);
+
+impl Sink for Memory {
+    fn write(&mut self, written: Written) -> Result<(), SinkError> {
+        self.0.lock().expect("nobody panicked").push(written);
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn close(self: Box<Self>) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+/// A partition whose records come in pieces of chance.
+fn partition(plan: &Plan, (source, number): (u16, u16), lines: Vec<String>, bell: &Bell, seed: u64) -> Partition {
+    let (sender, deliveries) = sync_channel(2);
+    let mut decoder = Decoder::new(&plan.spec.sources[usize::from(source)], Format::Json, 1 << 20);
+    let (bell, mut dice) = (bell.clone(), Dice::of(seed));
+    thread::spawn(move || {
+        let mut next = Position { source, partition: number, offset: 0 };
+        let mut lines = lines.into_iter().peekable();
+        while lines.peek().is_some() {
+            let some = lines.by_ref().take(1 + dice.below(90) as usize);
+            let records = some.map(|line| {
+                let record = Record::decode(&mut decoder, next, None, Some(line.as_bytes()), None);
+                next.offset += 1;
+                record
+            });
+            let batch = Batch { arrived: Instant::now(), records: records.collect() };
+            if sender.send(Delivery::Batch(batch)).is_err() {
+                return;
+            }
+            bell.ring();
+            (0..dice.below(50)).for_each(|_| thread::yield_now());
+        }
+        let _ = sender.send(Delivery::End);
+        bell.ring();
+    });
+    Partition { source, partition: number, deliveries }
+}
+
+/// What a run has written, and how it ended.
+struct Outcome {
+    written: Vec<Written>,
+    failures: Vec<Failure>,
+}
+
+impl Outcome {
+    fn progress(&self) -> Vec<String> {
+        self.written.iter().map(|tick| tick.progress.clone()).collect()
+    }
+}
+
+/// Runs over the lines behind the history; live, what is cut and which partition is passed over as silent is chance.
+fn run(lines: &[Vec<String>], history: &[String], live: bool, seed: u64, threads: usize) -> Outcome {
+    let plan = plan();
+    let folder = tempfile::tempdir().expect("a folder");
+    let bell = Bell::default();
+    let places = [(0, 0), (0, 1), (1, 0)];
+    let open = |(place, lines): (usize, &Vec<String>)| {
+        partition(&plan, places[place], lines.clone(), &bell, seed + place as u64)
+    };
+    let partitions = lines.iter().enumerate().map(open).collect();
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let edges = Edges {
+        lanes: Lanes::new(
+            partitions,
+            &plan.kinds,
+            live.then_some(Duration::from_millis(plan.spec.idle_ms)),
+            plan.spec.max_ahead,
+        ),
+        sink: Box::new(Memory(written.clone())),
+        registry: Registry::open(folder.path(), "m").expect("a registry"),
+        requests: Box::new(|| 0),
+        history: History::check(&plan, history.to_vec(), "memory", "").expect("it is whole"),
+        stop: Arc::new(AtomicBool::new(false)),
+        bell,
+        live,
+    };
+    let workers = Workers { threads, processes: 1, process: 0, hostfile: None };
+    let ended = execute(&workers, &plan, Some(edges), || |_: Option<&_>| {}).expect("the workers start");
+    let failures = ended.expect("it is process 0").failures;
+    let written = std::mem::take(&mut *written.lock().expect("nobody panicked"));
+    Outcome { written, failures }
+}
+
+/// Runs that must end well.
+fn well(lines: &[Vec<String>], history: &[String], live: bool, seed: u64, threads: usize) -> Outcome {
+    let outcome = run(lines, history, live, seed, threads);
+    assert!(outcome.failures.is_empty(), "{:?}", outcome.failures);
+    outcome
+}
+
+#[test]
+fn a_file_run_goes_on_as_it_would_have_behind_any_tick() {
+    let lines = lines(1500);
+    let whole = well(&lines, &[], false, 1, 1);
+    let progress = whole.progress();
+    let activations = progress.iter().filter(|line| !field(line, "activation").is_null()).count();
+    let ahead = progress.iter().filter(|line| field(line, "ahead") != serde_json::json!([])).count();
+    assert!(progress.len() > 60 && activations > 1 && ahead > 5, "{} {activations} {ahead}", progress.len());
+    for behind in (0..=progress.len()).step_by(7).chain([1, progress.len() - 1, progress.len()]) {
+        let rest = well(&lines, &progress[..behind], false, behind as u64, 1 + behind % 3);
+        assert_eq!(rest.progress(), progress[behind..], "behind tick {behind}");
+        for (tick, same) in rest.written.iter().zip(&whole.written[behind..]) {
+            assert_eq!((tick.tick, tick.time, &tick.pages), (same.tick, same.time, &same.pages), "behind {behind}");
+        }
+    }
+}
+
+#[test]
+fn a_live_run_is_made_again_with_the_cuts_it_had() {
+    let mut dice = Dice::new("a_live_run_is_made_again");
+    let lines = lines(1500);
+    for _ in 0..6 {
+        let whole = well(&lines, &[], true, dice.below(1000), 1).progress();
+        let behind = dice.below(whole.len() as u64) as usize;
+        let rest = well(&lines, &whole[..behind], true, dice.below(1000), 2);
+        assert_eq!(rest.written[0].tick, behind as u64, "what was made again is not written");
+        // What went on with cuts of its own can be made again in turn.
+        let all = [&whole[..behind], &rest.progress()].concat();
+        assert_eq!(well(&lines, &all, true, dice.below(1000), 3).written.len(), 0);
+    }
+}
+
+#[test]
+fn what_comes_out_otherwise_halts_the_run_and_nothing_is_written() {
+    let lines = lines(400);
+    let progress = well(&lines, &[], false, 1, 1).progress();
+    let records = 60 * 4;
+    // Another input.
+    let mut other = lines.clone();
+    other[1][100] = other[1][100].replace("\"x\":", "\"x\":1");
+    let outcome = run(&other, &progress, false, 1, 1);
+    assert!(outcome.written.is_empty());
+    match &outcome.failures[..] {
+        [Failure::Diverged { tick, what, .. }] => assert!(*tick < records && what == "inputs", "{tick} {what}"),
+        other => panic!("{other:?}"),
+    }
+    // Another digest of what was written.
+    let mut forged = progress.clone();
+    let digest = field(&progress[5], "outputs");
+    forged[5] = progress[5].replace(digest.as_str().expect("a digest"), &"f".repeat(64));
+    let outcome = run(&lines, &chained(&forged), false, 1, 2);
+    assert!(outcome.written.is_empty());
+    assert!(
+        matches!(&outcome.failures[..], [Failure::Diverged { tick: 5, what, .. }] if what == "outputs"),
+        "{:?}",
+        outcome.failures
+    );
+}
+
+#[test]
+fn an_input_that_lost_or_gained_records_is_told() {
+    let lines = lines(400);
+    let progress = well(&lines, &[], false, 1, 1).progress();
+    let mut shorter = lines.clone();
+    shorter[2].truncate(250);
+    let outcome = run(&shorter, &progress, false, 1, 1);
+    assert!(outcome.written.is_empty());
+    assert!(
+        matches!(&outcome.failures[..], [Failure::Gone { partition, found, .. }] if partition == "labels/0" && found == "ends at 250"),
+        "{:?}",
+        outcome.failures
+    );
+    let mut longer = lines.clone();
+    longer[0].push(lines[0][0].clone());
+    let outcome = run(&longer, &progress, false, 1, 1);
+    assert!(outcome.written.is_empty());
+    assert!(
+        matches!(&outcome.failures[..], [Failure::Grown { partition, .. }] if partition == "events/0"),
+        "{:?}",
+        outcome.failures
+    );
+    // A run that had not published its end takes what is there now.
+    let open = progress.iter().position(|line| field(line, "last") == true).expect("it ended");
+    assert!(!well(&longer, &progress[..open - 1], false, 1, 1).written.is_empty());
+}
