@@ -23,6 +23,7 @@ pub mod mesh;
 pub mod registry;
 pub mod sink;
 pub mod source;
+pub mod state;
 
 // layer 3: the rooms of the walk
 pub mod flow;
