@@ -5,6 +5,7 @@
 
 mod feed;
 mod project;
+mod restart;
 mod run;
 mod sink;
 mod source;
