@@ -4,10 +4,13 @@
 #   scripts/kafka.sh fetch     the broker's jars from Maven Central into the home below (once)
 #   scripts/kafka.sh start     fetches if need be, starts, waits until it serves; prints `export TIDEMILL_KAFKA=HOST:PORT`
 #   scripts/kafka.sh status    prints the same line while it runs; exit 1 if it does not
+#   scripts/kafka.sh kill      kills it as a crash would, and keeps its data
+#   scripts/kafka.sh restart   kills it if it runs, and starts it again on its data and port; prints the same line
 #   scripts/kafka.sh stop      stops it, waits until it is gone, removes its data
 #
 # eval "$(scripts/kafka.sh start)" sets TIDEMILL_KAFKA in this shell. Standard output has that line only, all else is on
-# standard error. TIDEMILL_KAFKA_HOME: where jars and data are kept (default target/kafka).
+# standard error. TIDEMILL_KAFKA_HOME: where jars and data are kept (default target/kafka). TIDEMILL_KAFKA_RUN: where the
+# data is kept (default `run` in the home): one that is elsewhere is another broker's, with the same jars.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -15,7 +18,7 @@ home=${TIDEMILL_KAFKA_HOME:-$here/../target/kafka}
 mkdir -p "$home"
 home=$(cd "$home" && pwd)
 lib=$home/lib
-run=$home/run
+run=${TIDEMILL_KAFKA_RUN:-$home/run}
 deadline_s=60
 
 say() { echo "kafka: $*" >&2; }
@@ -72,9 +75,9 @@ jvm() {
         -Dorg.slf4j.simpleLogger.showDateTime=true "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS" "${@:2}"
 }
 
-# Starts one broker on ports of its own; 1 if it died, as it does when another process took a port in between.
-start_once() {
-    local port controller pid waited
+# Makes the data of one broker on ports of its own.
+prepare() {
+    local port controller
     port=$(free_port)
     controller=$(free_port)
     rm -rf "$run"
@@ -88,6 +91,14 @@ start_once() {
     } >"$run/server.properties"
     jvm warn kafka.tools.StorageTool format --cluster-id AAAAAAAAAAAAAAAAAAAAAQ \
         --config "$run/server.properties" >"$run/format.out" 2>&1 || { cat "$run/format.out" >&2; return 1; }
+    echo "127.0.0.1:$port" >"$run/address"
+}
+
+# Starts the broker that was prepared; 1 if it died, as it does when another process took a port in between.
+serve() {
+    local pid waited
+    # Of a former life it says "started" already.
+    rm -f "$run/broker.out"
     # Its own session, so that a Ctrl-C for the shell is not one for the broker.
     (
         cd "$run"
@@ -102,13 +113,12 @@ start_once() {
         kill -0 "$pid" 2>/dev/null || { tail -n 20 "$run/broker.out" >&2; return 1; }
         [ "$waited" -lt $((deadline_s * 5)) ] || {
             tail -n 20 "$run/broker.out" >&2
-            stop
+            kill_broker
             die "not ready after $deadline_s s"
         }
         sleep 0.2
         waited=$((waited + 1))
     done
-    echo "127.0.0.1:$port" >"$run/address"
 }
 
 start() {
@@ -119,7 +129,7 @@ start() {
         return
     fi
     for _ in 1 2 3; do
-        if start_once; then
+        if prepare && serve; then
             status
             return
         fi
@@ -131,6 +141,24 @@ start() {
 status() {
     broker >/dev/null && [ -f "$run/address" ] || { say "not running"; return 1; }
     echo "export TIDEMILL_KAFKA=$(cat "$run/address")"
+}
+
+kill_broker() {
+    local pid
+    if pid=$(broker); then
+        kill -KILL "$pid"
+        while broker >/dev/null; do
+            sleep 0.1
+        done
+        say "killed"
+    fi
+}
+
+restart() {
+    [ -f "$run/server.properties" ] || die "there is no broker to restart in $run"
+    kill_broker
+    serve || die "did not start again; see $run/broker.out"
+    status
 }
 
 stop() {
@@ -151,7 +179,9 @@ stop() {
 case ${1:-} in
     fetch) fetch ;;
     start) start ;;
+    kill) kill_broker ;;
+    restart) restart ;;
     stop) stop ;;
     status) status ;;
-    *) echo "usage: scripts/kafka.sh fetch|start|stop|status" >&2; exit 2 ;;
+    *) echo "usage: scripts/kafka.sh fetch|start|status|kill|restart|stop" >&2; exit 2 ;;
 esac

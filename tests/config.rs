@@ -11,6 +11,7 @@ use tidemill::config::spec::{
 };
 use tidemill::config::{ConfigErrors, read};
 use tidemill::launch::graph;
+use tidemill::launch::load::check;
 use tidemill::record::{Kind, Type};
 use tidemill::time::{Span, Time};
 
@@ -40,6 +41,20 @@ fn parse(text: &str) -> Result<PipelineSpec, ConfigErrors> {
     read(text, "flights.toml", &load)
 }
 
+/// The example with what its text leaves out for shortness: numbers in the place of nulls.
+fn complete() -> String {
+    let mut text = example();
+    for (from, to) in [
+        ("\"weather.wind_speed\"", "{ expr = \"weather.wind_speed\", missing = 0 }"),
+        ("over = \"3h\" }", "over = \"3h\", missing = 0 }"),
+        ("over = \"1d\" }", "over = \"1d\", missing = 0 }"),
+    ] {
+        assert!(text.contains(from), "`{from}` is in the example");
+        text = text.replace(from, to);
+    }
+    text
+}
+
 /// Compares with golden text, or writes it.
 fn golden(name: &str, found: &str) -> Result<(), String> {
     let path = folder().join(name);
@@ -60,13 +75,13 @@ fn broken_files_are_reported_whole() {
     for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "toml")) {
         let stem = file.file_stem().and_then(|s| s.to_str()).expect("a plain name");
         let name = format!("{stem}.toml");
-        match read(&text_of(&name), &name, &load) {
+        match check(&text_of(&name), &name, &load) {
             Ok(_) => faults.push(format!("{name}: read without an error")),
             Err(errors) => faults.extend(golden(&format!("{stem}.txt"), &errors.to_string()).err()),
         }
         seen += 1;
     }
-    assert!(seen >= 8, "only {seen} broken files were found");
+    assert!(seen >= 12, "only {seen} broken files were found");
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
 }
 
@@ -170,6 +185,126 @@ fn other_forms_of_the_same_are_read() {
     assert!(at.is_sorted(), "{at:?}");
     let spec = parse(&with("timeout = \"48h\"\n", "")).expect("the timeout has a default");
     assert_eq!(spec.sources[2].timeout, Some(Span(48 * Span::HOUR.0)));
+}
+
+/// Errors of expressions and conditions stand beside those of the shape, at their letters, and each mistake is told once:
+/// what refers to something with an error is no error of its own.
+#[test]
+fn a_mistake_does_not_hide_another_nor_echo() {
+    let cases: &[(&[(&str, &str)], &[(&str, &str)])] = &[
+        // A number out of range and an unknown column.
+        (
+            &[("holdout = 0.2", "holdout = 2"), ("extract(hour from sched_dep)", "extract(hour from shed_dep)")],
+            &[("2", "`holdout` is 2"), ("shed_dep", "unknown column `shed_dep`")],
+        ),
+        // In every kind of text at once.
+        (
+            &[
+                ("learning_rate = 0.01", "learning_rate = 0"),
+                ("weather.wind_speed", "weather.wind"),
+                ("arr_delay > 15", "arr_dely > 15"),
+                ("one_hot = \"carrier\"", "one_hot = \"carier\""),
+                ("takeoffs.dep_delay", "takeoffs.delay"),
+                ("log_loss[7d]", "log_los[7d]"),
+            ],
+            &[
+                ("arr_dely", "did you mean `arr_delay`?"),
+                ("weather.wind", "did you mean `weather.wind_speed`?"),
+                ("carier", "did you mean `carrier`?"),
+                ("takeoffs.delay", "takeoffs.dep_delay"),
+                ("0", "`learning_rate` is 0"),
+                ("log_los", "did you mean `log_loss`?"),
+            ],
+        ),
+        // Columns of unknown types, and what is made of them.
+        (
+            &[
+                ("distance = \"float\"", "distance = \"flaot\""),
+                (
+                    "hour      =",
+                    "far = \"distance > 100\"\nfarther = \"far and distance > 200\"\nbad = \"hour + 1\"\nhour      =",
+                ),
+            ],
+            &[("\"flaot\"", "unknown type `flaot`"), ("hour", "unknown column `hour`")],
+        ),
+        // A source that cannot be read: what stays are the expressions over the others.
+        (
+            &[("kind = \"table\"", "kind = \"tabel\""), ("extract(hour from sched_dep)", "extract(hour from carrier)")],
+            &[("\"tabel\"", "did you mean `table`?"), ("extract(hour from carrier)", "text")],
+        ),
+        // The labels without their expression, which aggregates refer to.
+        (
+            &[("label = \"arr_delay > 15\"\n", ""), ("takeoffs.dep_delay", "takeoffs.delay")],
+            &[("[source.arrivals]", "missing key `label`"), ("takeoffs.delay", "takeoffs.dep_delay")],
+        ),
+        // The events, without which no feature can be judged; their labels can, and conditions.
+        (
+            &[
+                ("kind = \"events\"", "kind = \"evens\""),
+                ("arr_delay > 15", "arr_dely > 15"),
+                ("log_loss[7d]", "log_loss[8d]"),
+                ("extract(hour from sched_dep)", "extract(hour from shed_dep)"),
+            ],
+            &[("\"evens\"", "unknown kind"), ("arr_dely", "arr_delay"), ("[8d]", "window `8d` is not maintained")],
+        ),
+        // Windows that are in doubt, and a metric that is not.
+        (
+            &[("windows = [\"1d\", \"7d\"]", "windows = [\"1d\", \"7 d\"]"), ("log_loss[7d]", "log_los[7d]")],
+            &[("\"7 d\"", "no length of time"), ("log_los", "did you mean `log_loss`?")],
+        ),
+        // A feature of a wrong form, what is made of it, and another.
+        (
+            &[
+                ("over = \"30 rows\"", "over = \"30 row s\""),
+                ("busy_1h   =", "more = \"queue + quue\"\nmost = \"more + 1\"\nless = \"plne\"\nbusy_1h   ="),
+            ],
+            &[("\"30 row s\"", "no window"), ("plne", "did you mean `plane`?")],
+        ),
+        // An expression with an error, and what is made of it: without any other error in the file.
+        (
+            &[("hour      = \"extract(hour from sched_dep)\"", "hour = \"hours(sched_dep)\"\nlate = \"hour > 12\"")],
+            &[("hours", "hours")],
+        ),
+        // A label that does not compile, and the aggregates over it.
+        (
+            &[("arr_delay > 15", "arr_delay + 15"), ("extract(hour from sched_dep)", "extract(hour from shed_dep)")],
+            &[("arr_delay + 15", "the label of a binary task is a truth value"), ("shed_dep", "unknown column")],
+        ),
+        // A line that is no TOML, and a mistake beside it.
+        (
+            &[("holdout = 0.2", "holdout = a fifth"), ("takeoffs.dep_delay", "takeoffs.delay")],
+            &[("", ""), ("takeoffs.delay", "takeoffs.dep_delay")],
+        ),
+        // A model that is not there at all.
+        (
+            &[("[model.late", "[modle.late"), ("arr_delay > 15", "arr_dely > 15")],
+            &[("modle", "did you mean `model`?"), ("arr_dely", "arr_delay")],
+        ),
+    ];
+    assert!(check(&complete(), "flights.toml", &load).is_ok());
+    let mut faults = Vec::new();
+    for (changes, wanted) in cases {
+        let mut text = complete();
+        for (from, to) in *changes {
+            assert!(text.contains(from), "`{from}` is in the example");
+            text = text.replace(from, to);
+        }
+        let Err(errors) = check(&text, "flights.toml", &load) else {
+            faults.push(format!("{changes:?}: no error at all"));
+            continue;
+        };
+        let found: Vec<_> =
+            errors.list().iter().map(|e| (&text[e.span.clone()], format!("{} {}", e.message, e.help))).collect();
+        let alike = |((at, says), (span, words)): (&(&str, &str), &(&str, String))| {
+            (at.is_empty() || at == span || span.contains(at) && at.starts_with('[')) && words.contains(says)
+        };
+        let mut wanted = wanted.to_vec();
+        wanted.sort_by_key(|(at, _)| text.find(at));
+        if found.len() != wanted.len() || !wanted.iter().zip(&found).all(alike) {
+            faults.push(format!("{changes:?}:\nwanted {wanted:?}\nfound {found:#?}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
 }
 
 /// One wrong line is one error, with the words that a person needs.
@@ -285,7 +420,7 @@ proptest! {
 
     #[test]
     fn no_text_panics(text in "\\PC{0,200}") {
-        if let Err(errors) = parse(&text) {
+        if let Err(errors) = check(&text, "a.toml", &load) {
             prop_assert!(!errors.is_empty() && !errors.to_string().is_empty());
         }
     }
@@ -293,13 +428,13 @@ proptest! {
     /// Texts that are nearly right reach further than random ones.
     #[test]
     fn no_wound_panics(at in 0usize..3000, cut in 0usize..60, put in "[\\[\\]{}=\"'\\.,#a-z0-9\n\u{e9} ]{0,8}") {
-        let text = example();
+        let text = complete();
         let mut start = at.min(text.len());
         while !text.is_char_boundary(start) { start -= 1 }
         let mut end = (start + cut).min(text.len());
         while !text.is_char_boundary(end) { end += 1 }
         let wounded = format!("{}{put}{}", &text[..start], &text[end..]);
-        match parse(&wounded) {
+        match check(&wounded, "a.toml", &load) {
             Ok(spec) => prop_assert!(!graph::draw(&spec).is_empty()),
             Err(errors) => prop_assert!(!errors.is_empty() && !errors.to_string().is_empty()),
         }
@@ -308,13 +443,13 @@ proptest! {
     /// Lines in another order are another file, and still no panic.
     #[test]
     fn no_order_of_lines_panics(seed in proptest::collection::vec(0usize..10_000, 80)) {
-        let text = example();
+        let text = complete();
         let mut lines: Vec<&str> = text.lines().collect();
         for (i, pick) in seed.iter().enumerate() {
             let n = lines.len();
             lines.swap(i % n, pick % n);
         }
-        if let Err(errors) = parse(&lines.join("\n")) {
+        if let Err(errors) = check(&lines.join("\n"), "a.toml", &load) {
             prop_assert!(!errors.to_string().is_empty());
         }
     }

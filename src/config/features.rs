@@ -44,6 +44,7 @@ impl Around<'_> {
 pub(super) fn read_all(table: &Table<'_>, around: &Around<'_>) -> Vec<FeatureSpec> {
     let mut features = Vec::new();
     for (name, item) in table.each() {
+        let (before, called) = (table.faults.count(), name.value.clone());
         check_name(&name, "feature", table.faults);
         let feature = match item.value.get_ref() {
             DeValue::String(_) => item.words().map(|text| FeatureSpec {
@@ -60,6 +61,9 @@ pub(super) fn read_all(table: &Table<'_>, around: &Around<'_>) -> Vec<FeatureSpe
                 None
             }
         };
+        if table.faults.count() > before || feature.is_none() {
+            table.faults.doubt(&called);
+        }
         features.extend(feature);
     }
     let read_all = features.len() == table.each().len();

@@ -1,5 +1,6 @@
 //! `[model.NAME.metrics]`: which metrics are published, over which windows, and for which slices.
 
+use super::doubts::Doubts;
 use super::features::{Around, check_event_column};
 use super::item::{Item, names};
 use super::source::LONGEST;
@@ -19,6 +20,7 @@ pub(super) fn read(mut table: Table<'_>, every: Span, around: &Around<'_>) -> Me
         slices: Vec::new(),
         max_slice_values: SLICE_VALUES,
     };
+    let (faults, before) = (table.faults, table.faults.count());
     if let Some(windows) = table.take("windows").and_then(|i| i.list_of(|w| multiple(w, every))) {
         spec.windows = windows;
     }
@@ -43,6 +45,10 @@ pub(super) fn read(mut table: Table<'_>, every: Span, around: &Around<'_>) -> Me
         spec.max_slice_values = most;
     }
     table.finish();
+    if faults.count() > before {
+        // `window` for `windows` is an unknown key.
+        faults.doubt(Doubts::WINDOWS);
+    }
     spec
 }
 

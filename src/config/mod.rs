@@ -6,6 +6,7 @@
 //! the pipeline file.
 
 mod bounds;
+mod doubts;
 mod error;
 mod features;
 mod item;
@@ -21,20 +22,41 @@ mod trigger;
 pub use error::{ConfigError, ConfigErrors};
 pub use nearest::{nearest, suggest};
 
+use doubts::Doubts;
 use spec::PipelineSpec;
 use std::ops::Range;
 use table::{Faults, Table};
 use toml::de::DeTable;
 
-/// Reads a pipeline file.
+/// A pipeline file as far as it could be read.
+#[derive(Debug)]
+pub struct Reading {
+    /// What is there. If there are errors it is a torso, good for finding more of them: sources, features and triggers
+    /// that could not be read are absent, and stand-ins are in the place of other things.
+    pub spec: PipelineSpec,
+    /// All errors.
+    pub errors: ConfigErrors,
+    doubts: Doubts,
+}
+
+impl Reading {
+    /// Adds what the compilers of expressions and conditions have found, but what may be an echo of another error: each
+    /// mistake is told once.
+    pub fn add(&mut self, found: Vec<ConfigError>) {
+        for error in self.doubts.clone().own(found, &self.spec, self.errors.is_empty()) {
+            self.errors.push(error.message, error.span, error.help);
+        }
+    }
+}
+
+/// Reads a pipeline file, which must have no errors.
 ///
 /// `file` is its name for the report. `load` reads a file that the pipeline names (the values of a one-hot feature), by
 /// its path as typed, relative to the project's folder; its error is a sentence for a person. This layer opens no
 /// files.
 ///
 /// # Errors
-/// All errors of the file. A line that is no TOML hides only what would be an echo of it: if a table's header is
-/// broken, nothing but the syntax is reported.
+/// As [`examine`].
 ///
 /// ```
 /// let errors = tidemill::config::read("[pipelin]\nname = 'a'\n", "a.toml", &|_| Err("no files here".into()));
@@ -45,6 +67,15 @@ pub fn read(
     file: &str,
     load: &dyn Fn(&str) -> Result<String, String>,
 ) -> Result<PipelineSpec, ConfigErrors> {
+    let reading = examine(text, file, load)?;
+    if reading.errors.is_empty() { Ok(reading.spec) } else { Err(reading.errors) }
+}
+
+/// Reads as much of a pipeline file as can be read; the arguments are those of [`read`].
+///
+/// # Errors
+/// Those of the syntax, if a table's header is broken: all else would be an echo of it. Other errors are in the reading.
+pub fn examine(text: &str, file: &str, load: &dyn Fn(&str) -> Result<String, String>) -> Result<Reading, ConfigErrors> {
     let mut errors = ConfigErrors::new(file, text);
     let (document, syntax) = DeTable::parse_recoverable(text);
     let mut broken = Vec::new();
@@ -61,14 +92,9 @@ pub fn read(
     let faults = Faults::new(errors, broken);
     let table = Table::new(String::new(), 0..0, document.get_ref(), &faults);
     let spec = pipeline::read(table, load);
-    let errors = faults.into_errors();
-    match spec {
-        Some(spec) if errors.is_empty() => Ok(spec),
-        _ => {
-            assert!(!errors.is_empty(), "a pipeline that cannot be read has at least one error");
-            Err(errors)
-        }
-    }
+    let (errors, doubts) = faults.into_parts();
+    assert!(!spec.model.name.is_empty() || !errors.is_empty(), "a model that cannot be read has at least one error");
+    Ok(Reading { spec, errors, doubts })
 }
 
 /// The line that holds a byte, its end included.

@@ -1,6 +1,7 @@
 //! `[model.NAME]`: learner, retraining, when it is trained, what it must prove, and how it is deployed.
 
 use super::bounds::Bounds;
+use super::doubts::Doubts;
 use super::features::Around;
 use super::item::Item;
 use super::metrics;
@@ -37,14 +38,10 @@ fn read(mut table: Table<'_>, name: String, every: Span, around: &Around<'_>) ->
     let learner = table.need("learner", learner_help).and_then(|i| read_learner(&i, &table));
     let retrain = table.take("retrain").and_then(|i| read_retrain(&i, &table));
     let freeze_at = table.take("freeze_at").and_then(|i| i.list_of(Item::instant)).unwrap_or_default();
-    let metrics = match table.section("metrics") {
-        Some(t) => metrics::read(t, every, around),
-        None => MetricsSpec {
-            names: Metric::ALL.map(|(_, metric)| metric).to_vec(),
-            max_slice_values: metrics::SLICE_VALUES,
-            ..MetricsSpec::default()
-        },
-    };
+    let (faults, before) = (table.faults, table.faults.count());
+    let metrics = table.section("metrics");
+    let told = metrics.is_some();
+    let metrics = metrics.map_or_else(default_metrics, |t| metrics::read(t, every, around));
     let triggers = match table.take("trigger") {
         Some(item) => trigger::read_all(&item, &table, every),
         None => Vec::new(),
@@ -53,7 +50,38 @@ fn read(mut table: Table<'_>, name: String, every: Span, around: &Around<'_>) ->
     let gate = read_gate(table.section("gate"));
     let deploy = read_deploy(table.section("deploy"));
     table.finish();
-    Some(ModelSpec { name, learner: learner?, retrain, metrics, triggers, train, gate, deploy, freeze_at })
+    if !told && faults.count() > before {
+        // `[model.NAME.metric]` is an unknown key.
+        faults.doubt(Doubts::WINDOWS);
+    }
+    let learner = learner.unwrap_or(STAND_IN);
+    Some(ModelSpec { name, learner, retrain, metrics, triggers, train, gate, deploy, freeze_at })
+}
+
+/// In the place of a learner that could not be read: triggers are judged all the same.
+const STAND_IN: LearnerSpec = LearnerSpec::Logistic { learning_rate: 0.01, l2: 0.0 };
+
+/// In the place of a model that could not be read: features are judged all the same.
+pub(super) fn stand_in(every: Span) -> ModelSpec {
+    ModelSpec {
+        name: String::new(),
+        learner: STAND_IN,
+        retrain: None,
+        metrics: default_metrics(),
+        triggers: Vec::new(),
+        train: read_train(None, every),
+        gate: read_gate(None),
+        deploy: DeploySpec::Immediate,
+        freeze_at: Vec::new(),
+    }
+}
+
+fn default_metrics() -> MetricsSpec {
+    MetricsSpec {
+        names: Metric::ALL.map(|(_, metric)| metric).to_vec(),
+        max_slice_values: metrics::SLICE_VALUES,
+        ..MetricsSpec::default()
+    }
 }
 
 fn read_learner(item: &Item<'_>, model: &Table<'_>) -> Option<LearnerSpec> {

@@ -23,8 +23,8 @@ struct Head {
     max_keys: usize,
 }
 
-/// Reads the document; `None` only after an error was written down.
-pub(super) fn read(mut table: Table<'_>, load: Load<'_>) -> Option<PipelineSpec> {
+/// Reads the document; what is absent or wrong has a stand-in, and an error is written down.
+pub(super) fn read(mut table: Table<'_>, load: Load<'_>) -> PipelineSpec {
     table.title = "the file".to_string();
     let head = read_head(below(&mut table, "pipeline", "[pipeline] with the pipeline's name"));
     let sources = below(&mut table, "source", "[source.NAME], one a stream");
@@ -36,7 +36,7 @@ pub(super) fn read(mut table: Table<'_>, load: Load<'_>) -> Option<PipelineSpec>
     let model = below(&mut table, "model", "[model.NAME]");
     let model = model.and_then(|t| model::read_one(&t, head.every, &around));
     table.finish();
-    Some(PipelineSpec {
+    PipelineSpec {
         name: head.name,
         every: head.every,
         tick_records: head.tick_records,
@@ -47,9 +47,9 @@ pub(super) fn read(mut table: Table<'_>, load: Load<'_>) -> Option<PipelineSpec>
         max_pending: head.max_pending,
         max_keys: head.max_keys,
         features,
-        model: model?,
+        model: model.unwrap_or_else(|| model::stand_in(head.every)),
         sources,
-    })
+    }
 }
 
 /// A table of the file, which must be there.

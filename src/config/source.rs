@@ -1,5 +1,6 @@
 //! `[source.NAME]`: where records come from, what they are, and what columns they have.
 
+use super::doubts::Doubts;
 use super::item::{Item, names};
 use super::nearest::suggest;
 use super::spec::{Format, SourceSpec, Spanned};
@@ -25,9 +26,13 @@ pub(super) fn read_all(table: &Table<'_>, pipeline: &str) -> Vec<SourceSpec> {
     let mut sources = Vec::new();
     for (name, item) in table.each() {
         check_name(&name, "source", table.faults);
-        if let Some(t) = item.table(table.title_of(&name.value)) {
-            sources.extend(read(t, name, pipeline));
+        let called = name.value.clone();
+        let source = item.table(table.title_of(&called)).and_then(|t| read(t, name, pipeline));
+        if source.is_none() {
+            // It may have been the labels.
+            [called.as_str(), Doubts::LABEL].iter().for_each(|name| table.faults.doubt(name));
         }
+        sources.extend(source);
     }
     if sources.len() > usize::from(u16::MAX) {
         table.faults.add(table.span.clone(), format!("{} sources, allowed: at most {}", sources.len(), u16::MAX), "");
@@ -36,7 +41,7 @@ pub(super) fn read_all(table: &Table<'_>, pipeline: &str) -> Vec<SourceSpec> {
     sources
 }
 
-/// Reads one; `None` if it is too wrong to be of use to what refers to it.
+/// Reads one; `None` if it is too wrong to be of use to what refers to it, for which its kind and schema are enough.
 fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str) -> Option<SourceSpec> {
     let faults = table.faults;
     let kind_help = "one of events (scored on arrival), labels, table (the last row per key), context";
@@ -63,6 +68,12 @@ fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str) -> Option<S
         None => table.knows(&["label", "timeout"]),
     }
     let label = label.and_then(|i| i.words());
+    if kind == Some(Kind::Label) && label.is_none() {
+        [name.value.as_str(), Doubts::LABEL].iter().for_each(|name| faults.doubt(name));
+    }
+    if kind == Some(Kind::Table) && (key.is_none() || time.is_none()) {
+        faults.doubt(&name.value);
+    }
     if let (Some(schema), Some(time)) = (&schema, &time) {
         check_time(time, schema, faults);
     }
@@ -76,8 +87,8 @@ fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str) -> Option<S
     check_topic(&topic, pipeline, faults);
     Some(SourceSpec {
         kind: kind?,
-        key: key?.into_iter().map(|k| k.value).collect(),
-        time: time?.value,
+        key: key.into_iter().flatten().map(|k| k.value).collect(),
+        time: time.map(|t| t.value).unwrap_or_default(),
         schema: schema?,
         path: path.into_iter().map(|p| PathBuf::from(p.value)).collect(),
         format,
@@ -94,7 +105,10 @@ fn read_schema(item: &Item<'_>, source: &Table<'_>) -> Option<Schema> {
     let table = item.table(source.title_of("schema"))?;
     let mut columns = Vec::new();
     for (name, item) in table.each() {
-        let Some(text) = item.text() else { continue };
+        let Some(text) = item.text() else {
+            item.faults.doubt(&name.value);
+            continue;
+        };
         let (base, nullable) = text.strip_suffix('?').map_or((text, false), |base| (base, true));
         match Type::ALL.iter().find(|(n, _)| *n == base) {
             Some((_, kind)) => columns.push(Column { name: name.value, kind: *kind, nullable }),
@@ -105,6 +119,7 @@ fn read_schema(item: &Item<'_>, source: &Table<'_>) -> Option<Schema> {
                     format!("{help}; `?` after it allows null"),
                 );
                 // It stays known by name, so that what refers to it is not an error too.
+                item.faults.doubt(&name.value);
                 columns.push(Column { name: name.value, kind: Type::Timestamp, nullable: false });
             }
         }

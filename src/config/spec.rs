@@ -16,6 +16,17 @@ pub struct Spanned<T> {
     pub span: Range<usize>,
 }
 
+impl Spanned<String> {
+    /// Where a place in the text is in the file; the whole value where the file has escapes.
+    pub fn place(&self, inside: &Range<usize>) -> Range<usize> {
+        if self.span.len() != self.value.len() {
+            return self.span.clone();
+        }
+        let at = |place: usize| (self.span.start + place).min(self.span.end);
+        at(inside.start)..at(inside.end.max(inside.start))
+    }
+}
+
 /// A whole pipeline.
 #[derive(Clone, Debug)]
 pub struct PipelineSpec {

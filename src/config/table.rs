@@ -5,6 +5,7 @@
 //! stand-in, since a file with errors yields no pipeline. Rejected: serde with `deny_unknown_fields`, which ends at the
 //! first error and knows no spans inside of untagged forms.
 
+use super::doubts::Doubts;
 use super::error::ConfigErrors;
 use super::item::Item;
 use super::nearest::{nearest, suggest};
@@ -17,12 +18,25 @@ use toml::de::{DeTable, DeValue};
 pub(super) struct Faults {
     errors: RefCell<ConfigErrors>,
     broken: Vec<Range<usize>>,
+    doubts: RefCell<Doubts>,
 }
 
 impl Faults {
     /// `broken` are the lines that are no TOML. If there are any, what seems absent may only be unreadable.
     pub(super) fn new(errors: ConfigErrors, broken: Vec<Range<usize>>) -> Faults {
-        Faults { errors: RefCell::new(errors), broken }
+        let mut doubts = Doubts::default();
+        broken.iter().for_each(|line| doubts.all_of(&errors.text()[line.clone()]));
+        Faults { errors: RefCell::new(errors), broken, doubts: RefCell::new(doubts) }
+    }
+
+    /// What this name stands for is not known, because of an error that is written down.
+    pub(super) fn doubt(&self, name: &str) {
+        self.doubts.borrow_mut().add(name);
+    }
+
+    /// How many errors were written down so far.
+    pub(super) fn count(&self) -> usize {
+        self.errors.borrow().len()
     }
 
     /// Writes down an error that its own line shows; nothing on a broken line, where it is an echo.
@@ -45,9 +59,9 @@ impl Faults {
         self.errors.borrow().text().get(span).unwrap_or_default().to_string()
     }
 
-    /// The errors.
-    pub(super) fn into_errors(self) -> ConfigErrors {
-        self.errors.into_inner()
+    /// The errors, and the names that they leave in doubt.
+    pub(super) fn into_parts(self) -> (ConfigErrors, Doubts) {
+        (self.errors.into_inner(), self.doubts.into_inner())
     }
 }
 

@@ -141,11 +141,13 @@ struct Compiler<'a> {
 impl<'a> Compiler<'a> {
     fn new(spec: &'a PipelineSpec) -> Result<Self, Vec<Fault>> {
         let numbered = || spec.sources.iter().enumerate().map(|(i, s)| (i as u16, s));
-        let Some((_, events)) = numbered().find(|(_, s)| s.kind == Kind::Event) else {
-            return Err(vec![fault("the pipeline has no source of kind `events`", 0..0, None)]);
-        };
-        let labels = numbered().find(|(_, s)| s.kind == Kind::Label);
         let mut faults = Vec::new();
+        let labels = numbered().find(|(_, s)| s.kind == Kind::Label);
+        let label = labels.and_then(|(source, labels)| compile_label(source, labels, &mut faults));
+        let Some((_, events)) = numbered().find(|(_, s)| s.kind == Kind::Event) else {
+            faults.push(fault("the pipeline has no source of kind `events`", 0..0, None));
+            return Err(faults);
+        };
         let mut tables = Vec::new();
         let mut table_specs = Vec::new();
         for (source, table) in numbered().filter(|(_, s)| s.kind == Kind::Table) {
@@ -163,11 +165,7 @@ impl<'a> Compiler<'a> {
             table_specs.push(table);
             tables.push(TablePlan { source, used: false, key });
         }
-        let label = labels.and_then(|(source, labels)| compile_label(source, labels, &mut faults));
         let names = Names::of_event(events, &table_specs);
-        if label.is_none() && labels.is_some() {
-            return Err(faults);
-        }
         Ok(Compiler {
             spec,
             events,
@@ -477,10 +475,7 @@ fn fault(message: &str, span: Range<usize>, help: Option<String>) -> Fault {
     Fault { message: message.to_owned(), span, help }
 }
 
-/// Moves a fault's span from its expression's text into the file. The text of a TOML string starts after its quote; one
-/// with escapes may be off by a few columns, but never outside of the string.
+/// Moves a fault's span from its expression's text into the file.
 fn placed(found: super::expr::Fault, text: &Spanned<String>) -> Fault {
-    let start = (text.span.start + 1 + found.span.start).min(text.span.end);
-    let end = (text.span.start + 1 + found.span.end).clamp(start, text.span.end.max(start));
-    Fault { message: found.message, span: start..end, help: found.help }
+    Fault { message: found.message, span: text.place(&found.span), help: found.help }
 }

@@ -2,7 +2,8 @@
 //!
 //! In: the deliveries of every partition. Out: one record after another, by (event time, kind, source, partition,
 //! offset) of the partitions' heads, so that input in order comes out in the law's order. A partition with nothing
-//! received is waited for, unless the run is live and it has been silent for `idle_ms`. Records of one partition never
+//! received is waited for, unless the run is live and it has been silent for `idle_ms` since it caught up with what was
+//! there before the run. Records of one partition never
 //! overtake each other.
 
 use crate::record::{Kind, Row};
@@ -18,6 +19,8 @@ struct Lane {
     kind: Kind,
     ready: VecDeque<Record>,
     arrived: Instant,
+    /// Whether it has still to deliver what was there before the run.
+    behind: bool,
     /// Since when it has nothing, as long as it has nothing. Counted from the look that found it empty, not from its
     /// last batch: that one may have waited for long behind others, and what follows it may come at once.
     silent_since: Option<Instant>,
@@ -108,6 +111,7 @@ impl Lanes {
         let now = Instant::now();
         let lane = |partition: Partition| Lane {
             kind: kinds[partition.source as usize],
+            behind: partition.backlog,
             partition,
             ready: VecDeque::new(),
             arrived: now,
@@ -143,7 +147,7 @@ impl Lanes {
                 Front::Nothing if lane.ended => {}
                 Front::Nothing => {
                     let silent = lane.silent_since.map_or(Duration::ZERO, |since| since.elapsed());
-                    waiting |= self.idle_after.is_none_or(|after| silent < after);
+                    waiting |= lane.behind || self.idle_after.is_none_or(|after| silent < after);
                 }
             }
         }
@@ -225,6 +229,10 @@ impl Lanes {
                 lane.ready = records.into();
                 lane.look();
             }
+            Ok(Delivery::CaughtUp) => {
+                lane.behind = false;
+                self.refill(place);
+            }
             Ok(Delivery::End) => lane.ended = true,
             Ok(Delivery::Failed(error)) => {
                 self.failures.push(error);
@@ -262,7 +270,7 @@ mod tests {
     fn what_is_refused_waits_for_all_partitions() {
         let (slow, from_slow) = sync_channel(1);
         let (quick, from_quick) = sync_channel(1);
-        let partition = |source, deliveries| Partition { source, partition: 0, deliveries };
+        let partition = |source, deliveries| Partition { source, partition: 0, backlog: false, deliveries };
         let partitions = vec![partition(0, from_slow), partition(1, from_quick)];
         let mut lanes = Lanes::new(partitions, &[Kind::Event, Kind::Label], None, Span::DAY);
         let deliver = |source| {
@@ -299,7 +307,7 @@ mod tests {
         let hour = Duration::from_secs(3600);
         let (late, from_late) = sync_channel(1);
         let (other, from_other) = sync_channel(1);
-        let partition = |source, deliveries| Partition { source, partition: 0, deliveries };
+        let partition = |source, deliveries| Partition { source, partition: 0, backlog: false, deliveries };
         let partitions = vec![partition(0, from_late), partition(1, from_other)];
         let mut lanes = Lanes::new(partitions, &[Kind::Event, Kind::Label], Some(hour), Span::DAY);
         // It arrived long ago and could not be taken until now.
@@ -312,10 +320,35 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_with_a_backlog_is_waited_for_however_long_it_is_silent() {
+        let (slow, from_slow) = sync_channel(3);
+        let (quick, from_quick) = sync_channel(3);
+        let partition = |source, deliveries| Partition { source, partition: 0, backlog: true, deliveries };
+        let partitions = vec![partition(0, from_slow), partition(1, from_quick)];
+        // Every look that finds nothing finds a partition that is silent for long enough.
+        let mut lanes = Lanes::new(partitions, &[Kind::Event, Kind::Label], Some(Duration::ZERO), Span::DAY);
+        quick.send(rows(1, Instant::now())).expect("the merge listens");
+        quick.send(Delivery::CaughtUp).expect("the merge listens");
+        for _ in 0..3 {
+            assert!(matches!(lanes.head(None), Head::Wait), "its first fetch takes longer than that");
+        }
+        slow.send(rows(0, Instant::now())).expect("the merge listens");
+        // Of one instant, the label goes first; then the other partition has caught up and is silent.
+        assert!(matches!(lanes.head(None), Head::Row(1, _)));
+        assert!(lanes.take(1).is_some());
+        assert!(matches!(lanes.head(None), Head::Row(0, _)));
+        assert!(lanes.take(0).is_some());
+        quick.send(rows(1, Instant::now())).expect("the merge listens");
+        assert!(matches!(lanes.head(None), Head::Wait), "more of its backlog may be on its way");
+        slow.send(Delivery::CaughtUp).expect("the merge listens");
+        assert!(matches!(lanes.head(None), Head::Row(1, _)), "from now on silence counts");
+    }
+
+    #[test]
     fn a_partition_that_fails_ends_the_input() {
         let (broken, from_broken) = sync_channel(2);
         let (_other, from_other) = sync_channel(1);
-        let partition = |source, deliveries| Partition { source, partition: 0, deliveries };
+        let partition = |source, deliveries| Partition { source, partition: 0, backlog: false, deliveries };
         let partitions = vec![partition(0, from_broken), partition(1, from_other)];
         let mut lanes = Lanes::new(partitions, &[Kind::Event, Kind::Label], None, Span::DAY);
         let error = SourceError::Read { source_name: "s".into(), place: "p".into(), offset: 1, cause: "gone".into() };

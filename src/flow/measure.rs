@@ -2,12 +2,14 @@
 //!
 //! In: outcomes, on the model's worker. Keeps: per series and bucket of prediction time (one `every` long) the sums of
 //! what was contributed, until no window can reach the bucket; then they are taken back out of the arrangement (a delay
-//! line, so that the backlog is never merged). Contributions are summed here until a boundary, so that differential
-//! sees one update a series and bucket; its counts are exact under any retraction. Out: the changes of the counts.
+//! line, so that the backlog is never merged). What is contributed to a bucket beyond reach, by an event that is so much
+//! out of order, goes to one cell a series and `since`, which stays. Contributions are summed here until a boundary, so
+//! that differential sees one update a series and bucket; its counts are exact under any retraction. Out: the changes of
+//! the counts.
 
-use super::items::{Contestant, Mark, Outcome, Scored, Turn};
+use super::items::{Contestant, Mark, Outcome, Turn};
 use super::plan::Plan;
-use super::sums::Sums;
+use super::sums::{BinsRead, Change, Draft, Sums};
 use super::ticks::{Tick, Ticks, join};
 use crate::evaluate::Tally;
 use crate::record::FastMap;
@@ -33,92 +35,136 @@ pub struct Series {
     pub slice: Option<(u16, CompactString)>,
 }
 
-/// A series and the start of a bucket of prediction time.
-pub type Cell = (Series, Time);
+/// A stretch of prediction time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Stretch {
+    /// A bucket, from here to the next multiple of `every` or instant of `since`. When it is out of reach, what it holds
+    /// is taken back.
+    Bucket(Time),
+    /// From here to the next instant of `since`, but only what came when its bucket was out of reach already. It is
+    /// never taken back.
+    Beyond(Time),
+}
+
+/// A series and a stretch of prediction time.
+pub type Cell = (Series, Stretch);
+
+/// How long after its end a sliding window is published again if it changes. No label comes later: the boundary after
+/// its coming is at most `timeout` and `every` after the end of its event's bucket.
+pub fn open_after_end(plan: &Plan) -> Span {
+    Span(plan.timeout.0 + 3 * plan.spec.every.0)
+}
 
 /// How long after its start a bucket may still be asked for or changed.
 pub fn horizon(plan: &Plan) -> Span {
     let longest = plan.spec.model.metrics.windows.iter().map(|w| w.0).max().unwrap_or(0);
-    Span(longest.max(0) + plan.timeout.0 + 3 * plan.spec.every.0)
+    Span(longest.max(0) + open_after_end(plan).0)
 }
 
+/// The latest instant of `since` at or before `time`.
+fn since(plan: &Plan, time: Time) -> Time {
+    let starts = plan.spec.model.metrics.since.iter().copied();
+    starts.filter(|start| *start <= time).max().unwrap_or(Time(i64::MIN))
+}
+
+/// A slice column, by its place in `slices`, and one of its values.
+type Slice = (u16, CompactString);
+
+/// The slices that are kept apart, by number.
+struct Slices {
+    most: usize,
+    by_value: Vec<FastMap<CompactString, u32>>,
+    all: Vec<Slice>,
+}
+
+impl Slices {
+    fn new(plan: &Plan) -> Slices {
+        let by_value = plan.slices.iter().map(|_| FastMap::default()).collect();
+        Slices { most: plan.spec.model.metrics.max_slice_values, by_value, all: Vec::new() }
+    }
+
+    /// The number of a slice; values beyond `max_slice_values` are `other`.
+    fn number(&mut self, place: usize, value: &CompactString) -> u32 {
+        let known = &mut self.by_value[place];
+        if let Some(number) = known.get(value) {
+            return *number;
+        }
+        let value = if known.len() < self.most { value.clone() } else { CompactString::const_new("other") };
+        *known.entry(value.clone()).or_insert_with(|| {
+            self.all.push((place as u16, value));
+            self.all.len() as u32 - 1
+        })
+    }
+}
+
+/// Who, and in which slice, by its number; `None` is all events.
+type Part = (Contestant, Option<u32>);
+
 /// Contributions that have not gone to differential yet, and what has.
-struct Contributions {
+pub(super) struct Contributions {
     plan: Arc<Plan>,
     horizon: Span,
-    fresh: BTreeMap<Time, FastMap<Series, Sums>>,
+    read: BinsRead,
+    fresh: BTreeMap<Time, FastMap<Part, Draft>>,
     sent: BTreeMap<Time, FastMap<Series, Sums>>,
-    /// Values of each slice column that are kept apart.
-    values: Vec<FastMap<CompactString, ()>>,
+    slices: Slices,
+    /// The slices of the event at hand.
+    mine: Vec<u32>,
 }
 
 impl Contributions {
-    fn new(plan: Arc<Plan>) -> Contributions {
-        let values = plan.slices.iter().map(|_| FastMap::default()).collect();
-        Contributions { horizon: horizon(&plan), plan, fresh: BTreeMap::new(), sent: BTreeMap::new(), values }
+    /// Nothing yet.
+    pub(super) fn new(plan: Arc<Plan>) -> Contributions {
+        Contributions {
+            horizon: horizon(&plan),
+            read: BinsRead::by(&plan.spec.model.metrics.names),
+            fresh: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            slices: Slices::new(&plan),
+            mine: Vec::new(),
+            plan,
+        }
     }
 
-    fn take(&mut self, outcome: &Outcome) {
-        let scored = &outcome.scored;
-        let bucket = scored.time.floor(self.plan.spec.every);
-        let slices = self.slices(scored);
-        let cells = self.fresh.entry(bucket).or_default();
-        let mut add = |who: Option<Contestant>, slice: Option<(u16, CompactString)>, score: f64| {
-            let sums = cells.entry(Series { who, slice }).or_default();
-            match outcome.turn {
-                Turn::Scored => sums.tally += Tally::prediction(),
-                Turn::Settled { labelled: false } => sums.tally += Tally::expired(),
-                Turn::Settled { labelled: true } => {}
-                Turn::Labelled { before, after, .. } => {
-                    before.into_iter().for_each(|label| sums.label(score, label, -1));
-                    after.into_iter().for_each(|label| sums.label(score, label, 1));
-                }
-            }
+    /// Adds what an outcome contributes.
+    pub(super) fn take(&mut self, outcome: &Outcome) {
+        let read = self.read;
+        let change: &dyn Fn(f64) -> Change = match outcome.turn {
+            Turn::Scored => &|_| Change::counts(Tally::prediction()),
+            Turn::Settled { labelled: false } => &|_| Change::counts(Tally::expired()),
+            Turn::Settled { labelled: true } => return,
+            Turn::Labelled { before, after, .. } => &move |score| Change::label(score, (before, after), read),
         };
+        let scored = &outcome.scored;
+        let bucket = scored.time.floor(self.plan.spec.every).max(since(&self.plan, scored.time));
+        self.mine.clear();
+        for (place, value) in scored.slices.iter().enumerate() {
+            self.mine.push(self.slices.number(place, value));
+        }
+        let cells = self.fresh.entry(bucket).or_default();
         for (who, score) in &scored.scores {
-            add(Some(*who), None, *score);
+            let change = change(*score);
+            cells.entry((*who, None)).or_default().add(&change);
             if !matches!(who, Contestant::Majority | Contestant::NoChange) {
-                slices.iter().for_each(|slice| add(Some(*who), Some(slice.clone()), *score));
+                self.mine.iter().for_each(|slice| cells.entry((*who, Some(*slice))).or_default().add(&change));
             }
         }
-    }
-
-    /// The slices of an event; values beyond `max_slice_values` are `other`.
-    fn slices(&mut self, scored: &Scored) -> Vec<(u16, CompactString)> {
-        let most = self.plan.spec.model.metrics.max_slice_values;
-        let mut slices = Vec::with_capacity(scored.slices.len());
-        for (place, value) in scored.slices.iter().enumerate() {
-            let known = &mut self.values[place];
-            let value = if known.contains_key(value) {
-                value.clone()
-            } else if known.len() < most {
-                known.insert(value.clone(), ());
-                value.clone()
-            } else {
-                CompactString::const_new("other")
-            };
-            slices.push((place as u16, value));
-        }
-        slices
     }
 
     /// Everything contributed since the last boundary, and the retraction of buckets out of reach.
-    fn flush(&mut self, boundary: Time) -> Vec<(Cell, Sums)> {
+    pub(super) fn flush(&mut self, boundary: Time) -> Vec<(Cell, Sums)> {
         let mut updates = Vec::new();
-        for (bucket, mut cells) in std::mem::take(&mut self.fresh) {
-            // What was served is what the champions said, whichever they were.
-            let mut served = Sums::default();
-            let champions =
-                cells.iter().filter(|(s, _)| s.slice.is_none() && matches!(s.who, Some(Contestant::Champion(_))));
-            champions.for_each(|(_, sums)| served.plus_equals(sums));
-            cells.insert(Series { who: None, slice: None }, served);
+        for (bucket, parts) in std::mem::take(&mut self.fresh) {
+            let cells = self.cells(parts);
+            if bucket.plus(self.horizon) <= boundary {
+                let beyond = Stretch::Beyond(since(&self.plan, bucket));
+                updates.extend(cells.into_iter().map(|(series, sums)| ((series, beyond), sums)));
+                continue;
+            }
             let sent = self.sent.entry(bucket).or_default();
             for (series, sums) in cells {
-                if sums.is_zero() {
-                    continue;
-                }
                 sent.entry(series.clone()).or_default().plus_equals(&sums);
-                updates.push(((series, bucket), sums));
+                updates.push(((series, Stretch::Bucket(bucket)), sums));
             }
         }
         while let Some(entry) = self.sent.first_entry() {
@@ -128,10 +174,28 @@ impl Contributions {
             let (bucket, cells) = entry.remove_entry();
             for (series, mut sums) in cells {
                 sums.negate();
-                updates.push(((series, bucket), sums));
+                updates.push(((series, Stretch::Bucket(bucket)), sums));
             }
         }
         updates
+    }
+
+    /// The sums of each series in one bucket; those that came to nothing are left out.
+    fn cells(&self, parts: FastMap<Part, Draft>) -> Vec<(Series, Sums)> {
+        let mut cells = Vec::with_capacity(parts.len() + 1);
+        // What was served is what the champions said, whichever they were.
+        let mut served = Sums::default();
+        for ((who, slice), draft) in parts {
+            let sums = draft.finish();
+            if slice.is_none() && matches!(who, Contestant::Champion(_)) {
+                served.plus_equals(&sums);
+            }
+            let slice = slice.map(|number| self.slices.all[number as usize].clone());
+            cells.push((Series { who: Some(who), slice }, sums));
+        }
+        cells.push((Series { who: None, slice: None }, served));
+        cells.retain(|(_, sums)| !sums.is_zero());
+        cells
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! In: the changes of the counts, and marks. Keeps: the counts that a window can still reach, the running sums of the
 //! whole run and of each `since`, and which buckets changed. At a boundary every series is published for the windows
-//! that end there, and again for each earlier end that a later label has changed since. Windows are `[end - w, end)` by
-//! prediction time, so that what is predicted at a boundary counts after it.
+//! that end there, and again for each earlier end that has changed since. Windows are `[end - w, end)` by prediction
+//! time, so that what is predicted at a boundary counts after it. Limits: a window that ended `timeout` and three times
+//! `every` ago is closed. No label can change it any more, and an event that is so much out of order counts in the whole
+//! run and in each `since` alone.
 
 use super::items::{Contestant, Mark};
 use super::lines;
-use super::measure::{Cell, Series, horizon};
+use super::measure::{Cell, Series, Stretch, horizon, open_after_end};
 use super::plan::Plan;
 use super::sums::Sums;
 use super::ticks::{Tick, Ticks};
@@ -96,21 +98,29 @@ impl Board {
         Board { plan, horizon, tracks: BTreeMap::new(), first_end: None, scratch: vec![Bin::default(); bins] }
     }
 
-    fn apply(&mut self, series: Series, bucket: Time, delta: &Sums) {
+    /// Takes in a change, unless it takes back a bucket out of reach: that is no change of any metric.
+    fn apply(&mut self, series: Series, stretch: Stretch, delta: &Sums, boundary: Time) {
+        let (Stretch::Bucket(from) | Stretch::Beyond(from)) = stretch;
+        let bucket = matches!(stretch, Stretch::Bucket(_));
+        if bucket && from.plus(self.horizon) <= boundary {
+            return;
+        }
         let since = &self.plan.spec.model.metrics.since;
         let track = self.tracks.entry(series).or_default();
         track.since.resize_with(since.len(), Sums::default);
-        track.buckets.entry(bucket).or_default().plus_equals(delta);
         track.all.plus_equals(delta);
         for (sums, start) in track.since.iter_mut().zip(since) {
-            if bucket >= *start {
+            if from >= *start {
                 sums.plus_equals(delta);
             }
         }
-        track.changed.insert(bucket);
+        if bucket {
+            track.buckets.entry(from).or_default().plus_equals(delta);
+            track.changed.insert(from);
+        }
     }
 
-    /// Drops buckets out of reach; their retraction in differential is not a change of any metric.
+    /// Drops buckets out of reach.
     fn forget(&mut self, boundary: Time) {
         let horizon = self.horizon;
         for track in self.tracks.values_mut() {
@@ -123,6 +133,7 @@ impl Board {
     fn publish(&mut self, boundary: Time, now: Time, last: bool) -> Vec<Published> {
         let first_end = *self.first_end.get_or_insert(boundary);
         let plan = self.plan.clone();
+        let closed = boundary.minus(open_after_end(&plan));
         let metrics = &plan.spec.model.metrics;
         let every = plan.spec.every;
         let mut published = Vec::new();
@@ -130,7 +141,7 @@ impl Board {
         for (series, track) in &mut tracks {
             let changed = std::mem::take(&mut track.changed);
             for window in &metrics.windows {
-                for end in ends(&changed, *window, every, first_end, boundary) {
+                for end in ends(&changed, *window, every, first_end.max(closed.floor(every).plus(every)), boundary) {
                     let sums = self.window(track, end.minus(*window), end);
                     published.extend(self.figures(series, Extent::Last(*window), end, (boundary, now), sums));
                 }
@@ -190,12 +201,14 @@ impl Board {
     }
 }
 
-/// The ends of windows that are due: the boundary, and each earlier one whose window holds a changed bucket.
+/// The ends of windows that are due: the boundary, and each earlier one from `first` on whose window holds a changed
+/// bucket.
 fn ends(changed: &BTreeSet<Time>, window: Span, every: Span, first: Time, boundary: Time) -> Vec<Time> {
     let mut ends = BTreeSet::from([boundary]);
     for bucket in changed {
-        let mut end = bucket.plus(every).max(first);
-        while end <= bucket.plus(window) && end < boundary {
+        let start = bucket.floor(every);
+        let mut end = start.plus(every).max(first);
+        while end <= start.plus(window) && end < boundary {
             ends.insert(end);
             end = end.plus(every);
         }
@@ -263,10 +276,8 @@ pub fn publish<'scope>(
                     continue;
                 }
                 board.forget(boundary);
-                for (series, bucket, delta) in deltas(open.changes) {
-                    if bucket.plus(board.horizon) > boundary {
-                        board.apply(series, bucket, &delta);
-                    }
+                for ((series, stretch), delta) in deltas(open.changes) {
+                    board.apply(series, stretch, &delta, boundary);
                 }
                 let published = board.publish(boundary, now, last);
                 figures.session(&permits[1]).give_iterator(published.iter().filter_map(figure));
@@ -278,7 +289,7 @@ pub fn publish<'scope>(
 }
 
 /// What each cell changed by: its new count less its old one.
-fn deltas(changes: Vec<((Cell, Sums), Tick, isize)>) -> impl Iterator<Item = (Series, Time, Sums)> {
+fn deltas(changes: Vec<((Cell, Sums), Tick, isize)>) -> impl Iterator<Item = (Cell, Sums)> {
     let mut by_cell: BTreeMap<Cell, Sums> = BTreeMap::new();
     for ((cell, sums), _, sign) in changes {
         let delta = by_cell.entry(cell).or_default();
@@ -288,5 +299,8 @@ fn deltas(changes: Vec<((Cell, Sums), Tick, isize)>) -> impl Iterator<Item = (Se
         }
         delta.plus_equals(&signed);
     }
-    by_cell.into_iter().filter(|(_, delta)| !delta.is_zero()).map(|((series, bucket), delta)| (series, bucket, delta))
+    by_cell.into_iter().filter(|(_, delta)| !delta.is_zero())
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,11 @@
 //!
 //! Everything in it is an integer, so sums are exact in any order, and what is retracted leaves no trace.
 
-use crate::evaluate::{Bin, Tally};
+use crate::config::spec::Metric;
+use crate::evaluate::{Bin, Tally, bins};
 use differential_dataflow::difference::{Abelian, IsZero, Monoid, Semigroup};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::cmp::Ordering;
 
 /// Counts and losses, and the histogram of scores by label.
@@ -16,28 +18,102 @@ pub struct Sums {
     pub bins: Vec<(u16, Bin)>,
 }
 
-impl Sums {
-    /// Adds `sign` (1 or -1) times one labelled score.
-    pub fn label(&mut self, score: f64, label: bool, sign: i64) {
-        let mut tally = Tally::labelled(score, label);
-        if sign < 0 {
-            tally = -tally;
+/// What one outcome adds to the sums of a contestant, overall and in each slice.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    tally: Tally,
+    bins: SmallVec<[(u16, Bin); 4]>,
+}
+
+impl Change {
+    /// A change of the counts alone.
+    pub fn counts(tally: Tally) -> Change {
+        Change { tally, bins: SmallVec::new() }
+    }
+
+    /// A score whose label was `before` and is `after`. Of its bins only those that a published metric reads are kept.
+    pub fn label(score: f64, (before, after): (Option<bool>, Option<bool>), read: BinsRead) -> Change {
+        let mut change = Change::default();
+        if let Some(label) = before {
+            change.tally += -Tally::labelled(score, label);
+            change.bins.extend(read.labelled(score, label).map(|(number, bin)| (number, -bin)));
         }
-        self.tally += tally;
-        for (number, mut bin) in crate::evaluate::bins::labelled(score, label) {
-            if sign < 0 {
-                bin = -bin;
+        if let Some(label) = after {
+            change.tally += Tally::labelled(score, label);
+            change.bins.extend(read.labelled(score, label));
+        }
+        change
+    }
+}
+
+/// Which bins a metric reads.
+#[derive(Clone, Copy, Debug)]
+pub struct BinsRead {
+    fine: bool,
+    coarse: bool,
+}
+
+impl BinsRead {
+    /// Those of the metrics that are published.
+    pub fn by(names: &[Metric]) -> BinsRead {
+        BinsRead { fine: names.contains(&Metric::RocAuc), coarse: names.contains(&Metric::Ece) }
+    }
+
+    fn labelled(self, score: f64, label: bool) -> impl Iterator<Item = (u16, Bin)> {
+        let kept = move |number: u16| if number < bins::AUC_BINS { self.fine } else { self.coarse };
+        bins::labelled(score, label).into_iter().filter(move |(number, _)| kept(*number))
+    }
+}
+
+/// So many changes of bins are listed, which is little for the many slices that see few labels; more go into an array,
+/// which is quick for the few series that see all of them.
+const LISTED: usize = 512;
+
+/// Sums to which changes are still added.
+#[derive(Debug, Default)]
+pub struct Draft {
+    tally: Tally,
+    /// In the order of their coming, a bin any number of times.
+    list: Vec<(u16, Bin)>,
+    /// All bins, by number; empty as long as the list suffices.
+    array: Vec<Bin>,
+}
+
+impl Draft {
+    /// Adds a change.
+    pub fn add(&mut self, change: &Change) {
+        self.tally += change.tally;
+        if self.array.is_empty() {
+            self.list.extend_from_slice(&change.bins);
+            if self.list.len() > LISTED {
+                self.array = vec![Bin::default(); usize::from(bins::AUC_BINS + bins::ECE_BINS)];
+                std::mem::take(&mut self.list).into_iter().for_each(|(number, bin)| self.put(number, bin));
             }
-            match self.bins.binary_search_by_key(&number, |(n, _)| *n) {
-                Ok(place) => {
-                    self.bins[place].1 += bin;
-                    if self.bins[place].1.is_zero() {
-                        self.bins.remove(place);
-                    }
+        } else {
+            change.bins.iter().for_each(|(number, bin)| self.put(*number, *bin));
+        }
+    }
+
+    fn put(&mut self, number: u16, bin: Bin) {
+        self.array[usize::from(number)] += bin;
+    }
+
+    /// The sums.
+    pub fn finish(mut self) -> Sums {
+        let mut bins: Vec<(u16, Bin)> = Vec::new();
+        if self.array.is_empty() {
+            self.list.sort_unstable_by_key(|(number, _)| *number);
+            for (number, bin) in self.list {
+                match bins.last_mut() {
+                    Some((last, sum)) if *last == number => *sum += bin,
+                    _ => bins.push((number, bin)),
                 }
-                Err(place) => self.bins.insert(place, (number, bin)),
             }
+        } else {
+            bins.extend(self.array.into_iter().enumerate().map(|(number, bin)| (number as u16, bin)));
         }
+        bins.retain(|(_, bin)| !bin.is_zero());
+        Sums { tally: self.tally, bins }
     }
 }
 
@@ -102,9 +178,25 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const ALL: BinsRead = BinsRead { fine: true, coarse: true };
+
     fn sums(rows: &[(f64, bool)]) -> Sums {
+        let mut draft = Draft::default();
+        rows.iter().for_each(|(score, label)| draft.add(&Change::label(*score, (None, Some(*label)), ALL)));
+        draft.finish()
+    }
+
+    /// A bin at a time, each looked for.
+    fn naive(rows: &[(f64, bool)]) -> Sums {
         let mut sums = Sums::default();
-        rows.iter().for_each(|(score, label)| sums.label(*score, *label, 1));
+        let mut found = std::collections::BTreeMap::<u16, Bin>::new();
+        for (score, label) in rows {
+            sums.tally += Tally::labelled(*score, *label);
+            bins::labelled(*score, *label)
+                .into_iter()
+                .for_each(|(number, bin)| *found.entry(number).or_default() += bin);
+        }
+        sums.bins = found.into_iter().collect();
         sums
     }
 
@@ -122,8 +214,37 @@ mod tests {
             minus.negate();
             both.plus_equals(&minus);
             prop_assert_eq!(&both, &sums(&a));
-            a.iter().for_each(|(score, label)| both.label(*score, *label, -1));
+            let mut gone = Draft::default();
+            a.iter().for_each(|(score, label)| gone.add(&Change::label(*score, (Some(*label), None), ALL)));
+            both.plus_equals(&gone.finish());
             prop_assert!(both.is_zero());
+        }
+
+        #[test]
+        fn few_and_many_labels_are_summed_alike(
+            rows in prop::collection::vec((0.0..1.0f64, any::<bool>()), 0..900),
+            corrected in 0..900_usize,
+        ) {
+            let mut draft = Draft::default();
+            rows.iter().for_each(|(score, label)| draft.add(&Change::label(*score, (None, Some(*label)), ALL)));
+            let mut right = rows.clone();
+            for (score, label) in right.iter_mut().take(corrected) {
+                draft.add(&Change::label(*score, (Some(*label), Some(!*label)), ALL));
+                *label = !*label;
+            }
+            prop_assert_eq!(draft.finish(), naive(&right));
+        }
+    }
+
+    #[test]
+    fn bins_that_no_metric_reads_are_not_kept() {
+        for (names, kept) in [
+            (&[Metric::LogLoss][..], 0),
+            (&[Metric::RocAuc], 1),
+            (&[Metric::Ece], 1),
+            (&[Metric::Ece, Metric::RocAuc], 2),
+        ] {
+            assert_eq!(Change::label(0.3, (None, Some(true)), BinsRead::by(names)).bins.len(), kept, "{names:?}");
         }
     }
 }

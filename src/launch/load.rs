@@ -5,14 +5,16 @@
 //! else the folder of the file. Limits: a file of more than 16 MiB is refused.
 
 use crate::config::spec::PipelineSpec;
-use crate::config::{self, ConfigErrors};
+use crate::config::{self, ConfigError, ConfigErrors};
+use crate::feature::plan::{Fault, compile};
+use crate::trigger::check_triggers;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// No list of values and no pipeline is longer.
 const LONGEST: u64 = 16 << 20;
 
-/// A pipeline that was read without errors.
+/// A pipeline that was read without errors, and whose expressions and conditions have none.
 #[derive(Debug)]
 pub struct Loaded {
     /// The pipeline.
@@ -57,8 +59,29 @@ pub fn load(pipeline: &Path) -> Result<Loaded, LoadError> {
     let text = read_text(&file).map_err(|cause| LoadError::Unreadable { place: file.display().to_string(), cause })?;
     let folder = project_folder(&file);
     let read = |path: &str| read_text(&folder.join(path));
-    let spec = config::read(&text, &file.display().to_string(), &read).map_err(LoadError::Wrong)?;
+    let spec = check(&text, &file.display().to_string(), &read).map_err(LoadError::Wrong)?;
     Ok(Loaded { spec, file, text, folder })
+}
+
+/// Reads a pipeline file and compiles what is in it, as far as its shape is right; the arguments are those of
+/// [`config::read`].
+///
+/// # Errors
+/// All errors of the file: of its syntax, its shape, its expressions and its conditions.
+pub fn check(
+    text: &str,
+    file: &str,
+    read: &dyn Fn(&str) -> Result<String, String>,
+) -> Result<PipelineSpec, ConfigErrors> {
+    let mut reading = config::examine(text, file, read)?;
+    let mut faults = compile(&reading.spec).err().unwrap_or_default();
+    faults.extend(check_triggers(&reading.spec.model));
+    reading.add(faults.into_iter().map(told).collect());
+    if reading.errors.is_empty() { Ok(reading.spec) } else { Err(reading.errors) }
+}
+
+fn told(fault: Fault) -> ConfigError {
+    ConfigError { message: fault.message, span: fault.span, help: fault.help.unwrap_or_default() }
 }
 
 /// The file meant by PIPELINE: the path itself if it is there, else `dataflows/PIPELINE.toml` if that is.

@@ -203,7 +203,7 @@ impl Reader {
         let outlet = Outlet { sender: Some(sender), wake };
         let name = format!("{}/{partition}", self.source_name);
         std::thread::Builder::new().name(name).spawn(move || self.run(&outlet))?;
-        Ok(Partition { source, partition, deliveries })
+        Ok(Partition { source, partition, backlog: false, deliveries })
     }
 
     /// Reads until the header line was taken, the stream is at its end, or something else comes first.

@@ -61,9 +61,9 @@ impl KafkaSource {
         max_record_bytes: usize,
         wake: impl Fn() + Send + Clone + 'static,
     ) -> Result<Vec<Partition>, SourceError> {
-        let consumer = Arc::new(connect(broker, extent).map_err(|e| whole(sources, broker, &e))?);
+        let consumer = Arc::new(connect(broker).map_err(|e| whole(sources, broker, &e))?);
         let known = broker.partitions(&consumer).map_err(|e| whole(sources, broker, &e))?;
-        let plans = plan(&consumer, sources, start, extent, &known, broker)?;
+        let plans = plan(&consumer, sources, start, &known, broker)?;
 
         let mut assignment = TopicPartitionList::new();
         let mut readers = Vec::with_capacity(plans.len());
@@ -79,12 +79,14 @@ impl KafkaSource {
                 .map_err(|e| plan.refused(sources, &cause_of(&e)))?;
             let spec = &sources[usize::from(plan.source)];
             let (sender, deliveries) = sync_channel(CHANNEL);
-            partitions.push(Partition { source: plan.source, partition: plan.partition, deliveries });
+            let (source, partition, backlog) = (plan.source, plan.partition, !extent.until_end);
+            partitions.push(Partition { source, partition, backlog, deliveries });
             readers.push(Reader {
                 decoder: Decoder::new(spec, spec.format.unwrap_or(Format::Json), max_record_bytes),
                 name: spec.name.value.clone(),
                 place: format!("{topic}/{}", plan.partition),
                 plan,
+                until_end: extent.until_end,
                 stop: Arc::clone(&extent.stop),
                 queue,
                 outlet: Outlet { sender, wake: wake.clone() },
@@ -103,7 +105,8 @@ struct Plan {
     source: u16,
     partition: u16,
     next: u64,
-    end: Option<u64>,
+    /// The end of what is committed when the source is opened.
+    end: u64,
 }
 
 impl Plan {
@@ -125,7 +128,7 @@ fn whole(sources: &[SourceSpec], broker: &Broker, cause: &dyn std::fmt::Display)
     SourceError::Open { source_name, place: topic, cause: cause.to_string() }
 }
 
-fn connect(broker: &Broker, extent: &Extent) -> Result<BaseConsumer<Narrator>, BrokerError> {
+fn connect(broker: &Broker) -> Result<BaseConsumer<Narrator>, BrokerError> {
     let defaults = [
         // Static assignment needs a name of a group, but joins none.
         ("group.id", "tidemill"),
@@ -140,7 +143,7 @@ fn connect(broker: &Broker, extent: &Extent) -> Result<BaseConsumer<Narrator>, B
         ("allow.auto.create.topics", "false"),
         // An offset that is not there is told, never skipped.
         ("auto.offset.reset", "error"),
-        ("enable.partition.eof", if extent.until_end { "true" } else { "false" }),
+        ("enable.partition.eof", "true"),
     ];
     broker.client(&defaults, &fixed)
 }
@@ -150,7 +153,6 @@ fn plan(
     consumer: &BaseConsumer<Narrator>,
     sources: &[SourceSpec],
     start: &dyn Fn(u16, u16) -> Option<u64>,
-    extent: &Extent,
     known: &BTreeMap<String, u16>,
     broker: &Broker,
 ) -> Result<Vec<Plan>, SourceError> {
@@ -170,7 +172,7 @@ fn plan(
         };
         for partition in 0..partitions {
             let source = u16::try_from(index).unwrap_or(u16::MAX);
-            let mut plan = Plan { source, partition, next: 0, end: None };
+            let mut plan = Plan { source, partition, next: 0, end: 0 };
             // With read_committed the second mark is the end of what is committed: a transaction that is open now is
             // not waited for.
             let marks = consumer.fetch_watermarks(&spec.topic, i32::from(partition), crate::broker::DEADLINE);
@@ -184,7 +186,7 @@ fn plan(
                 }
                 Some(wanted) => wanted,
             };
-            plan.end = extent.until_end.then_some(high);
+            plan.end = high;
             plans.push(plan);
         }
     }
@@ -242,6 +244,7 @@ struct Reader<W> {
     name: String,
     place: String,
     plan: Plan,
+    until_end: bool,
     stop: Arc<AtomicBool>,
     queue: PartitionQueue<Narrator>,
     outlet: Outlet<W>,
@@ -260,9 +263,11 @@ impl<W: Fn()> Reader<W> {
     fn read(&mut self) -> Result<(), SourceError> {
         let mut records = Vec::new();
         let mut first = Instant::now();
+        let mut told = false;
         loop {
-            let ended = self.plan.end.is_some_and(|end| self.plan.next >= end) || self.stop.load(Ordering::Acquire);
-            let due = records.len() >= BATCH || first.elapsed() >= LINGER;
+            let caught_up = self.plan.next >= self.plan.end;
+            let ended = self.until_end && caught_up || self.stop.load(Ordering::Acquire);
+            let due = records.len() >= BATCH || first.elapsed() >= LINGER || caught_up && !told;
             if (ended || due) && !records.is_empty() {
                 let batch = Batch { arrived: Instant::now(), records: std::mem::take(&mut records) };
                 if !self.outlet.hand_over(Delivery::Batch(batch)) {
@@ -272,6 +277,12 @@ impl<W: Fn()> Reader<W> {
             if ended {
                 return Ok(());
             }
+            if caught_up && !told {
+                told = true;
+                if !self.outlet.hand_over(Delivery::CaughtUp) {
+                    return Ok(());
+                }
+            }
             let wait = if records.is_empty() { IDLE } else { LINGER.saturating_sub(first.elapsed()) };
             match self.queue.poll(wait) {
                 None => {}
@@ -280,7 +291,7 @@ impl<W: Fn()> Reader<W> {
                     self.plan.next = offset + 1;
                     // The last offsets before the end may be marks of transactions or aborted records, which are never
                     // shown: then the first record past the end tells that it was passed.
-                    if self.plan.end.is_none_or(|end| offset < end) {
+                    if !self.until_end || offset < self.plan.end {
                         if records.is_empty() {
                             first = Instant::now();
                         }
@@ -288,7 +299,7 @@ impl<W: Fn()> Reader<W> {
                     }
                 }
                 // All that was committed has been shown, at least as much as when the source was opened.
-                Some(Err(KafkaError::PartitionEOF(_))) => self.plan.next = self.plan.end.unwrap_or(self.plan.next),
+                Some(Err(KafkaError::PartitionEOF(_))) => self.plan.next = self.plan.next.max(self.plan.end),
                 Some(Err(error)) if passes(&error) => {
                     tracing::warn!(place = self.place, cause = cause_of(&error), "kafka partition");
                 }

@@ -37,6 +37,8 @@ pub struct Batch {
 pub enum Delivery {
     /// Records.
     Batch(Batch),
+    /// All that was there when the partition was opened has been delivered; said once, by one with a backlog.
+    CaughtUp,
     /// The partition is at its end and will deliver nothing more.
     End,
     /// The partition cannot be read on; what was delivered before is good.
@@ -50,6 +52,9 @@ pub struct Partition {
     pub source: u16,
     /// The partition.
     pub partition: u16,
+    /// Whether it may have records that were there before the run: it is waited for, however long it is silent, until it
+    /// says [`Delivery::CaughtUp`].
+    pub backlog: bool,
     /// Where its deliveries come from. A hang-up without [`Delivery::End`] means that its thread died.
     pub deliveries: Receiver<Delivery>,
 }

@@ -73,10 +73,7 @@ pub fn check_triggers(model: &ModelSpec) -> Vec<Fault> {
         let CauseSpec::Degradation { when, .. } = &trigger.cause else { continue };
         let Err(found) = When::parse(&when.value, &model.metrics.windows) else { continue };
         for mut fault in found {
-            // The span of a text begins with its quote. In a text with escapes the place is near, and stays inside.
-            let start = (when.span.start + 1 + fault.span.start).min(when.span.end);
-            let end = (when.span.start + 1 + fault.span.end).clamp(start, when.span.end.max(start));
-            fault.span = start..end;
+            fault.span = when.place(&fault.span);
             faults.push(fault);
         }
     }

@@ -219,7 +219,7 @@ fn faults_are_placed_in_the_file() {
     let start = text.find('\'').expect("it is quoted");
     let mut wrong = degradation();
     if let CauseSpec::Degradation { when, .. } = &mut wrong.cause {
-        *when = Spanned { value: text[start + 1..text.len() - 2].to_string(), span: start..text.len() - 1 };
+        *when = Spanned { value: text[start + 1..text.len() - 2].to_string(), span: start + 1..text.len() - 2 };
     }
     let model = model(vec![degradation(), wrong]);
     let places: Vec<&str> = check_triggers(&model).iter().map(|fault| &text[fault.span.clone()]).collect();

@@ -8,6 +8,7 @@ mod crash;
 mod dice;
 mod feed;
 mod project;
+mod restart;
 mod run;
 mod sink;
 mod source;

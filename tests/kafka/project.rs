@@ -55,6 +55,20 @@ impl Project {
         format!("{}.{stream}", self.name)
     }
 
+    /// Replaces a line of the pipeline file by others.
+    pub fn rewrite(&self, line: &str, by: &str) {
+        let text = std::fs::read_to_string(self.pipeline()).unwrap();
+        assert!(text.contains(line), "`{line}` is in the pipeline");
+        std::fs::write(self.pipeline(), text.replacen(line, by, 1)).unwrap();
+    }
+
+    /// Adds lines to a source's file.
+    pub fn add(&self, source: &str, lines: &[String]) {
+        let file = self.data(&format!("{source}.jsonl"));
+        let text = std::fs::read_to_string(&file).unwrap() + &lines.join("\n") + "\n";
+        std::fs::write(&file, text).unwrap();
+    }
+
     /// The lines of a source's file.
     pub fn lines(&self, source: &str) -> Vec<String> {
         let text = std::fs::read_to_string(self.data(&format!("{source}.jsonl"))).unwrap();

@@ -24,6 +24,7 @@ fn drain(partition: Partition) -> Vec<Record> {
                 assert!(!batch.records.is_empty() && batch.records.len() <= 1024);
                 records.extend(batch.records);
             }
+            Delivery::CaughtUp => panic!("to the end there is no catching up"),
             Delivery::End => return records,
             Delivery::Failed(error) => panic!("{error}"),
         }
@@ -89,6 +90,52 @@ fn what_was_committed_is_seen_once_and_in_order() {
     }
     assert!(woken.load(Ordering::Relaxed) >= 6, "three batches and three ends wake the reader");
     producer.abort_transaction(PATIENCE).unwrap();
+}
+
+/// A live partition says when it has delivered what was there, though the last that its topic holds is never shown; once,
+/// and before what comes later.
+#[test]
+fn a_live_partition_says_when_it_has_caught_up() {
+    let Some(ground) = Ground::find("caught-up") else { return };
+    let topic = ground.topic("t", 2);
+    let producer = ground.producer(Some("writer"));
+    let rows = 3000_i64;
+    producer.begin_transaction().unwrap();
+    (0..rows).for_each(|i| send(&producer, &topic, 0, "k", Some(&json("early", i)), 1));
+    producer.flush(PATIENCE).unwrap();
+    producer.commit_transaction(PATIENCE).unwrap();
+    producer.begin_transaction().unwrap();
+    send(&producer, &topic, 0, "k", Some("{}"), 1);
+    producer.flush(PATIENCE).unwrap();
+    producer.abort_transaction(PATIENCE).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let extent = Extent { until_end: false, stop: stop.clone() };
+    let specs = [source("t", Kind::Context, &topic)];
+    let partitions = KafkaSource::open(&ground.broker, &specs, &|_, _| None, &extent, LIMIT, || {}).unwrap();
+    assert!(partitions.iter().all(|p| p.backlog));
+    let next = |place: usize| partitions[place].deliveries.recv_timeout(PATIENCE).expect("a delivery in time");
+    // The one without records has nothing to catch up with.
+    assert!(matches!(next(1), Delivery::CaughtUp));
+    let mut seen = 0;
+    loop {
+        match next(0) {
+            Delivery::Batch(batch) => seen += batch.records.len(),
+            Delivery::CaughtUp => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(seen as i64, rows);
+    producer.begin_transaction().unwrap();
+    (0..2).for_each(|p| send(&producer, &topic, p, "k", Some(&json("later", rows)), 1));
+    producer.flush(PATIENCE).unwrap();
+    producer.commit_transaction(PATIENCE).unwrap();
+    for place in 0..2 {
+        assert!(matches!(next(place), Delivery::Batch(batch) if batch.records.len() == 1));
+    }
+    stop.store(true, Ordering::Release);
+    for place in 0..2 {
+        assert!(matches!(next(place), Delivery::End));
+    }
 }
 
 #[test]

@@ -28,13 +28,18 @@ impl Ground {
             let _ = writeln!(std::io::stderr(), "skipped: TIDEMILL_KAFKA not set ({test})");
             return None;
         };
-        let broker = Broker::new(&bootstrap, &[]);
-        let admin = broker.admin().expect("TIDEMILL_KAFKA names a broker that answers");
+        Some(Ground::at(&bootstrap, test))
+    }
+
+    /// At a broker that is there.
+    pub fn at(bootstrap: &str, test: &str) -> Ground {
+        let broker = Broker::new(bootstrap, &[]);
+        let admin = broker.admin().expect("the broker answers");
         // A number that no other run has: the process's, and a name that no other test has.
         let prefix = format!("test-{}-{test}", std::process::id());
         let stale: Vec<String> = admin.partitions().unwrap().into_keys().filter(|t| t.starts_with(&prefix)).collect();
         admin.delete(&stale.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
-        Some(Ground { broker, prefix })
+        Ground { broker, prefix }
     }
 
     pub fn topic(&self, name: &str, partitions: u16) -> String {

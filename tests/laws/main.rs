@@ -14,5 +14,6 @@ mod placement;
 mod prequential;
 mod purity;
 mod river;
+mod stragglers;
 mod support;
 mod year;

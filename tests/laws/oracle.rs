@@ -15,20 +15,23 @@ type Labels = BTreeMap<String, Vec<(i64, Option<bool>)>>;
 /// One score of a contestant, by event time.
 struct Score {
     at: i64,
+    /// Pipeline time when the event came; beyond `at` if it was out of order.
+    came: i64,
     id: String,
     score: f64,
 }
 
 /// A run's predictions by series, and the truth about them.
-struct Truth {
+pub(super) struct Truth {
     series: BTreeMap<String, Vec<Score>>,
     labels: Labels,
     /// Pipeline time at the end.
     end: i64,
     timeout: i64,
+    every: i64,
 }
 
-fn micros(text: &str) -> i64 {
+pub(super) fn micros(text: &str) -> i64 {
     Time::parse(text).unwrap_or_else(|| panic!("{text} is no time")).0
 }
 
@@ -37,8 +40,33 @@ fn series(version: &Value, role: &str, frozen_at: &Value, slice: &Value) -> Stri
     json!([version, role, frozen_at, slice]).to_string()
 }
 
-/// Labels as (pipeline time, id, label), and events' times and slice columns by id.
-type Input = (Vec<(i64, String, Option<bool>)>, BTreeMap<String, (i64, Vec<(String, String)>)>, i64);
+/// What a run reads.
+#[derive(Default)]
+pub(super) struct Input {
+    /// As (pipeline time, id, label), in order.
+    pub(super) labels: Vec<(i64, String, Option<bool>)>,
+    /// Event time and slice columns, by id.
+    pub(super) events: BTreeMap<String, (i64, Vec<(String, String)>)>,
+    /// Pipeline time at which an event out of order came, by id.
+    pub(super) came: BTreeMap<String, i64>,
+    /// Pipeline time at the end.
+    pub(super) end: i64,
+}
+
+impl Input {
+    fn in_order(
+        labels: Vec<(i64, String, Option<bool>)>,
+        events: BTreeMap<String, (i64, Vec<(String, String)>)>,
+    ) -> Input {
+        let end = labels.iter().map(|l| l.0).chain(events.values().map(|e| e.0)).max().expect("rows");
+        Input { labels, events, came: BTreeMap::new(), end }
+    }
+
+    /// When an event came.
+    fn came(&self, id: &str) -> Option<i64> {
+        self.came.get(id).copied().or_else(|| self.events.get(id).map(|event| event.0))
+    }
+}
 
 fn input_of_sea() -> Input {
     let rows = |stream: &str| parse(&read(&sea().data.join(format!("{stream}.jsonl.gz"))));
@@ -48,8 +76,7 @@ fn input_of_sea() -> Input {
         .collect();
     let events: BTreeMap<_, _> =
         rows("events").iter().map(|row| (text(row, "id").to_string(), (micros(text(row, "at")), Vec::new()))).collect();
-    let end = labels.iter().map(|l| l.0).chain(events.values().map(|e| e.0)).max().expect("rows");
-    (labels, events, end)
+    Input::in_order(labels, events)
 }
 
 fn input_of_flights(subject: &Subject) -> Input {
@@ -65,30 +92,32 @@ fn input_of_flights(subject: &Subject) -> Input {
     let events: BTreeMap<_, _> =
         rows("departures").iter().map(|row| (row[3].clone(), (micros(&row[0]), slices(row)))).collect();
     let others = ["takeoffs", "weather"].map(|stream| rows(stream).last().map_or(0, |row| micros(&row[0])));
-    let end = labels.iter().map(|l| l.0).chain(events.values().map(|e| e.0)).chain(others).max().expect("rows");
-    (labels, events, end)
+    let mut input = Input::in_order(labels, events);
+    input.end = others.into_iter().chain([input.end]).max().expect("rows");
+    input
 }
 
 /// The labels in force: one before its event holds from the event on, one after the timeout never.
 fn labels(input: &Input, timeout: i64) -> Labels {
     let mut all = Labels::new();
-    for (at, id, label) in &input.0 {
-        let Some((event, _)) = input.1.get(id) else { continue };
-        if *at <= event + timeout {
-            all.entry(id.clone()).or_default().push(((*at).max(*event), *label));
+    for (at, id, label) in &input.labels {
+        let (Some((event, _)), Some(came)) = (input.events.get(id), input.came(id)) else { continue };
+        let known = (*at).max(came);
+        if known <= event + timeout {
+            all.entry(id.clone()).or_default().push((known, *label));
         }
     }
     all
 }
 
-fn truth(run: &Run, input: &Input, timeout: Span) -> Truth {
+pub(super) fn truth(run: &Run, input: &Input, timeout: Span, every: Span) -> Truth {
     let mut all: BTreeMap<String, Vec<Score>> = BTreeMap::new();
     for p in run.records("predictions") {
         let id = text(&p, "prediction_id").to_string();
         let role = if p["frozen_at"].is_null() { text(&p, "role") } else { "frozen" };
         let version = if role == "frozen" { &Value::Null } else { &p["version"] };
         let mut names = vec![series(version, role, &p["frozen_at"], &Value::Null)];
-        for (column, value) in &input.1[&id].1 {
+        for (column, value) in &input.events[&id].1 {
             names.push(series(version, role, &p["frozen_at"], &json!({ column: value })));
         }
         if role == "champion" {
@@ -96,25 +125,54 @@ fn truth(run: &Run, input: &Input, timeout: Span) -> Truth {
         }
         for name in names {
             let (at, score) = (micros(text(&p, "at")), number(&p, "score"));
-            assert_eq!(at, input.1[&id].0);
-            all.entry(name).or_default().push(Score { at, id: id.clone(), score });
+            assert_eq!(at, input.events[&id].0);
+            let came = input.came(&id).expect("an event");
+            all.entry(name).or_default().push(Score { at, came, id: id.clone(), score });
         }
     }
     all.values_mut().for_each(|scores| scores.sort_by_key(|score| score.at));
-    Truth { series: all, labels: labels(input, timeout.0), end: input.2, timeout: timeout.0 }
+    let labels = labels(input, timeout.0);
+    Truth { series: all, labels, end: input.end, timeout: timeout.0, every: every.0 }
 }
 
 impl Truth {
-    /// The scores in `[start, end)`, each with its label as known before `by`.
-    fn rows(&self, name: &str, start: i64, end: i64, by: i64) -> Vec<(f64, Option<bool>)> {
-        let scores = self.series.get(name).map_or(&[][..], Vec::as_slice);
-        let from = scores.partition_point(|score| score.at < start);
-        let to = scores.partition_point(|score| score.at < end);
+    /// The scores in a window, each with its label as known before `by`.
+    fn rows(&self, name: &str, window: &Window, by: i64) -> Vec<(f64, Option<bool>)> {
         let label = |id: &str| {
             let known = self.labels.get(id)?;
             known.iter().rev().find(|(at, _)| *at < by).and_then(|(_, label)| *label)
         };
-        scores[from..to].iter().map(|score| (score.score, label(&score.id))).collect()
+        let scores = self.scores(name, window).filter(|score| score.came < by);
+        scores.map(|score| (score.score, label(&score.id))).collect()
+    }
+
+    /// The scores in a window: a sliding one takes none that is counted after it has closed.
+    fn scores<'a>(&'a self, name: &str, window: &Window) -> impl Iterator<Item = &'a Score> {
+        let Window { start, end, sliding } = *window;
+        let scores = self.series.get(name).map_or(&[][..], Vec::as_slice);
+        let from = scores.partition_point(|score| score.at < start);
+        let to = scores.partition_point(|score| score.at < end);
+        let counted = |score: &Score| (score.came.div_euclid(self.every) + 1) * self.every;
+        scores[from..to].iter().filter(move |s| !sliding || counted(s) < end + self.timeout + 3 * self.every)
+    }
+}
+
+/// The window of a published value.
+struct Window {
+    start: i64,
+    end: i64,
+    /// Whether it has a fixed end, and so a time at which it closes.
+    sliding: bool,
+}
+
+impl Window {
+    fn of(line: &Value) -> Window {
+        let (name, end) = (text(line, "window"), micros(text(line, "at")));
+        match (name, name.strip_prefix("since ")) {
+            ("all", _) => Window { start: i64::MIN, end, sliding: false },
+            (_, Some(since)) => Window { start: micros(since), end, sliding: false },
+            _ => Window { start: end - span(name), end, sliding: true },
+        }
     }
 }
 
@@ -167,16 +225,6 @@ fn span(window: &str) -> i64 {
     Span::parse(window).unwrap_or_else(|| panic!("{window} is no window")).0
 }
 
-/// The start of a published value's window; the beginning of time for the whole run.
-fn start(line: &Value) -> i64 {
-    let window = text(line, "window");
-    match (window, window.strip_prefix("since ")) {
-        ("all", _) => i64::MIN,
-        (_, Some(since)) => micros(since),
-        (window, None) => micros(text(line, "at")) - span(window),
-    }
-}
-
 fn agree(line: &Value, rows: &[(f64, Option<bool>)], why: &str) {
     let labelled = rows.iter().filter(|(_, label)| label.is_some()).count() as i64;
     assert_eq!(whole(line, "n"), rows.len() as i64, "{why}: {line}");
@@ -196,7 +244,7 @@ fn agree(line: &Value, rows: &[(f64, Option<bool>)], why: &str) {
 }
 
 /// Checks every value that was published last for its window, and every `sparse`th of the others.
-fn holds(run: &Run, truth: &Truth, every: Span, sparse: usize) {
+pub(super) fn holds(run: &Run, truth: &Truth, sparse: usize) {
     let lines: Vec<Value> =
         run.records("metrics").into_iter().filter(|line| text(line, "role") != "baseline").collect();
     let boundaries: BTreeSet<i64> = run.progress().iter().filter_map(|p| p["boundary"].as_str().map(micros)).collect();
@@ -220,14 +268,14 @@ fn holds(run: &Run, truth: &Truth, every: Span, sparse: usize) {
         again += usize::from(end < published);
         let newest = newest_places.contains(&place);
         if newest || place % sparse == 0 {
-            agree(line, &truth.rows(&name(line), start(line), end, published), "as known when published");
+            agree(line, &truth.rows(&name(line), &Window::of(line), published), "as known when published");
         }
         if newest {
-            agree(line, &truth.rows(&name(line), start(line), end, i64::MAX), "as known at the end");
+            agree(line, &truth.rows(&name(line), &Window::of(line), i64::MAX), "as known at the end");
         }
     }
     assert!(again > 0, "later labels had values published again");
-    complete(truth, &newest, &boundaries, &lines, every);
+    complete(truth, &newest, &boundaries, &lines);
 }
 
 /// Every series has a value for every window that ends at a boundary and has predictions.
@@ -236,18 +284,17 @@ fn complete(
     newest: &BTreeMap<(String, String, i64), usize>,
     boundaries: &BTreeSet<i64>,
     lines: &[Value],
-    every: Span,
 ) {
     let windows: BTreeSet<&str> = lines.iter().map(|line| text(line, "window")).collect();
     assert!(windows.contains("all") && windows.len() >= 2, "{windows:?}");
     let sliding: Vec<&str> = windows.iter().copied().filter(|window| Span::parse(window).is_some()).collect();
-    for (name, scores) in &truth.series {
+    for name in truth.series.keys() {
         assert!(newest.contains_key(&(name.clone(), "all".to_string(), i64::MAX)), "nothing on {name}");
         for boundary in boundaries {
-            assert_eq!(boundary % every.0, 0);
+            assert_eq!(boundary % truth.every, 0);
             for window in &sliding {
-                let from = scores.partition_point(|score| score.at < boundary - span(window));
-                let there = scores.get(from).is_some_and(|score| score.at < *boundary);
+                let window_to = Window { start: boundary - span(window), end: *boundary, sliding: true };
+                let there = truth.scores(name, &window_to).next().is_some();
                 let told = newest.contains_key(&(name.clone(), window.to_string(), *boundary));
                 assert_eq!(there, told, "{name}, {window} to {}", Time(*boundary));
             }
@@ -261,19 +308,19 @@ fn complete(
 #[test]
 fn metrics_of_sea_are_those_of_its_predictions() {
     let run = plain(sea());
-    holds(run, &truth(run, &input_of_sea(), Span(6 * Span::HOUR.0)), Span::HOUR, 29);
+    holds(run, &truth(run, &input_of_sea(), Span(6 * Span::HOUR.0), Span::HOUR), 29);
 }
 
 #[test]
 fn metrics_of_flights_are_those_of_their_predictions() {
     let run = plain(flights());
-    holds(run, &truth(run, &input_of_flights(flights()), Span(2 * Span::DAY.0)), Span::DAY, 5);
+    holds(run, &truth(run, &input_of_flights(flights()), Span(2 * Span::DAY.0), Span::DAY), 5);
 }
 
 #[test]
 fn metrics_of_some_flights_by_the_hour() {
     let run = plain(few_flights());
-    holds(run, &truth(run, &input_of_flights(few_flights()), Span(2 * Span::DAY.0)), Span::HOUR, 5);
+    holds(run, &truth(run, &input_of_flights(few_flights()), Span(2 * Span::DAY.0), Span::HOUR), 5);
 }
 
 /// The baselines are not told but measured: their scores are those of two loops over events and labels.
@@ -284,15 +331,15 @@ fn baselines_of_sea_are_those_of_a_loop() {
     let known = labels(&input, timeout);
     // Labels in the order in which they take effect: an early one right behind its event.
     let mut turns: Vec<(i64, u8, usize, String, Option<bool>)> = Vec::new();
-    for (place, (at, id, label)) in input.0.iter().enumerate() {
-        let event = input.1[id].0;
+    for (place, (at, id, label)) in input.labels.iter().enumerate() {
+        let event = input.events[id].0;
         if *at <= event + timeout {
             let early = *at < event;
             turns.push(((*at).max(event), if early { 2 } else { 0 }, place, id.clone(), *label));
         }
     }
     let number = |id: &str| id.parse::<usize>().expect("ids of sea are numbers");
-    turns.extend(input.1.iter().map(|(id, (at, _))| (*at, 1, number(id), id.clone(), None)));
+    turns.extend(input.events.iter().map(|(id, (at, _))| (*at, 1, number(id), id.clone(), None)));
     // An early label has its event's place: events stand 30 s apart, so no other event has that time.
     turns.sort();
     let (mut positives, mut labelled, mut last) = (0.0, 0.0, None);

@@ -114,6 +114,7 @@ impl<'a> Reel<'a> {
             }
             match self.partition.deliveries.recv() {
                 Ok(Delivery::Batch(batch)) => self.waiting = batch.records.into_iter(),
+                Ok(Delivery::CaughtUp) => {}
                 Ok(Delivery::End) => return Ok(None),
                 Ok(Delivery::Failed(error)) => return Err(error),
                 Err(_) => {

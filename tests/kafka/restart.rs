@@ -1,0 +1,158 @@
+//! A broker that dies and comes back on its data: a live run goes on, and writes what a run over files writes.
+
+use crate::project::{Project, ROOT, Running, at, expect_code, id, values};
+use crate::support::{Ground, PATIENCE, Stranger, send};
+use rdkafka::producer::Producer;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Command;
+use tidemill::broker::partition_of;
+use tidemill::time::Time;
+
+const PARTITIONS: u16 = 2;
+
+/// A broker of the test's own, which goes with it.
+struct OwnBroker {
+    folder: tempfile::TempDir,
+    bootstrap: String,
+}
+
+impl OwnBroker {
+    fn start() -> OwnBroker {
+        let folder = tempfile::tempdir().unwrap();
+        let bootstrap = script(&folder.path().join("run"), "start");
+        OwnBroker { folder, bootstrap }
+    }
+
+    fn run(&self) -> PathBuf {
+        self.folder.path().join("run")
+    }
+
+    /// Killed, not ended.
+    fn kill(&self) {
+        script(&self.run(), "kill");
+    }
+
+    /// On the same data and port.
+    fn restart(&self) {
+        assert_eq!(script(&self.run(), "restart"), self.bootstrap);
+    }
+}
+
+impl Drop for OwnBroker {
+    fn drop(&mut self) {
+        let _ =
+            Command::new(format!("{ROOT}/scripts/kafka.sh")).arg("stop").env("TIDEMILL_KAFKA_RUN", self.run()).status();
+    }
+}
+
+/// What the script says is its address.
+fn script(run: &std::path::Path, word: &str) -> String {
+    let mut command = Command::new(format!("{ROOT}/scripts/kafka.sh"));
+    let output = expect_code(command.arg(word).env("TIDEMILL_KAFKA_RUN", run), 0);
+    String::from_utf8_lossy(&output.stdout).trim().rsplit('=').next().unwrap_or_default().to_string()
+}
+
+#[test]
+fn a_run_goes_on_when_the_broker_was_killed_and_is_back() {
+    // Where there is one broker there can be another.
+    if Ground::find("restart").is_none() {
+        return;
+    }
+    let own = OwnBroker::start();
+    let ground = Ground::at(&own.bootstrap, "restart");
+    let project = Project::sea(&ground, "2024-01-04");
+    // A partition that is silent while the broker is away is waited for.
+    project.rewrite("every = \"1h\"", "every = \"1h\"\nidle_ms = 86_400_000");
+    let events = project.lines("events");
+    let real: BTreeSet<String> = events.iter().map(|line| id(line)).collect();
+    // Behind everything, one record a partition: what stands before them goes through once they have all been read.
+    let last = |partition: u16, rest: Value| {
+        let names = (0..).map(|n| format!("last{n}"));
+        let name = names.into_iter().find(|name| partition_of(name, PARTITIONS) == partition).expect("a name");
+        let mut line = json!({ "id": name, "at": "2024-01-04T01:00:00Z" });
+        line.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        line.to_string()
+    };
+    let lasts = |rest: Value| (0..PARTITIONS).map(|p| last(p, rest.clone())).collect::<Vec<_>>();
+    project.add("events", &lasts(json!({ "x0": 1.0, "x1": 2.0, "x2": 3.0 })));
+    project.add("labels", &lasts(json!({ "y": true })));
+
+    let out = project.path("files");
+    let mut files = project.command("run", None, &["--quiet", "--out", out.to_str().unwrap()]);
+    for part in project.parts("events", PARTITIONS).into_iter().chain(project.parts("labels", PARTITIONS)) {
+        files.args(["--input", &part]);
+    }
+    expect_code(&mut files, 0);
+
+    for source in ["events", "labels"] {
+        ground.topic(source, PARTITIONS);
+    }
+    let put = |from: &str, until: &str| {
+        let producer = ground.producer(None);
+        for source in ["events", "labels"] {
+            for line in project.lines(source).iter().filter(|line| (from..until).contains(&at(line).as_str())) {
+                let (key, stamp) = (id(line), Time::parse(&at(line)).unwrap().0 / 1000);
+                let partition = partition_of(&key, PARTITIONS);
+                send(&producer, &project.topic(source), partition, &key, Some(line), stamp);
+            }
+            producer.flush(PATIENCE).unwrap();
+        }
+    };
+    put("", "2024-01-03");
+    let out = project.path("topics");
+    let log = File::create(project.path("errors")).unwrap();
+    let words = ["-w", "2", "--quiet", "--out", out.to_str().unwrap()];
+    let mut run = Running::start(project.command("run", Some(&own.bootstrap), &words).stderr(log));
+    let told = || std::fs::read_to_string(project.path("errors")).unwrap();
+
+    // Under load: the first predictions are there, and more are on their way.
+    let predictions = [project.topic("predictions")];
+    while !ground.broker.admin().unwrap().partitions().unwrap().contains_key(&project.topic("progress")) {
+        assert!(run.runs(), "it makes its topics: {}", told());
+    }
+    Stranger::new(&ground, &predictions).next();
+    own.kill();
+    assert!(run.runs(), "{}", told());
+    own.restart();
+    put("2024-01-03", "2024-01-03T12");
+
+    // At rest, as far as it can be told.
+    let seen = |wanted: &BTreeSet<String>| {
+        let stranger = Stranger::new(&ground, &predictions);
+        let mut missing = wanted.clone();
+        while !missing.is_empty() {
+            let value: Value = serde_json::from_str(stranger.next().value_text()).unwrap();
+            missing.remove(value["prediction_id"].as_str().unwrap());
+        }
+    };
+    // Of some partition nothing later than this is known.
+    let before = |until: &str| events.iter().filter(|line| at(line).as_str() < until).map(|line| id(line)).collect();
+    seen(&before("2024-01-03T11"));
+    own.kill();
+    assert!(run.runs(), "{}", told());
+    own.restart();
+    put("2024-01-03T12", "2025");
+    seen(&real);
+    assert!(run.runs(), "{}", told());
+    run.signal(rustix::process::Signal::TERM);
+    assert!(run.end().success(), "{}", told());
+
+    let summary = project.summary("topics");
+    assert_eq!(summary["balance"]["holds"], true);
+    let files = project.summary("files");
+    for count in ["events", "labelled", "expired", "late", "pending", "dead_letters", "balance", "decisions", "metrics"]
+    {
+        assert_eq!(summary[count], files[count], "{count}");
+    }
+    for stream in ["predictions", "metrics", "models", "decisions"] {
+        let found = values(&ground.messages(&project.topic(stream)));
+        let wanted = project.written("files", stream);
+        assert_eq!(found.len(), wanted.len(), "{stream}");
+        let differs = found.iter().zip(&wanted).find(|(a, b)| a != b);
+        assert_eq!(differs, None, "{stream}");
+    }
+    assert!(ground.messages(&project.topic("dead_letters")).is_empty());
+}
