@@ -187,11 +187,14 @@ fn other_forms_of_the_same_are_read() {
     assert_eq!(spec.sources[2].timeout, Some(Span(48 * Span::HOUR.0)));
 }
 
-/// Errors of expressions and conditions stand beside those of the shape, at their letters, and each mistake is told once:
-/// what refers to something with an error is no error of its own.
+/// What is replaced by what; or the place of an error and what it says.
+type Pair<'a> = (&'a str, &'a str);
+
+/// Errors of expressions and conditions stand beside those of the shape, at their letters, and each mistake is told
+/// once: what refers to something with an error is no error of its own.
 #[test]
 fn a_mistake_does_not_hide_another_nor_echo() {
-    let cases: &[(&[(&str, &str)], &[(&str, &str)])] = &[
+    let cases: &[(&[Pair], &[Pair])] = &[
         // A number out of range and an unknown column.
         (
             &[("holdout = 0.2", "holdout = 2"), ("extract(hour from sched_dep)", "extract(hour from shed_dep)")],

@@ -3,10 +3,10 @@
 //! usage: core flights|stream FOLDER OUT
 //!
 //! In: the streams of FOLDER (`datasets/flights`, or what `benches/generate.py` wrote). Out: the engine's
-//! `predictions.jsonl`, byte for byte, in OUT; on standard output one JSON line of counts, seconds and metrics. It reads,
-//! unpacks, decodes, merges by event time, computes the features, scores, learns, and sums the metrics; it knows nothing
-//! of late or duplicate records, corrections, timeouts, dead letters, ticks, digests or versions. Nothing of the engine
-//! is used here; only the allocator and the crates that read gzip, JSON and short texts are the same.
+//! `predictions.jsonl`, byte for byte, in OUT; on standard output one JSON line of counts, seconds and metrics. It
+//! reads, unpacks, decodes, merges by event time, computes the features, scores, learns, and sums the metrics; it knows
+//! nothing of late or duplicate records, corrections, timeouts, dead letters, ticks, digests or versions. Nothing of
+//! the engine is used here; only the allocator and the crates that read gzip, JSON and short texts are the same.
 
 mod csv;
 mod flights;

@@ -1,9 +1,9 @@
 //! Which names of a pipeline file are in doubt, so that a mistake is not told a second time by what refers to it.
 //!
 //! In: the names that an error leaves without a meaning (a source that could not be read, a column of an unknown type,
-//! a feature that has an error), then the errors of the later stages. Out: those of them that are mistakes of their own.
-//! Keeps: the names. Limits: a text that mentions a doubtful name is not judged at all, though another mistake may be in
-//! it; it is found once the first one is mended.
+//! a feature that has an error), then the errors of the later stages. Out: those of them that are mistakes of their
+//! own. Keeps: the names. Limits: a text that mentions a doubtful name is not judged at all, though another mistake may
+//! be in it; it is found once the first one is mended.
 
 use super::error::ConfigError;
 use super::spec::{CauseSpec, FeatureKind, FeatureSpec, PipelineSpec, Spanned};

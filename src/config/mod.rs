@@ -74,7 +74,8 @@ pub fn read(
 /// Reads as much of a pipeline file as can be read; the arguments are those of [`read`].
 ///
 /// # Errors
-/// Those of the syntax, if a table's header is broken: all else would be an echo of it. Other errors are in the reading.
+/// Those of the syntax, if a table's header is broken: all else would be an echo of it. Other errors are in the
+/// reading.
 pub fn examine(text: &str, file: &str, load: &dyn Fn(&str) -> Result<String, String>) -> Result<Reading, ConfigErrors> {
     let mut errors = ConfigErrors::new(file, text);
     let (document, syntax) = DeTable::parse_recoverable(text);

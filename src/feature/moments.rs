@@ -47,7 +47,7 @@ pub(crate) fn fixed_short(number: f64) -> Option<i64> {
 /// most of what a window costs is the cache lines that it lies in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "i128", into = "i128")]
-#[repr(packed(8))]
+#[repr(C, packed(8))]
 struct Total(i128);
 
 impl From<i128> for Total {

@@ -2,8 +2,8 @@
 //!
 //! In: pages of all rooms, what was minted, changes of the balance. Out: a tick's pages in their final order, then its
 //! progress record, whose digests of inputs and outputs are chained over all ticks. A tick without a progress record
-//! never happened; one that has been committed before is made again and compared, and nothing is written. Keeps: sums for the summary, latencies, and the offsets as of the boundaries that may still be
-//! cited.
+//! never happened; one that has been committed before is made again and compared, and nothing is written. Keeps: sums
+//! for the summary, latencies, and the offsets as of the boundaries that may still be cited.
 
 use super::balance::Balance;
 use super::control::SharedBoard;

@@ -1,7 +1,7 @@
 //! What a run has committed so far, read back: its progress records, checked before anything is done with them.
 //!
-//! In: the lines as they were found. Out: each tick's record, and how far the outputs go. A line that is damaged, out of
-//! its place or older than the one before is refused by name. Keeps: all lines, some 700 bytes a tick. Whoever knows
+//! In: the lines as they were found. Out: each tick's record, and how far the outputs go. A line that is damaged, out
+//! of its place or older than the one before is refused by name. Keeps: all lines, some 700 bytes a tick. Whoever knows
 //! the state as of a later tick needs only the lines after it.
 
 use super::plan::Plan;

@@ -2,10 +2,10 @@
 //!
 //! In: outcomes, on the model's worker. Keeps: per series and bucket of prediction time (one `every` long) the sums of
 //! what was contributed, until no window can reach the bucket; then they are taken back out of the arrangement (a delay
-//! line, so that the backlog is never merged). What is contributed to a bucket beyond reach, by an event that is so much
-//! out of order, goes to one cell a series and `since`, which stays. Contributions are summed here until a boundary, so
-//! that differential sees one update a series and bucket; its counts are exact under any retraction. Out: the changes of
-//! the counts.
+//! line, so that the backlog is never merged). What is contributed to a bucket beyond reach, by an event that is so
+//! much out of order, goes to one cell a series and `since`, which stays. Contributions are summed here until a
+//! boundary, so that differential sees one update a series and bucket; its counts are exact under any retraction. Out:
+//! the changes of the counts.
 
 use super::items::{Contestant, Mark, Outcome, Turn};
 use super::plan::Plan;
@@ -38,8 +38,8 @@ pub struct Series {
 /// A stretch of prediction time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Stretch {
-    /// A bucket, from here to the next multiple of `every` or instant of `since`. When it is out of reach, what it holds
-    /// is taken back.
+    /// A bucket, from here to the next multiple of `every` or instant of `since`. When it is out of reach, what it
+    /// holds is taken back.
     Bucket(Time),
     /// From here to the next instant of `since`, but only what came when its bucket was out of reach already. It is
     /// never taken back.

@@ -4,8 +4,8 @@
 //! whole run and of each `since`, and which buckets changed. At a boundary every series is published for the windows
 //! that end there, and again for each earlier end that has changed since. Windows are `[end - w, end)` by prediction
 //! time, so that what is predicted at a boundary counts after it. Limits: a window that ended `timeout` and three times
-//! `every` ago is closed. No label can change it any more, and an event that is so much out of order counts in the whole
-//! run and in each `since` alone.
+//! `every` ago is closed. No label can change it any more, and an event that is so much out of order counts in the
+//! whole run and in each `since` alone.
 
 use super::items::{Contestant, Mark};
 use super::lines;

@@ -1,8 +1,8 @@
 //! Release: what becomes of a resolution: the version's artifact and card, the registry's log, the records of `models`
 //! and `decisions`.
 //!
-//! What is to be said is made first, and what the registry is told of it carried out afterwards, since a tick that comes
-//! out otherwise than it was committed must leave nothing behind.
+//! What is to be said is made first, and what the registry is told of it carried out afterwards, since a tick that
+//! comes out otherwise than it was committed must leave nothing behind.
 
 use super::control::Resolution;
 use super::lines::PageWriter;

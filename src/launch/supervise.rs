@@ -4,9 +4,10 @@
 //! that did not. Keeps: the children, and a hostfile of free loopback ports, removed at the end. A process that fails
 //! takes its group with it: the others are killed and reaped. A group that crashed (by a signal, a panic, or an outcome
 //! that is not known) is started again after a while, which doubles each time, and takes up the run where it was; one
-//! that says what is wrong is not. SIGTERM and SIGINT are passed on, and the children end in their own time; at a second
-//! one they are killed. If the supervisor itself is killed, the system ends its children (Linux). Limits: a port is free
-//! when it is chosen; somebody else may take it before the child does, and the group is started again with others.
+//! that says what is wrong is not. SIGTERM and SIGINT are passed on, and the children end in their own time; at a
+//! second one they are killed. If the supervisor itself is killed, the system ends its children (Linux). Limits: a port
+//! is free when it is chosen; somebody else may take it before the child does, and the group is started again with
+//! others.
 
 use super::Exit;
 use super::join::SECRET;
@@ -225,7 +226,8 @@ impl Group {
                     let code = code_of(status);
                     // Who was asked wrongly has said so.
                     if code != Exit::Usage as i32 {
-                        tracing::error!(process = member.index, %status, "a process failed and takes its group with it");
+                        let process = member.index;
+                        tracing::error!(process, %status, "a process failed and takes its group with it");
                     }
                     // Of several found at once, this is what one says whose peer has gone.
                     worst = Some(worst.filter(|w| *w != Exit::Again as i32).unwrap_or(code));

@@ -1,8 +1,8 @@
 //! The thread on which a sink works, and the groups of ticks that it commits.
 //!
-//! In: ticks, in order. Out: each group written, then committed. A group is closed [`GROUP_AFTER`] after its first tick,
-//! or at [`GROUP_BYTES`]: waiting for a disk or a cluster once a tick would cost more than the tick. Keeps: at most
-//! [`WAITING`] ticks not yet taken; one more waits in [`Sink::write`], and with it the walk.
+//! In: ticks, in order. Out: each group written, then committed. A group is closed [`GROUP_AFTER`] after its first
+//! tick, or at [`GROUP_BYTES`]: waiting for a disk or a cluster once a tick would cost more than the tick. Keeps: at
+//! most [`WAITING`] ticks not yet taken; one more waits in [`Sink::write`], and with it the walk.
 
 use super::{Sink, SinkError, Written};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};

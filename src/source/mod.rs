@@ -52,8 +52,8 @@ pub struct Partition {
     pub source: u16,
     /// The partition.
     pub partition: u16,
-    /// Whether it may have records that were there before the run: it is waited for, however long it is silent, until it
-    /// says [`Delivery::CaughtUp`].
+    /// Whether it may have records that were there before the run: it is waited for, however long it is silent, until
+    /// it says [`Delivery::CaughtUp`].
     pub backlog: bool,
     /// Where its deliveries come from. A hang-up without [`Delivery::End`] means that its thread died.
     pub deliveries: Receiver<Delivery>,

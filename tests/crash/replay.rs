@@ -139,7 +139,7 @@ fn partition(plan: &Plan, (source, number): (u16, u16), lines: Vec<String>, bell
         let _ = sender.send(Delivery::End);
         bell.ring();
     });
-    Partition { source, partition: number, deliveries }
+    Partition { source, partition: number, backlog: false, deliveries }
 }
 
 /// What a run has written, and how it ended.
@@ -180,8 +180,8 @@ fn run(lines: &[Vec<String>], history: &[String], live: bool, seed: u64, threads
         bell,
         live,
     };
-    let workers = Workers { threads, processes: 1, process: 0, hostfile: None };
-    let ended = execute(&workers, &plan, Some(edges), || |_: Option<&_>| {}).expect("the workers start");
+    let workers = Workers { threads, process: 0, sockets: Vec::new() };
+    let ended = execute(workers, &plan, Some(edges), || |_: Option<&_>| {}).expect("the workers start");
     let failures = ended.expect("it is process 0").failures;
     let written = std::mem::take(&mut *written.lock().expect("nobody panicked"));
     Outcome { written, failures }

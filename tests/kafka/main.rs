@@ -1,7 +1,7 @@
 //! The Kafka edges against a real broker: what is read, what is written, and what is said when it cannot be.
 //!
-//! They need a broker at `TIDEMILL_KAFKA` (`eval "$(scripts/kafka.sh start)"`); without one each says that it is skipped.
-//! Every test has topics of its own and deletes them.
+//! They need a broker at `TIDEMILL_KAFKA` (`eval "$(scripts/kafka.sh start)"`); without one each says that it is
+//! skipped. Every test has topics of its own and deletes them.
 
 mod crash;
 #[path = "../crash/dice.rs"]

@@ -1,5 +1,5 @@
-//! The whole walk over a real broker: what a run over topics writes, what a stranger sees of it while it goes on, and what
-//! it refuses.
+//! The whole walk over a real broker: what a run over topics writes, what a stranger sees of it while it goes on, and
+//! what it refuses.
 
 use crate::project::{Project, ROOT, Running, errors, expect_code, headers, values};
 use crate::support::{Ground, PATIENCE, Stranger, Told, send};
@@ -357,7 +357,8 @@ fn bad_records_come_out_whole_and_nobody_is_down() {
     send(&producer, &events, 0, "later", Some(next_year), noon);
     event("a", 3);
     event("c", 4);
-    // Labels at offsets 0 to 4: known, withdrawn by a tombstone, malformed, of the wrong type, of an event that never comes.
+    // Labels at offsets 0 to 4: known, withdrawn by a tombstone, malformed, of the wrong type, of an event that never
+    // comes.
     label("a", 5, true);
     label("b", 5, true);
     send(&producer, &labels, 0, "b", None, noon + 6 * 60_000);

@@ -92,8 +92,8 @@ fn what_was_committed_is_seen_once_and_in_order() {
     producer.abort_transaction(PATIENCE).unwrap();
 }
 
-/// A live partition says when it has delivered what was there, though the last that its topic holds is never shown; once,
-/// and before what comes later.
+/// A live partition says when it has delivered what was there, though the last that its topic holds is never shown;
+/// once, and before what comes later.
 #[test]
 fn a_live_partition_says_when_it_has_caught_up() {
     let Some(ground) = Ground::find("caught-up") else { return };

@@ -1,3 +1,5 @@
+//! Histories that are whole, and ones that are damaged in every way, each refused by name.
+
 use super::super::balance::Balance;
 use super::super::progress::{Activation, Ahead, Stamp};
 use super::*;

@@ -7,6 +7,7 @@ use crate::flow::items::{Outcome, Scored, Turn};
 use crate::flow::measure::Contributions;
 use proptest::prelude::*;
 use smallvec::smallvec;
+use std::rc::Rc;
 
 const PIPELINE: &str = r#"
 [pipeline]
@@ -102,7 +103,7 @@ struct Bench {
     contributions: Contributions,
     counts: Counts,
     board: Board,
-    rows: Vec<(Row, Arc<Scored>)>,
+    rows: Vec<(Row, Rc<Scored>)>,
     now: i64,
 }
 
@@ -140,7 +141,7 @@ impl Bench {
     fn tell(&mut self, told: &Told) {
         self.pass(self.now + told.wait * MINUTE);
         let at = self.now - told.age * MINUTE;
-        let scored = Arc::new(Scored {
+        let scored = Rc::new(Scored {
             id: "".into(),
             time: Time(at),
             vector: Arc::new(Vector::default()),

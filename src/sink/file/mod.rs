@@ -1,8 +1,8 @@
 //! Files as sinks: a folder with `<stream>.jsonl` for each stream of records, and `progress.log`.
 //!
-//! In: ticks. Out: their lines, durable, and then their progress records, durable. What stands in the streams beyond the
-//! last progress record never happened, and is cut off when the run is taken up again; so is a progress record without
-//! line end. Keeps: a buffer of 1 MiB a stream, and the progress records of the open group.
+//! In: ticks. Out: their lines, durable, and then their progress records, durable. What stands in the streams beyond
+//! the last progress record never happened, and is cut off when the run is taken up again; so is a progress record
+//! without line end. Keeps: a buffer of 1 MiB a stream, and the progress records of the open group.
 
 use super::desk::{Desk, Work};
 use super::folder::{Folder, cannot_write};

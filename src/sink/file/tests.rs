@@ -1,3 +1,5 @@
+//! What a folder holds after a run that ended, one that was cut off anywhere, and one that failed to write.
+
 use super::*;
 use crate::sink::Page;
 use crate::sink::folder::Identity;

@@ -1,8 +1,8 @@
 //! The producer at work: a group of ticks as one transaction.
 //!
 //! In: ticks, and when to commit. Out: messages, which nobody with `read_committed` sees before the commit. A producer
-//! is not used again after any failure: what was not committed is aborted, here or by the coordinator, and made again by
-//! whoever starts next. Limits: a commit must be through within [`COMMIT`].
+//! is not used again after any failure: what was not committed is aborted, here or by the coordinator, and made again
+//! by whoever starts next. Limits: a commit must be through within [`COMMIT`].
 
 use super::super::desk::Work;
 use super::Names;
