@@ -90,6 +90,7 @@ fn rows(partitions: Vec<Partition>) -> (Vec<Row>, usize) {
                     assert!(rows[times..].windows(2).all(|w| w[0].time <= w[1].time), "in the order of event time");
                 }
                 Delivery::End => break,
+                Delivery::CaughtUp => panic!("to the end there is no catching up"),
                 Delivery::Failed(error) => panic!("{error}"),
             }
         }
