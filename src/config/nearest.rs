@@ -9,8 +9,8 @@ use strsim::damerau_levenshtein;
 const LISTED: usize = 8;
 
 /// The known name that is nearest to `name`, if one is near enough: at most a third of its letters differ (at least one
-/// may), or the two are the same but for case, `-` and `_`, or one is a word of the other (`auc`, `roc_auc`). The first
-/// of equally near ones.
+/// may), or the two are the same but for case, `-` and `_`, or one is a word of the other (`auc`, `roc_auc`), which goes
+/// before what is equally near. The first of equally near ones.
 ///
 /// ```
 /// use tidemill::config::nearest;
@@ -28,14 +28,14 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     known
         .into_iter()
         .map(|k| match damerau_levenshtein(name, k) {
-            _ if plain(k) == plain(name) => (0, k),
-            // Behind whatever is near by its letters.
-            distance if distance > allowed && word(k) => (allowed, k),
-            distance => (distance, k),
+            _ if plain(k) == plain(name) => (0, false, k),
+            // Behind whatever is nearer by its letters.
+            distance if word(k) => (distance.min(allowed), false, k),
+            distance => (distance, true, k),
         })
-        .filter(|(distance, k)| *distance <= allowed && *distance < k.chars().count())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, k)| k)
+        .filter(|(distance, _, k)| *distance <= allowed && *distance < k.chars().count())
+        .min_by_key(|(distance, strange, _)| (*distance, *strange))
+        .map(|(_, _, k)| k)
 }
 
 /// A line of help: the nearest known name, if there is one, and up to 8 of the known ones.

@@ -343,6 +343,8 @@ impl<'a> Compiler<'a> {
         if let (Some((_, labels)), Some(label)) = (self.labels, &self.label) {
             scopes.push((Feed::Labels, Names::of_label(self.events, labels, label.expression.kind())));
         }
+        // How much is wrong, and whether nobody knows better.
+        let strange = |found: &[super::expr::Fault]| (found.len(), found.iter().any(|fault| fault.help.is_none()));
         let mut best: Option<Vec<super::expr::Fault>> = None;
         for (feed, names) in scopes {
             match Expression::compile(&text.value, &names) {
@@ -354,7 +356,7 @@ impl<'a> Compiler<'a> {
                     return Some((feed, Some(expression)));
                 }
                 // The scope in which least is wrong is the one that was meant.
-                Err(found) if best.as_ref().is_none_or(|b| found.len() <= b.len()) => best = Some(found),
+                Err(found) if best.as_ref().is_none_or(|b| strange(&found) <= strange(b)) => best = Some(found),
                 Err(_) => {}
             }
         }

@@ -100,8 +100,8 @@ fn member(args: &RunArgs) -> Result<Exit, Refusal> {
 fn conclude(args: &RunArgs, plan: &Plan, folder: &Folder, ended: &Ended) -> Exit {
     let mut failures: Vec<String> = ended.failures.iter().map(ToString::to_string).collect();
     let mut exit = ended.failures.first().map_or(Exit::Done, exit_of);
-    // Whoever has no part in the outputs any more has none in the summary.
-    if !matches!(exit, Exit::Fenced | Exit::Diverged | Exit::Gone) {
+    // Whoever has no part in the outputs any more, or is refused, has none in the summary.
+    if !matches!(exit, Exit::Fenced | Exit::Diverged | Exit::Gone | Exit::Usage) {
         let summary = summary::summary(plan, ended);
         let text = serde_json::to_string_pretty(&summary).unwrap_or_default() + "\n";
         failures.extend(folder.replace(SUMMARY, text.as_bytes()).err().map(|error| error.to_string()));

@@ -114,13 +114,14 @@ impl Registry {
             let length: usize = self.lines.iter().map(|line| line.len() + 1).sum();
             files::cut(&self.log_path(), length as u64)?;
         }
-        for number in beyond {
+        // Of one more, which was cut short, there may be an artifact without a card.
+        let cut_short = beyond.last().unwrap_or(&self.newest) + 1;
+        for number in (self.newest + 1..=cut_short).rev() {
             // The card first: a version without one never happened.
             files::remove(&self.card_path(number))?;
             files::remove(&self.artifact_path(number))?;
         }
-        // Of a version that was cut short there may be an artifact without a card.
-        files::remove(&self.artifact_path(self.newest + 1))
+        Ok(())
     }
 
     /// The log, oldest first; a last line that is not whole is not there.

@@ -9,7 +9,7 @@ impl Dice {
         let typed = std::env::var("TIDEMILL_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = typed.unwrap_or_else(|| u64::from(std::process::id()));
         println!("{test}: TIDEMILL_SEED={seed}");
-        Dice(seed)
+        Dice::of(seed)
     }
 
     /// From a given seed.

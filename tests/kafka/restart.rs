@@ -139,6 +139,8 @@ fn a_run_goes_on_when_the_broker_was_killed_and_is_back() {
     assert!(run.runs(), "{}", told());
     run.signal(rustix::process::Signal::TERM);
     assert!(run.end().success(), "{}", told());
+    // Who was asked to stop leaves the end of the input to whoever goes on.
+    expect_code(&mut project.command("run", Some(&own.bootstrap), &[&words[..], &["--until-end"]].concat()), 0);
 
     let summary = project.summary("topics");
     assert_eq!(summary["balance"]["holds"], true);

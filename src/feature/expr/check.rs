@@ -8,6 +8,7 @@ use super::eval::Tree;
 use super::syntax::{Parsed, too_deep};
 use super::tree::{Float, Int, Kind, Node, Text, Truth};
 use super::{Binding, Expression, Fault, Scope, cast, interval};
+use crate::config::nearest;
 use crate::record::{Type, Value};
 use crate::time::Time;
 use compact_str::CompactString;
@@ -308,18 +309,4 @@ impl<'p> Checker<'p> {
             }
         }
     }
-}
-
-/// The known name that is nearest to a typed one, if it is near enough to be meant.
-pub(super) fn nearest<'n>(typed: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let typed = typed.to_lowercase();
-    // Distances cost length times length.
-    if typed.len() > 128 {
-        return None;
-    }
-    known
-        .map(|name| (strsim::osa_distance(&typed, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= (name.chars().count().min(typed.chars().count()) / 3).max(1))
-        .min()
-        .map(|(_, name)| name)
 }

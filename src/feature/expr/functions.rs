@@ -1,9 +1,10 @@
 //! The functions: their names, how many arguments they take, and what they compile to.
 
 use super::align::hint;
-use super::check::{Checked, Checker, nearest};
+use super::check::{Checked, Checker};
 use super::convert::as_text;
 use super::tree::{Arithmetic, Float, Int, Kind, Math, Node, Text};
+use crate::config::nearest;
 use sqlparser::ast::{self, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart};
 
 /// What makes a call's node from its checked arguments, whose number is right.

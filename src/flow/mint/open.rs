@@ -109,6 +109,7 @@ impl OpenTick {
             consumed.digests.clear();
         }
         self.minted.digest = Some(*digest.finalize().as_bytes());
+        self.minted.ahead.sort_by_key(|(partition, offset, _)| (*partition, *offset));
         rows
     }
 }
