@@ -100,6 +100,8 @@ impl Emission {
         self.outlet.report.borrow_mut().tick(tick, &minted, &self.balance, &counted, &pages);
         if self.live {
             self.outlet.report.borrow_mut().written(&minted);
+        }
+        if self.live || self.outlet.history.is_alone() {
             self.outlet.sink.borrow_mut().write(Written { tick, time: minted.now, pages, progress })?;
         }
         Ok(())

@@ -19,6 +19,8 @@ pub struct History {
     lengths: Lengths,
     /// Its pipeline time.
     now: Time,
+    /// Whether nothing goes on behind it.
+    alone: bool,
 }
 
 /// A progress record that cannot be believed.
@@ -99,6 +101,17 @@ impl History {
         }
         self.now = progress.pipeline_time.0;
         Ok(())
+    }
+
+    /// Nothing goes on behind it: it is made again to be compared, by the sink as well.
+    #[must_use]
+    pub fn alone(self) -> History {
+        History { alone: true, ..self }
+    }
+
+    /// Whether nothing goes on behind it.
+    pub(super) fn is_alone(&self) -> bool {
+        self.alone
     }
 
     /// The first tick that is not committed.

@@ -37,6 +37,9 @@ pub enum Command {
     /// Run a pipeline: over files to their end, over Kafka until SIGTERM
     #[command(disable_help_flag = true)]
     Run(Box<RunArgs>),
+    /// Make the committed ticks of a run again from its input, and compare every record
+    #[command(disable_help_flag = true)]
+    Verify(Box<VerifyArgs>),
     /// Validate a pipeline file and draw its graph
     #[command(disable_help_flag = true)]
     Check(CheckArgs),
@@ -127,6 +130,29 @@ impl RunArgs {
     pub fn supervises(&self) -> bool {
         self.processes > 1 && self.process.is_none()
     }
+}
+
+/// `tidemill verify`
+#[derive(Debug, clap::Args)]
+pub struct VerifyArgs {
+    /// The pipeline file, or the name of one in dataflows/
+    #[arg(value_name = "PIPELINE")]
+    pub pipeline: PathBuf,
+    /// Worker threads
+    #[arg(short = 'w', long, value_name = "THREADS", default_value_t = 1, value_parser = number(1, 256))]
+    pub threads: usize,
+    /// The run's outputs [default: out/<pipeline>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Where its streams are, if not in files.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+    /// The file that a source was read from, as it was given to the run
+    #[arg(long = "input", value_name = "SOURCE=PATH", value_parser = input)]
+    pub inputs: Vec<(String, PathBuf)>,
+    /// No progress bar
+    #[arg(long)]
+    pub quiet: bool,
 }
 
 /// `tidemill check`
@@ -288,6 +314,10 @@ pub fn parse_from(
             run.kafka.complete(kafka).map_err(wrong)?;
             check_run(run).map_err(wrong)?;
         }
+        Command::Verify(verify) => {
+            verify.kafka.complete(kafka).map_err(wrong)?;
+            check_input(&verify.kafka, &verify.inputs, false).map_err(wrong)?;
+        }
         Command::Feed(feed) => {
             feed.kafka.complete(kafka).map_err(wrong)?;
             if feed.kafka.bootstrap.is_none() {
@@ -303,13 +333,17 @@ fn check_run(run: &RunArgs) -> Result<(), String> {
     if let Some(index) = run.process.filter(|p| *p >= run.processes) {
         return Err(format!("-p is {index}, allowed with -n {}: 0 to {}", run.processes, run.processes - 1));
     }
-    if run.kafka.bootstrap.is_none() {
-        for (typed, flag) in [(run.until_end, "--until-end"), (!run.kafka.properties.is_empty(), "a Kafka property")] {
+    check_input(&run.kafka, &run.inputs, run.until_end)
+}
+
+fn check_input(kafka: &KafkaArgs, inputs: &[(String, PathBuf)], until_end: bool) -> Result<(), String> {
+    if kafka.bootstrap.is_none() {
+        for (typed, flag) in [(until_end, "--until-end"), (!kafka.properties.is_empty(), "a Kafka property")] {
             if typed {
                 return Err(format!("{flag} is for Kafka: it needs --kafka BOOTSTRAP, or {KAFKA} in the environment"));
             }
         }
-    } else if !run.inputs.is_empty() {
+    } else if !inputs.is_empty() {
         return Err("--input is for files, --kafka for topics: one of them".to_string());
     }
     Ok(())

@@ -4,6 +4,7 @@ pub mod args;
 mod bar;
 pub mod feed;
 pub mod graph;
+mod input;
 mod join;
 pub mod load;
 mod outputs;
@@ -12,6 +13,7 @@ mod run;
 mod stop;
 mod summary;
 pub mod supervise;
+mod verify;
 
 use args::{CheckArgs, Command, FeedArgs, KafkaArgs, ModelsArgs, ModelsCommand};
 use std::io::IsTerminal;
@@ -45,6 +47,7 @@ pub fn main() -> ExitCode {
     log();
     let code = match args.command {
         Command::Run(args) => run::run(&args),
+        Command::Verify(args) => verify::verify(&args) as i32,
         Command::Check(args) => check(&args) as i32,
         Command::Feed(args) => play(&args) as i32,
         Command::Models(args) => models(&args) as i32,

@@ -65,25 +65,10 @@ impl Claim {
         let folder = Folder::claim(out, &identity, args.fresh)?;
         let Some(broker) = broker else {
             let lines = if args.fresh { Vec::new() } else { file::progress(out)? };
-            let log = out.join(file::file_name(Stream::Progress)).display().to_string();
-            let remedy = "cut the file off before that line (its ticks are made again), or start over with --fresh";
-            let history = History::check(plan, lines, &log, remedy)?;
-            return Ok(Claim { folder, topics: None, history });
+            return Ok(Claim { folder, topics: None, history: of_files(plan, out, lines)? });
         };
-        let sources: Vec<String> = plan.spec.sources.iter().map(|s| s.name.value.clone()).collect();
-        let mut topics = kafka::claim(
-            broker,
-            &kafka::Outputs {
-                pipeline: &plan.spec.name,
-                model: &plan.spec.model.name,
-                sources: &sources,
-                spec: &identity.spec,
-                fresh: args.fresh,
-                partitions: 1,
-            },
-        )?;
-        let topic = format!("topic `{}.{}`", plan.spec.name, Stream::Progress.name());
-        let history = History::check(plan, topics.progress(), &topic, "start over with --fresh")?;
+        let mut topics = kafka::claim(broker, &topics(plan, &sources(plan), &identity, args.fresh))?;
+        let history = of_topics(plan, topics.progress())?;
         Ok(Claim { folder, topics: Some(topics), history })
     }
 
@@ -104,6 +89,53 @@ impl Claim {
             None => FileSink::open(&self.folder, self.history.lengths(), self.history.bytes())?,
         };
         Ok((self.folder, self.history, sink))
+    }
+}
+
+/// What an earlier run has committed, whoever may be going on with it, and a sink that compares it with what is made
+/// again.
+pub(super) fn committed(
+    loaded: &Loaded,
+    plan: &Plan,
+    out: &Path,
+    broker: Option<&Broker>,
+) -> Result<(History, Box<dyn Sink>), Refusal> {
+    let identity = identity(loaded, plan, broker.is_some());
+    let Some(broker) = broker else {
+        Folder::check(out, &identity)?;
+        let history = of_files(plan, out, file::progress(out)?)?.alone();
+        let sink = file::compare(out, history.lengths())?;
+        return Ok((history, sink));
+    };
+    let sources = sources(plan);
+    let topics = topics(plan, &sources, &identity, false);
+    let history = of_topics(plan, kafka::committed(broker, &topics)?)?.alone();
+    Ok((history, kafka::compare(broker, &topics)?))
+}
+
+fn of_files(plan: &Plan, out: &Path, lines: Vec<String>) -> Result<History, Box<HistoryError>> {
+    let log = out.join(file::file_name(Stream::Progress)).display().to_string();
+    let remedy = "cut the file off before that line (its ticks are made again), or start over with --fresh";
+    History::check(plan, lines, &log, remedy)
+}
+
+fn of_topics(plan: &Plan, lines: Vec<String>) -> Result<History, Box<HistoryError>> {
+    let topic = format!("topic `{}.{}`", plan.spec.name, Stream::Progress.name());
+    History::check(plan, lines, &topic, "start over with --fresh")
+}
+
+fn sources(plan: &Plan) -> Vec<String> {
+    plan.spec.sources.iter().map(|source| source.name.value.clone()).collect()
+}
+
+fn topics<'a>(plan: &'a Plan, sources: &'a [String], identity: &'a Identity, fresh: bool) -> kafka::Outputs<'a> {
+    kafka::Outputs {
+        pipeline: &plan.spec.name,
+        model: &plan.spec.model.name,
+        sources,
+        spec: &identity.spec,
+        fresh,
+        partitions: 1,
     }
 }
 

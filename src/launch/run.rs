@@ -6,7 +6,7 @@ use super::bar::Bar;
 use super::join::join;
 use super::load::{LoadError, Loaded, load};
 use super::outputs::{Claim, Refusal};
-use super::{requests, stop, summary, supervise};
+use super::{input, requests, stop, summary, supervise};
 use crate::flow::failure::Failure;
 use crate::flow::lanes::Lanes;
 use crate::flow::plan::Plan;
@@ -15,10 +15,9 @@ use crate::flow::{Bell, Edges, Ended, Workers};
 use crate::registry::Registry;
 use crate::sink::SinkError;
 use crate::sink::folder::{Folder, SUMMARY};
-use crate::source::kafka::{Extent, KafkaSource};
-use crate::source::{Partition, file};
+use crate::source::kafka::Extent;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -125,7 +124,7 @@ fn conclude(args: &RunArgs, plan: &Plan, folder: &Folder, ended: &Ended) -> Exit
     exit
 }
 
-fn exit_of(failure: &Failure) -> Exit {
+pub(super) fn exit_of(failure: &Failure) -> Exit {
     match failure {
         Failure::Sink(SinkError::Fenced { .. }) => Exit::Fenced,
         Failure::Sink(SinkError::Unknown { .. }) => Exit::Again,
@@ -153,21 +152,8 @@ fn open(
     // In this order: nobody else writes any more, so what is read is all that was committed; nothing is changed until
     // the input is open; then what was never committed is taken back.
     let claim = Claim::new(args, loaded, plan, out, broker.as_ref())?;
-    let live_kafka = broker.is_some() && !args.until_end;
-    let mut live = live_kafka;
-    let partitions = match &broker {
-        Some(broker) => {
-            let extent = Extent { until_end: args.until_end, stop: stop.clone() };
-            let limit = plan.spec.max_record_bytes;
-            let start = |_, _| None;
-            KafkaSource::open(broker, &plan.spec.sources, &start, &extent, limit, wake).map_err(|e| e.to_string())?
-        }
-        None => {
-            let paths = paths(args, loaded, plan)?;
-            live = paths.iter().flatten().any(|path| path == Path::new("-"));
-            files(plan, &paths, wake)?
-        }
-    };
+    let extent = Extent { until_end: args.until_end, stop: stop.clone() };
+    let (partitions, live) = input::open(broker.as_ref(), &args.inputs, loaded, plan, &extent, wake)?;
     claim.tell(plan, args.quiet);
     let (folder, history, sink) = claim.open()?;
     let registry = Registry::open(out, &plan.spec.model.name).map_err(|e| e.to_string())?;
@@ -177,43 +163,6 @@ fn open(
     Ok((folder, Edges { lanes, sink, registry, requests, history, stop, bell, live }))
 }
 
-/// The files of each source: what was typed, what the pipeline file says, or what is found by name.
-fn paths(args: &RunArgs, loaded: &Loaded, plan: &Plan) -> Result<Vec<Vec<PathBuf>>, String> {
-    let names: Vec<&str> = plan.spec.sources.iter().map(|s| s.name.value.as_str()).collect();
-    if let Some((name, _)) = args.inputs.iter().find(|(name, _)| !names.contains(&name.as_str())) {
-        return Err(format!("--input {name}: no such source; {}", crate::config::suggest(name, &names)));
-    }
-    let datasets = loaded.folder.join("datasets");
-    let of = |source: &crate::config::spec::SourceSpec| -> Vec<PathBuf> {
-        let name = &source.name.value;
-        let typed: Vec<PathBuf> =
-            args.inputs.iter().filter(|(given, _)| given == name).map(|(_, path)| path.clone()).collect();
-        if !typed.is_empty() {
-            typed
-        } else if !source.path.is_empty() {
-            let place = |path: &PathBuf| if path == Path::new("-") { path.clone() } else { loaded.folder.join(path) };
-            source.path.iter().map(place).collect()
-        } else {
-            file::default_paths(&datasets, &plan.spec.name, name)
-        }
-    };
-    Ok(plan.spec.sources.iter().map(of).collect())
-}
-
-fn files(
-    plan: &Plan,
-    paths: &[Vec<PathBuf>],
-    wake: impl Fn() + Send + Clone + 'static,
-) -> Result<Vec<Partition>, String> {
-    let mut partitions = Vec::new();
-    for (number, (source, paths)) in plan.spec.sources.iter().zip(paths).enumerate() {
-        let opened = file::open(number as u16, source, paths, plan.spec.max_record_bytes, wake.clone());
-        partitions.extend(opened.map_err(|error| error.to_string())?);
-    }
-    Ok(partitions)
-}
-
-/// A member started by hand waits for the others without a limit; it says so.
 /// A worker that panics would leave the others waiting for ever: the process ends instead, and with it its group.
 fn end_with_any_panic() {
     let report = std::panic::take_hook();

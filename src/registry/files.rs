@@ -13,15 +13,20 @@ pub(super) fn at<T>(place: &Path, result: io::Result<T>) -> Result<T, RegistryEr
 /// Creates a file with all its bytes, durably; it may be there already with the same bytes, and with no other.
 pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
     if at(path, path.try_exists())? {
-        // Not read whole unless it can be equal: what is there may be anything.
-        let same = at(path, fs::metadata(path))?.len() == bytes.len() as u64 && at(path, fs::read(path))? == bytes;
-        return if same { Ok(()) } else { Err(RegistryError::Immutable { place: path.to_path_buf() }) };
+        return expect(path, bytes);
     }
     let temporary = path.with_extension("tmp");
     let mut file = at(&temporary, File::create(&temporary))?;
     at(&temporary, file.write_all(bytes).and_then(|()| file.sync_all()))?;
     at(path, fs::rename(&temporary, path))?;
     sync_folder_of(path)
+}
+
+/// Expects a file with these bytes.
+pub(super) fn expect(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
+    // Not read whole unless it can be equal: what is there may be anything.
+    let same = at(path, fs::metadata(path))?.len() == bytes.len() as u64 && at(path, fs::read(path))? == bytes;
+    if same { Ok(()) } else { Err(RegistryError::Immutable { place: path.to_path_buf() }) }
 }
 
 /// Makes a file's name durable: the folder is what holds it.

@@ -17,6 +17,8 @@ pub struct Registry {
     said: usize,
     /// The newest version that was released since it was opened.
     newest: u32,
+    /// Whether what it is told must be there already.
+    compares: bool,
 }
 
 impl Registry {
@@ -42,6 +44,14 @@ impl Registry {
         Ok(registry)
     }
 
+    /// Opens the registry of a model to compare: what it is told must be there already, and nothing is written.
+    pub fn compare(root: &Path, model: &str) -> Result<Registry, RegistryError> {
+        let mut registry = Registry::read(root, model)?;
+        registry.lines = registry.log()?.iter().map(line).collect();
+        registry.compares = true;
+        Ok(registry)
+    }
+
     /// Opens the registry of a model for reading.
     pub fn read(root: &Path, model: &str) -> Result<Registry, RegistryError> {
         let registry = Registry::place(root, model)?;
@@ -57,7 +67,7 @@ impl Registry {
             return Err(RegistryError::Name { found: model.chars().take(100).collect() });
         }
         let folder = root.join("registry").join(model);
-        Ok(Registry { folder, model: model.to_string(), lines: Vec::new(), said: 0, newest: 0 })
+        Ok(Registry { folder, model: model.to_string(), lines: Vec::new(), said: 0, newest: 0, compares: false })
     }
 
     /// The model.
@@ -70,10 +80,14 @@ impl Registry {
     pub fn release(&mut self, artifact: &[u8], card: &Card) -> Result<(), RegistryError> {
         assert_eq!(card.model, self.model, "a card goes to its model's registry");
         assert_eq!(card.digest, Artifact::digest(artifact), "a card has the digest of its artifact");
-        files::create(&self.artifact_path(card.number), artifact)?;
         let mut bytes = serde_json::to_vec_pretty(card).expect("texts and finite numbers always serialize");
         bytes.push(b'\n');
-        files::create(&self.card_path(card.number), &bytes)?;
+        for (path, bytes) in [(self.artifact_path(card.number), artifact), (self.card_path(card.number), &bytes)] {
+            match self.compares {
+                true => files::expect(&path, bytes)?,
+                false => files::create(&path, bytes)?,
+            }
+        }
         self.newest = self.newest.max(card.number);
         Ok(())
     }
@@ -88,6 +102,10 @@ impl Registry {
             Some(found) if *found == line => {}
             Some(_) => {
                 let cause = format!("line {}: it is not what the run said there", self.said + 1);
+                return Err(RegistryError::Malformed { place: self.log_path(), cause });
+            }
+            None if self.compares => {
+                let cause = format!("line {} is missing", self.said + 1);
                 return Err(RegistryError::Malformed { place: self.log_path(), cause });
             }
             None => {

@@ -81,9 +81,21 @@ impl Folder {
         }
         let folder = Folder { path: path.to_path_buf(), identity: identity.clone(), fresh, _lock: file };
         if !fresh {
-            folder.identify()?;
+            identify(path, identity)?;
         }
         Ok(folder)
+    }
+
+    /// Checks that a folder holds a run of this identity, whoever may be writing it.
+    ///
+    /// # Errors
+    /// [`SinkError::Missing`] if it holds no run; else as [`Folder::claim`].
+    pub fn check(path: &Path, identity: &Identity) -> Result<(), SinkError> {
+        identify(path, identity)?;
+        match path.join(MANIFEST).exists() {
+            true => Ok(()),
+            false => Err(SinkError::Missing { place: path.display().to_string() }),
+        }
     }
 
     /// Whether what it holds is to be removed.
@@ -133,27 +145,6 @@ impl Folder {
         File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(|e| cannot_write(&self.path, &e))
     }
 
-    fn identify(&self) -> Result<(), SinkError> {
-        let path = self.path.join(MANIFEST);
-        let place = || self.path.display().to_string();
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                let found: Identity = serde_json::from_slice(&bytes).map_err(|error| SinkError::Damaged {
-                    place: path.display().to_string(),
-                    cause: error.to_string(),
-                })?;
-                let foreign = |found| SinkError::Foreign { place: place(), found };
-                self.identity.differs(&found).map_or(Ok(()), |found| Err(foreign(found)))
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let there = streams().filter(|name| self.path.join(name).exists()).collect::<Vec<_>>();
-                let found = format!("a run without a manifest ({})", there.join(", "));
-                if there.is_empty() { Ok(()) } else { Err(SinkError::Occupied { place: place(), found }) }
-            }
-            Err(error) => Err(cannot_write(&path, &error)),
-        }
-    }
-
     /// The manifest goes last: without it nothing that is left could be told to be a run of ours.
     fn clear(&self) -> Result<(), SinkError> {
         for path in FOLDERS.map(|name| self.path.join(name)) {
@@ -163,6 +154,26 @@ impl Folder {
             gone(std::fs::remove_file(&path)).map_err(|e| cannot_write(&path, &e))?;
         }
         self.sync()
+    }
+}
+
+/// Refuses a folder that holds another pipeline's run, or what is no run of ours.
+fn identify(folder: &Path, identity: &Identity) -> Result<(), SinkError> {
+    let path = folder.join(MANIFEST);
+    let place = || folder.display().to_string();
+    match std::fs::read(&path) {
+        Ok(bytes) => {
+            let found: Identity = serde_json::from_slice(&bytes)
+                .map_err(|error| SinkError::Damaged { place: path.display().to_string(), cause: error.to_string() })?;
+            let foreign = |found| SinkError::Foreign { place: place(), found };
+            identity.differs(&found).map_or(Ok(()), |found| Err(foreign(found)))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let there = streams().filter(|name| folder.join(name).exists()).collect::<Vec<_>>();
+            let found = format!("a run without a manifest ({})", there.join(", "));
+            if there.is_empty() { Ok(()) } else { Err(SinkError::Occupied { place: place(), found }) }
+        }
+        Err(error) => Err(cannot_write(&path, &error)),
     }
 }
 

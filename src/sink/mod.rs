@@ -1,5 +1,6 @@
 //! Sinks: the edge where predictions, metrics, models, decisions, dead letters and progress go out.
 
+pub mod compare;
 mod dead_letter;
 mod desk;
 pub mod file;
@@ -153,6 +154,12 @@ pub enum SinkError {
         place: String,
         /// What differs.
         found: String,
+    },
+    /// There is no run.
+    #[error("{place} holds no committed run")]
+    Missing {
+        /// The folder or topic prefix.
+        place: String,
     },
     /// Another run has the folder open.
     #[error("another run is writing {place}; wait for its end, or choose another")]

@@ -19,16 +19,16 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const SHAPES: [&[&str]; 4] = [&["-w", "1"], &["-w", "2"], &["-n", "2"], &["-n", "2", "-w", "2"]];
 
 /// A pipeline with files of its own, and what an uninterrupted run of it writes.
-struct Subject {
-    folder: tempfile::TempDir,
-    file: PathBuf,
+pub struct Subject {
+    pub folder: tempfile::TempDir,
+    pub file: PathBuf,
     /// How long that took.
     took: Duration,
 }
 
 impl Subject {
     /// A pipeline of `dataflows/` with its records before an instant, and some words of it replaced.
-    fn new(name: &str, before: &str, changes: &[(&str, &str)]) -> Subject {
+    pub fn new(name: &str, before: &str, changes: &[(&str, &str)]) -> Subject {
         let folder = tempfile::tempdir().expect("a folder");
         let (flows, data) = (folder.path().join("dataflows"), folder.path().join("datasets").join(name));
         fs::create_dir_all(&flows).expect("a folder");
@@ -56,7 +56,7 @@ impl Subject {
         subject
     }
 
-    fn out(&self, name: &str) -> PathBuf {
+    pub fn out(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -67,7 +67,7 @@ impl Subject {
     }
 
     /// Everything that a run left, by its path, but for what the clock says and what says whose it is.
-    fn left(&self, out: &str) -> BTreeMap<String, Vec<u8>> {
+    pub fn left(&self, out: &str) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
         let mut folders = vec![self.out(out)];
         while let Some(folder) = folders.pop() {

@@ -4,3 +4,4 @@ mod dice;
 mod files;
 mod replay;
 mod support;
+mod verify;

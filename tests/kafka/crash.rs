@@ -82,6 +82,17 @@ fn what_is_killed_and_started_again_is_seen_once() {
     assert_eq!(ticks(&ground, &project), project.written("files", "progress").len() as u64);
     let registry = |run: &str| std::fs::read(project.path(run).join("registry/concept/log.jsonl")).unwrap();
     assert_eq!(registry("files"), registry("topics"));
+
+    // Made again and compared, with what stands in the topics; then somebody else writes there.
+    let words = ["--quiet", "-w", "2", "--out", out.to_str().unwrap()];
+    let output = expect_code(&mut project.command("verify", Some(ground.broker.bootstrap()), &words), 0);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("are the same when they are made again"));
+    let producer = ground.producer(None);
+    crate::support::send(&producer, &project.topic("metrics"), 0, "", Some("{}"), 1_704_153_600_000);
+    rdkafka::producer::Producer::flush(&producer, PATIENCE).unwrap();
+    let output = expect_code(&mut project.command("verify", Some(ground.broker.bootstrap()), &words), 1);
+    let told = crate::project::errors(&output);
+    assert!(told.contains(&project.topic("metrics")) && told.contains("one that is not made again"), "{told}");
 }
 
 #[test]

@@ -131,6 +131,9 @@ impl Minter {
                     Err(failure) => return self.fail(failure),
                 }
             }
+            if self.history.is_alone() {
+                return Pause::Done;
+            }
             let (lane, time) = match self.lanes.head(self.now) {
                 Head::Ahead(lane) | Head::Dead(lane) | Head::Row(lane, _) if self.closed => {
                     let partition = name_of(&self.plan, self.lanes.partition(lane));

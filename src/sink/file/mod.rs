@@ -4,11 +4,12 @@
 //! the last progress record never happened, and is cut off when the run is taken up again; so is a progress record
 //! without line end. Keeps: a buffer of 1 MiB a stream, and the progress records of the open group.
 
+use super::compare::{Compare, Stored, StoredRecord};
 use super::desk::{Desk, Work};
 use super::folder::{Folder, cannot_write};
 use super::{Lengths, Sink, SinkError, Stream, Written};
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, ErrorKind, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 const BUFFER_BYTES: usize = 1 << 20;
@@ -35,6 +36,25 @@ pub fn progress(folder: &Path) -> Result<Vec<String>, SinkError> {
     let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     lines.pop();
     Ok(lines.into_iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect())
+}
+
+/// A sink that compares what it is given with the streams of a folder, so many bytes of each.
+///
+/// # Errors
+/// [`SinkError::Write`] if a stream cannot be read.
+pub fn compare(folder: &Path, committed: &Lengths) -> Result<Box<dyn Sink>, SinkError> {
+    let stored = |(stream, length): (Stream, &u64)| -> Result<Vec<Stored>, SinkError> {
+        let path = folder.join(file_name(stream));
+        let file = File::open(&path).map_err(|e| cannot_write(&path, &e))?;
+        let lines = BufReader::with_capacity(BUFFER_BYTES, file).take(*length).split(b'\n');
+        let records = lines.map(|line| match line {
+            Ok(value) => Ok(StoredRecord { tick: None, value }),
+            Err(error) => Err(error.to_string()),
+        });
+        Ok(vec![Stored { place: path.display().to_string(), records: Box::new(records) }])
+    };
+    let streams: Result<Vec<_>, _> = Stream::ALL.into_iter().zip(committed).map(stored).collect();
+    Ok(Box::new(Compare::new(streams?, Box::new(|_, _, line| (0, line.to_vec())))))
 }
 
 /// A run's output folder as a sink.

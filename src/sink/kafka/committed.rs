@@ -14,9 +14,12 @@ use std::time::{Duration, Instant};
 
 /// A committed record.
 pub(super) struct Committed {
-    pub(super) value: String,
+    /// Its bytes; none for a tombstone.
+    pub(super) value: Vec<u8>,
     /// Its header `pipeline`.
     pub(super) pipeline: Option<String>,
+    /// Its header `tick`.
+    pub(super) tick: Option<u64>,
 }
 
 /// Shows the committed records of a partition to `see`, from the oldest, until it wants no more.
@@ -53,11 +56,13 @@ pub(super) fn read(
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
             Some(Err(error)) => return Err(told(error)),
             Some(Ok(message)) => {
-                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                let header = message.headers().and_then(|all| all.iter().find(|header| header.key == "pipeline"));
-                let pipeline = header.and_then(|header| header.value).map(text);
-                let value = message.payload().map(text).unwrap_or_default();
-                if !see(Committed { value, pipeline }) || message.offset() + 1 >= end {
+                let header = |name: &str| {
+                    let header = message.headers()?.iter().find(|header| header.key == name)?;
+                    Some(String::from_utf8_lossy(header.value?).into_owned())
+                };
+                let tick = header("tick").and_then(|tick| tick.parse().ok());
+                let value = message.payload().unwrap_or_default().to_vec();
+                if !see(Committed { value, pipeline: header("pipeline"), tick }) || message.offset() + 1 >= end {
                     return Ok(());
                 }
             }

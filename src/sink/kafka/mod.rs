@@ -12,16 +12,22 @@ mod committed;
 mod message;
 mod transactions;
 
+use super::compare::{Compare, Stored, StoredRecord};
 use super::desk::Desk;
 use super::{Sink, SinkError, Stream};
-use crate::broker::{Admin, Broker, BrokerError, MESSAGE_BYTES, Topic, cause_of};
+use crate::broker::{Admin, Broker, BrokerError, MESSAGE_BYTES, Topic, cause_of, partition_of};
+use message::message_of;
 use rdkafka::producer::{BaseProducer, Producer};
 use std::collections::BTreeMap;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 use std::time::Duration;
 use transactions::{Ledger, Transactions, is_fenced};
 
 /// How long a coordinator may take to end what a predecessor left open.
 const FENCING: Duration = Duration::from_secs(60);
+/// Records of a partition that are read before they are compared.
+const READ_AHEAD: usize = 1024;
 
 /// What a run writes to.
 #[derive(Clone, Debug)]
@@ -85,9 +91,65 @@ pub fn claim(broker: &Broker, outputs: &Outputs<'_>) -> Result<Claim, SinkError>
         true => Vec::new(),
         false => read_progress(broker, outputs, &place, &topics, &known)?,
     };
-    let names =
-        Names { model: outputs.model.to_owned(), sources: outputs.sources.to_vec(), spec: outputs.spec.to_owned() };
+    let names = outputs.names();
     Ok(Claim { place, admin, producer, topics, names, fresh: outputs.fresh, progress })
+}
+
+/// What is committed in the output topics of a pipeline, whoever may be writing there: the progress records.
+///
+/// # Errors
+/// As [`claim`], or a transaction that stays open.
+pub fn committed(broker: &Broker, outputs: &Outputs<'_>) -> Result<Vec<String>, SinkError> {
+    let place = format!("topics `{}.*` at {}", outputs.pipeline, broker.bootstrap());
+    let failed = |error: BrokerError| SinkError::Write { place: place.clone(), cause: error.to_string() };
+    let known = broker.admin().and_then(|admin| admin.partitions()).map_err(failed)?;
+    read_progress(broker, outputs, &place, &topics(outputs, &known), &known)
+}
+
+/// A sink that compares what it is given with what is committed in the output topics of a pipeline.
+///
+/// # Errors
+/// [`SinkError::Write`] if the cluster does not answer in time.
+pub fn compare(broker: &Broker, outputs: &Outputs<'_>) -> Result<Box<dyn Sink>, SinkError> {
+    let place = || format!("topics `{}.*` at {}", outputs.pipeline, broker.bootstrap());
+    let failed = |error: BrokerError| SinkError::Write { place: place(), cause: error.to_string() };
+    let known = broker.admin().and_then(|admin| admin.partitions()).map_err(failed)?;
+    let topics = topics(outputs, &known);
+    let (names, partitions) = (outputs.names(), topics.iter().map(|t| t.partitions).collect::<Vec<_>>());
+    let streams: Result<Vec<Vec<Stored>>, SinkError> = topics[..Stream::Progress as usize]
+        .iter()
+        .map(|topic| (0..topic.partitions).map(|partition| stored(broker, &topic.name, partition)).collect())
+        .collect();
+    let placed = move |stream: Stream, entry: &super::Entry, line: &[u8]| {
+        let partition = partition_of(entry.key.as_str(), partitions[stream as usize]);
+        (usize::from(partition), message_of(entry, line, "", &names).value.unwrap_or_default().to_vec())
+    };
+    Ok(Box::new(Compare::new(streams?, Box::new(placed))))
+}
+
+/// The committed records of a partition, read on a thread of their own for as long as somebody wants them.
+fn stored(broker: &Broker, topic: &str, partition: u16) -> Result<Stored, SinkError> {
+    let place = format!("topic `{topic}`, partition {partition}");
+    let (sender, records) = sync_channel(READ_AHEAD);
+    let (broker, topic) = (broker.clone(), topic.to_owned());
+    let read = move || {
+        let see = |message: committed::Committed| {
+            sender.send(Ok(StoredRecord { tick: message.tick, value: message.value })).is_ok()
+        };
+        if let Err(cause) = committed::read(&broker, &topic, partition, see) {
+            // Nobody wants to know it any more if nobody listens.
+            let _ = sender.send(Err(cause));
+        }
+    };
+    let started = thread::Builder::new().name(format!("stored-{partition}")).spawn(read);
+    started.map_err(|error| SinkError::Write { place: place.clone(), cause: error.to_string() })?;
+    Ok(Stored { place, records: Box::new(records.into_iter()) })
+}
+
+impl Outputs<'_> {
+    fn names(&self) -> Names {
+        Names { model: self.model.to_owned(), sources: self.sources.to_vec(), spec: self.spec.to_owned() }
+    }
 }
 
 impl Claim {
@@ -162,7 +224,7 @@ fn read_progress(
             committed::read(broker, &topic.name, partition, |message| {
                 if progress {
                     foreign = foreign.take().or_else(|| message.pipeline.filter(|spec| spec != outputs.spec));
-                    lines.push(message.value);
+                    lines.push(String::from_utf8_lossy(&message.value).into_owned());
                     return true;
                 }
                 foreign = Some(topic.name.clone());

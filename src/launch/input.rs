@@ -1,0 +1,64 @@
+//! The input of a run: the partitions of all sources, of files or of topics.
+
+use super::load::Loaded;
+use crate::broker::Broker;
+use crate::flow::plan::Plan;
+use crate::source::kafka::{Extent, KafkaSource};
+use crate::source::{Partition, file};
+use std::path::{Path, PathBuf};
+
+/// Opens all partitions from their beginning, and tells whether they are live: whether some may be silent, and go on.
+/// `typed` are the files that the command line names, by source; `extent` is for topics.
+pub(super) fn open(
+    broker: Option<&Broker>,
+    typed: &[(String, PathBuf)],
+    loaded: &Loaded,
+    plan: &Plan,
+    extent: &Extent,
+    wake: impl Fn() + Send + Clone + 'static,
+) -> Result<(Vec<Partition>, bool), String> {
+    let Some(broker) = broker else {
+        let paths = paths(typed, loaded, plan)?;
+        let live = paths.iter().flatten().any(|path| path == Path::new("-"));
+        return Ok((files(plan, &paths, wake)?, live));
+    };
+    let (limit, start) = (plan.spec.max_record_bytes, |_, _| None);
+    let partitions = KafkaSource::open(broker, &plan.spec.sources, &start, extent, limit, wake);
+    Ok((partitions.map_err(|error| error.to_string())?, !extent.until_end))
+}
+
+/// The files of each source: what was typed, what the pipeline file says, or what is found by name.
+fn paths(typed: &[(String, PathBuf)], loaded: &Loaded, plan: &Plan) -> Result<Vec<Vec<PathBuf>>, String> {
+    let names: Vec<&str> = plan.spec.sources.iter().map(|s| s.name.value.as_str()).collect();
+    if let Some((name, _)) = typed.iter().find(|(name, _)| !names.contains(&name.as_str())) {
+        return Err(format!("--input {name}: no such source; {}", crate::config::suggest(name, &names)));
+    }
+    let datasets = loaded.folder.join("datasets");
+    let of = |source: &crate::config::spec::SourceSpec| -> Vec<PathBuf> {
+        let name = &source.name.value;
+        let typed: Vec<PathBuf> =
+            typed.iter().filter(|(given, _)| given == name).map(|(_, path)| path.clone()).collect();
+        if !typed.is_empty() {
+            typed
+        } else if !source.path.is_empty() {
+            let place = |path: &PathBuf| if path == Path::new("-") { path.clone() } else { loaded.folder.join(path) };
+            source.path.iter().map(place).collect()
+        } else {
+            file::default_paths(&datasets, &plan.spec.name, name)
+        }
+    };
+    Ok(plan.spec.sources.iter().map(of).collect())
+}
+
+fn files(
+    plan: &Plan,
+    paths: &[Vec<PathBuf>],
+    wake: impl Fn() + Send + Clone + 'static,
+) -> Result<Vec<Partition>, String> {
+    let mut partitions = Vec::new();
+    for (number, (source, paths)) in plan.spec.sources.iter().zip(paths).enumerate() {
+        let opened = file::open(number as u16, source, paths, plan.spec.max_record_bytes, wake.clone());
+        partitions.extend(opened.map_err(|error| error.to_string())?);
+    }
+    Ok(partitions)
+}
