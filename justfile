@@ -32,6 +32,11 @@ bad-input:
 # Runs that are killed, and taken up again
 crash:
     scripts/test.sh --test crash
+    scripts/test.sh --test kafka crash
+
+# Checkpoints under damage and a disk that forgets: 10,000 and 100,000 cases
+state:
+    TIDEMILL_LONG=1 cargo test --release --lib state::
 
 # Everything that CI does
 ci:
