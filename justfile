@@ -34,6 +34,10 @@ crash:
     scripts/test.sh --test crash
     scripts/test.sh --test kafka crash
 
+# Broken copies of good input at every decoder: some millions
+fuzz:
+    TIDEMILL_LONG=1 cargo test --release --test fuzz
+
 # Checkpoints under damage and a disk that forgets: 10,000 and 100,000 cases
 state:
     TIDEMILL_LONG=1 cargo test --release --lib state::
