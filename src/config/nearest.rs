@@ -9,8 +9,8 @@ use strsim::damerau_levenshtein;
 const LISTED: usize = 8;
 
 /// The known name that is nearest to `name`, if one is near enough: at most a third of its letters differ (at least one
-/// may), or the two are the same but for case, `-` and `_`, or one is a word of the other (`auc`, `roc_auc`), which goes
-/// before what is equally near. The first of equally near ones.
+/// may), or the two are the same but for case, `-` and `_`, or one is a word of the other (`auc`, `roc_auc`), which
+/// goes before what is equally near. The first of equally near ones.
 ///
 /// ```
 /// use tidemill::config::nearest;

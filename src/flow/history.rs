@@ -4,6 +4,7 @@
 //! of its place or older than the one before is refused by name. Keeps: all lines, some 700 bytes a tick. Whoever knows
 //! the state as of a later tick needs only the lines after it.
 
+use super::caution::Place;
 use super::plan::Plan;
 use super::progress::{Link, Progress, name_of, unsealed};
 use super::ticks::Tick;
@@ -43,7 +44,9 @@ pub(super) struct Recorded {
     pub(super) progress: Progress,
     pub(super) ends: BTreeMap<(u16, u16), u64>,
     /// Records that were refused as too far ahead, with pipeline time as of then.
-    pub(super) ahead: BTreeMap<((u16, u16), u64), Time>,
+    pub(super) ahead: BTreeMap<Place, Time>,
+    /// Records that workers panicked on, with what they said.
+    pub(super) poison: BTreeMap<Place, String>,
 }
 
 impl History {
@@ -119,6 +122,13 @@ impl History {
         self.lines.len() as Tick
     }
 
+    /// Whether a record was consumed by one of its ticks.
+    pub fn has(&self, plan: &Plan, (partition, offset): Place) -> bool {
+        let name = name_of(plan, partition);
+        let end = |line: &String| unsealed(line)?.ends.get(&name).copied();
+        self.lines.iter().rev().find_map(end).is_some_and(|end| offset < end)
+    }
+
     /// Pipeline time after the last one.
     pub fn now(&self) -> Time {
         self.now
@@ -156,7 +166,9 @@ impl Recorded {
         let ends: Result<_, String> = progress.ends.iter().map(|(name, end)| Ok((place(name)?, *end))).collect();
         let ahead: Result<_, String> =
             progress.ahead.iter().map(|a| Ok(((place(&a.of)?, a.offset), a.now.0))).collect();
-        Ok(Recorded { ends: ends?, ahead: ahead?, progress })
+        let poison: Result<_, String> =
+            progress.poison.iter().map(|p| Ok(((place(&p.of)?, p.offset), p.detail.clone()))).collect();
+        Ok(Recorded { ends: ends?, ahead: ahead?, poison: poison?, progress })
     }
 }
 

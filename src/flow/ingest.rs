@@ -3,6 +3,7 @@
 //! Runs on worker 0; elsewhere it closes at once. Out: rows, marks, resolutions, and what the emitting room must know
 //! of a tick ([`Minted`]).
 
+use super::caution::{Caution, Culprit};
 use super::control::{Resolution, SharedBoard};
 use super::history::History;
 use super::items::{Item, Mark};
@@ -58,6 +59,8 @@ pub struct Minted {
     pub digest: Option<[u8; 32]>,
     /// Of what was refused here: partition, offset, and pipeline time as of then.
     pub ahead: Vec<((u16, u16), u64, Time)>,
+    /// Of what was refused here: what workers panicked on.
+    pub poison: Vec<Culprit>,
     /// What was refused here or before.
     pub dead: Vec<DeadLetter>,
     /// Trainings asked for by hand that a boundary passes on.
@@ -97,6 +100,8 @@ pub struct Input {
     pub stop: Arc<AtomicBool>,
     /// The ticks that are minted again first.
     pub history: Arc<History>,
+    /// How careful it is behind them.
+    pub caution: Caution,
 }
 
 /// Builds the minter. `input` is there on worker 0 only.

@@ -178,6 +178,19 @@ impl Lanes {
         Some((record, lane.arrived))
     }
 
+    /// Takes the head of a lane as if it had never been there.
+    pub fn take_out(&mut self, place: usize) -> Option<Record> {
+        self.lanes[place].pop()
+    }
+
+    /// The offset of the head of a lane, if it is a row.
+    pub fn offset(&self, place: usize) -> Option<u64> {
+        match self.lanes[place].front {
+            Front::Row((.., offset)) => Some(offset),
+            _ => None,
+        }
+    }
+
     /// Takes the head of a lane that is too far ahead.
     pub fn take_ahead(&mut self, place: usize) -> Option<Record> {
         let lane = &mut self.lanes[place];

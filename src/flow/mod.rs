@@ -11,6 +11,7 @@ pub mod agenda;
 pub mod alone;
 pub mod answers;
 pub mod balance;
+pub mod caution;
 pub mod control;
 pub mod emit;
 pub mod enrich;
@@ -39,6 +40,7 @@ pub mod sweeper;
 pub mod ticks;
 pub mod watch;
 
+use caution::Caution;
 use control::{SharedBoard, Word};
 use emit::Outlet;
 use failure::Failure;
@@ -101,6 +103,8 @@ pub struct Edges {
     pub requests: ingest::Requests,
     /// What the outputs hold already, which is made again first and compared.
     pub history: History,
+    /// How careful the run is behind that.
+    pub caution: Caution,
     /// Set when the run is to stop before the end of its input.
     pub stop: Arc<AtomicBool>,
     /// What the sources' threads ring.
@@ -190,7 +194,8 @@ where
     let releases = release::Releases::new(plan.clone(), edges.registry);
     let history = Arc::new(edges.history);
     let outlet = Outlet { sink: sink.clone(), releases, history: history.clone(), report: report.clone() };
-    let input = Input { lanes: edges.lanes, requests: edges.requests, stop: edges.stop, history };
+    let input =
+        Input { lanes: edges.lanes, requests: edges.requests, stop: edges.stop, history, caution: edges.caution };
     let bell = edges.bell.clone();
     let ends = Ends { input, outlet, bell: edges.bell, live: edges.live };
     build(worker, plan, Some(ends), board.clone());

@@ -6,6 +6,7 @@
 //! needs. Wall clocks play no part in it.
 
 use super::balance::Balance;
+use super::caution::Culprit;
 use super::ingest::Minted;
 use super::plan::Plan;
 use super::ticks::Tick;
@@ -45,6 +46,9 @@ pub struct Progress {
     pub outputs: String,
     /// Pipeline time after it.
     pub pipeline_time: Stamp,
+    /// Records refused since a worker panicked on them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub poison: Vec<Poison>,
     /// Its number.
     pub tick: Tick,
 }
@@ -74,6 +78,18 @@ pub struct Ahead {
     pub offset: u64,
     /// Pipeline time as it was refused.
     pub now: Stamp,
+}
+
+/// A record that made a worker panic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Poison {
+    /// `source/partition`.
+    pub of: String,
+    /// Its offset.
+    pub offset: u64,
+    /// What the worker said.
+    pub detail: String,
 }
 
 /// The name of a partition in progress records.
@@ -106,6 +122,11 @@ impl Chain {
             offset: *offset,
             now: Stamp(*now),
         };
+        let poison = |culprit: &Culprit| Poison {
+            of: name_of(plan, culprit.place.0),
+            offset: culprit.place.1,
+            detail: culprit.detail.clone(),
+        };
         let progress = Progress {
             activation: minted.resolution.as_ref().map(|resolution| Activation {
                 decision: resolution.decision.clone(),
@@ -122,6 +143,7 @@ impl Chain {
             next_boundary: minted.next_boundary.map(Stamp),
             outputs: hex(&self.outputs),
             pipeline_time: Stamp(minted.now),
+            poison: minted.poison.iter().map(poison).collect(),
             tick,
         };
         self.records.seal(&progress)

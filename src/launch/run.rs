@@ -6,7 +6,7 @@ use super::bar::Bar;
 use super::join::join;
 use super::load::{LoadError, Loaded, load};
 use super::outputs::{Claim, Refusal};
-use super::{input, requests, stop, summary, supervise};
+use super::{crashes, input, requests, stop, summary, supervise};
 use crate::flow::failure::Failure;
 use crate::flow::lanes::Lanes;
 use crate::flow::plan::Plan;
@@ -17,7 +17,7 @@ use crate::sink::SinkError;
 use crate::sink::folder::{Folder, SUMMARY};
 use crate::source::kafka::Extent;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -80,7 +80,7 @@ fn member(args: &RunArgs) -> Result<Exit, Refusal> {
         false => (None, None),
     };
     let sockets = join(args)?;
-    end_with_any_panic();
+    end_with_any_panic(args.state(&plan.spec.name), args.process.unwrap_or(0));
     let workers = Workers { threads: args.threads, process: args.process.unwrap_or(0), sockets };
     let quiet = args.quiet || !first;
     let ended = crate::flow::execute(workers, &plan, edges, move || {
@@ -121,6 +121,9 @@ fn conclude(args: &RunArgs, plan: &Plan, folder: &Folder, ended: &Ended) -> Exit
     if exit == Exit::Done && !failures.is_empty() {
         exit = Exit::Failed;
     }
+    if exit == Exit::Done {
+        crashes::forget(&args.state(&plan.spec.name));
+    }
     exit
 }
 
@@ -156,21 +159,29 @@ fn open(
     let (partitions, live) = input::open(broker.as_ref(), &args.inputs, loaded, plan, &extent, wake)?;
     claim.tell(plan, args.quiet);
     let (folder, history, sink) = claim.open()?;
+    let state = args.state(&plan.spec.name);
+    if args.fresh {
+        crashes::forget(&state);
+    }
+    let caution = crashes::caution(&state, plan, &history)?;
     let registry = Registry::open(out, &plan.spec.model.name).map_err(|e| e.to_string())?;
     let idle = live.then(|| Duration::from_millis(plan.spec.idle_ms));
     let lanes = Lanes::new(partitions, &plan.kinds, idle, plan.spec.max_ahead);
     let requests = requests::requests(out);
-    Ok((folder, Edges { lanes, sink, registry, requests, history, stop, bell, live }))
+    Ok((folder, Edges { lanes, sink, registry, requests, history, caution, stop, bell, live }))
 }
 
 /// A worker that panics would leave the others waiting for ever: the process ends instead, and with it its group.
-fn end_with_any_panic() {
+fn end_with_any_panic(state: PathBuf, process: usize) {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let told = panic.payload_as_str().unwrap_or_default();
         match told.strip_prefix(PEER_GONE) {
             Some(cause) => eprintln!("{}", peer_gone(std::thread::current().name().unwrap_or_default(), cause)),
-            None => report(panic),
+            None => {
+                crashes::note(&state, process, &panic.to_string());
+                report(panic);
+            }
         }
         std::process::exit(Exit::Again as i32);
     }));

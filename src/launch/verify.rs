@@ -9,6 +9,7 @@ use super::bar::Bar;
 use super::outputs::{Refusal, committed};
 use super::run::{exit_of, prepare};
 use super::{input, stop};
+use crate::flow::caution::Caution;
 use crate::flow::lanes::Lanes;
 use crate::flow::report::RunReport;
 use crate::flow::{Bell, Edges, Workers};
@@ -49,7 +50,8 @@ fn compare(args: &VerifyArgs) -> Result<Exit, Refusal> {
     let (partitions, _) = input::open(broker.as_ref(), &args.inputs, &loaded, &plan, &extent, wake)?;
     let lanes = Lanes::new(partitions, &plan.kinds, None, plan.spec.max_ahead);
     let requests = Box::new(|| 0);
-    let edges = Edges { lanes, sink, registry, requests, history, stop: stop.clone(), bell, live: false };
+    let edges =
+        Edges { lanes, sink, registry, requests, history, caution: Caution::default(), stop, bell, live: false };
     let workers = Workers { threads: args.threads, process: 0, sockets: Vec::new() };
     let quiet = args.quiet;
     let ended = crate::flow::execute(workers, &plan, Some(edges), move || {

@@ -32,6 +32,8 @@ pub enum Reason {
     Truncated,
     /// A bounded set was full.
     CapacityReached,
+    /// A worker panicked on it.
+    Poison,
 }
 
 impl Reason {
@@ -51,6 +53,7 @@ impl Reason {
             Reason::Orphan => "orphan",
             Reason::Truncated => "truncated",
             Reason::CapacityReached => "capacity_reached",
+            Reason::Poison => "poison",
         }
     }
 }

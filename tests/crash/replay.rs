@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tidemill::config;
 use tidemill::config::spec::Format;
+use tidemill::flow::caution::{Caution, Culprit, Place, Witness};
 use tidemill::flow::failure::Failure;
 use tidemill::flow::history::History;
 use tidemill::flow::lanes::Lanes;
@@ -17,7 +18,7 @@ use tidemill::flow::{Bell, Edges, Workers, execute};
 use tidemill::record::Position;
 use tidemill::record::decode::Decoder;
 use tidemill::registry::Registry;
-use tidemill::sink::{Sink, SinkError, Written};
+use tidemill::sink::{Sink, SinkError, Stream, Written};
 use tidemill::source::{Batch, Delivery, Partition, Record};
 use tidemill::time::Time;
 
@@ -96,11 +97,15 @@ fn plan() -> Arc<Plan> {
     Arc::new(Plan::new(spec).expect("it compiles"))
 }
 
-/// Keeps what it is told.
-struct Memory(Arc<Mutex<Vec<Written>>>);
+/// Keeps what it is told, but for a tick with certain bytes in it, on which it panics.
+struct Memory(Arc<Mutex<Vec<Written>>>, Option<String>);
 
 impl Sink for Memory {
     fn write(&mut self, written: Written) -> Result<(), SinkError> {
+        if let Some(poison) = &self.1 {
+            let lines = written.pages.iter().flat_map(|page| page.lines.split(|byte| *byte == b'\n'));
+            assert!(lines.into_iter().all(|line| !String::from_utf8_lossy(line).contains(poison)), "poisoned");
+        }
         self.0.lock().expect("nobody panicked").push(written);
         Ok(())
     }
@@ -156,6 +161,19 @@ impl Outcome {
 
 /// Runs over the lines behind the history; live, what is cut and which partition is passed over as silent is chance.
 fn run(lines: &[Vec<String>], history: &[String], live: bool, seed: u64, threads: usize) -> Outcome {
+    let (outcome, panic) = run_with(lines, history, (live, seed, threads), Caution::default(), None);
+    assert_eq!(panic, None);
+    outcome
+}
+
+/// Runs with caution and a sink that panics on some bytes; what a worker said that panicked is there, too.
+fn run_with(
+    lines: &[Vec<String>],
+    history: &[String],
+    (live, seed, threads): (bool, u64, usize),
+    caution: Caution,
+    poison: Option<&str>,
+) -> (Outcome, Option<String>) {
     let plan = plan();
     let folder = tempfile::tempdir().expect("a folder");
     let bell = Bell::default();
@@ -172,19 +190,23 @@ fn run(lines: &[Vec<String>], history: &[String], live: bool, seed: u64, threads
             live.then_some(Duration::from_millis(plan.spec.idle_ms)),
             plan.spec.max_ahead,
         ),
-        sink: Box::new(Memory(written.clone())),
+        sink: Box::new(Memory(written.clone(), poison.map(str::to_owned))),
         registry: Registry::open(folder.path(), "m").expect("a registry"),
         requests: Box::new(|| 0),
         history: History::check(&plan, history.to_vec(), "memory", "").expect("it is whole"),
+        caution,
         stop: Arc::new(AtomicBool::new(false)),
         bell,
         live,
     };
     let workers = Workers { threads, process: 0, sockets: Vec::new() };
-    let ended = execute(workers, &plan, Some(edges), || |_: Option<&_>| {}).expect("the workers start");
-    let failures = ended.expect("it is process 0").failures;
-    let written = std::mem::take(&mut *written.lock().expect("nobody panicked"));
-    Outcome { written, failures }
+    let ended = execute(workers, &plan, Some(edges), || |_: Option<&_>| {});
+    let (failures, panic) = match ended {
+        Ok(ended) => (ended.expect("it is process 0").failures, None),
+        Err(panic) => (Vec::new(), Some(panic)),
+    };
+    let written = std::mem::take(&mut *written.lock().expect("it panics before it locks"));
+    (Outcome { written, failures }, panic)
 }
 
 /// Runs that must end well.
@@ -278,4 +300,64 @@ fn an_input_that_lost_or_gained_records_is_told() {
     // A run that had not published its end takes what is there now.
     let open = progress.iter().position(|line| field(line, "last") == true).expect("it ended");
     assert!(!well(&longer, &progress[..open - 1], false, 1, 1).written.is_empty());
+}
+
+#[test]
+fn a_record_on_which_a_worker_panics_is_found_and_refused() {
+    let lines = lines(1500);
+    let poison = Some("\"prediction_id\":\"701\"");
+    let files = (false, 1, 1);
+    let (first, panic) = run_with(&lines, &[], files, Caution::default(), poison);
+    assert!(panic.is_some(), "a worker panics");
+    let committed = first.progress();
+    assert!(!committed.is_empty());
+
+    // With caution: what is named last is to blame.
+    let last = Arc::new(Mutex::new(None));
+    let witness = |last: &Arc<Mutex<Option<Place>>>| -> Witness {
+        let last = last.clone();
+        Box::new(move |place| *last.lock().expect("nobody panicked") = place)
+    };
+    let careful = Caution::new(witness(&last), None, 100_000);
+    let (second, panic) = run_with(&lines, &committed, files, careful, poison);
+    assert!(panic.is_some());
+    let more = [committed, second.progress()].concat();
+    let place = last.lock().expect("nobody panicked").expect("a record was named");
+    let ((source, partition), offset) = place;
+    assert!(source == 0 && lines[usize::from(partition)][offset as usize].starts_with(r#"{"id":"701""#), "{place:?}");
+
+    // It is refused, and all goes on; the label that comes for it has no event.
+    let culprit = Culprit { place, detail: "poisoned".to_owned() };
+    let careful = Caution::new(witness(&last), Some(culprit), 50);
+    let (third, panic) = run_with(&lines, &more, files, careful, poison);
+    assert_eq!((panic, third.failures.len()), (None, 0));
+    let letters = |written: &[Written]| -> Vec<String> {
+        let pages = written.iter().flat_map(|tick| &tick.pages).filter(|page| page.stream == Stream::DeadLetters);
+        let lines = pages.flat_map(|page| page.lines.split(|byte| *byte == b'\n'));
+        lines.map(|line| String::from_utf8_lossy(line).into_owned()).filter(|line| line.contains("poison")).collect()
+    };
+    let found = letters(&third.written);
+    assert_eq!(found.len(), 1, "{found:?}");
+    for said in [r#""reason":"poison""#, "a worker panicked on it: poisoned", &format!("\"offset\":{offset},")] {
+        assert!(found[0].contains(said), "{found:?}");
+    }
+    let recorded = third.progress().iter().filter(|line| line.contains("\"poison\":[")).count();
+    assert_eq!(recorded, 1, "it is recorded");
+
+    // Whoever makes it again refuses it again, without being told.
+    let all = [more.clone(), third.progress()].concat();
+    let sent = |written: &[Written]| written.iter().map(|tick| tick.progress.clone()).collect::<Vec<_>>();
+    for (behind, threads) in [(all.len(), 1), (all.len(), 3), (more.len() + 1, 2)] {
+        let again = well(&lines, &all[..behind], false, 2, threads);
+        if behind == all.len() {
+            assert!(again.written.is_empty(), "nothing is left to do");
+        } else {
+            let last = json(sent(&again.written).last().expect("it ends"));
+            assert_eq!(last["balance"], json(all.last().expect("it ended"))["balance"]);
+        }
+    }
+}
+
+fn json(line: &str) -> serde_json::Value {
+    serde_json::from_str(line).expect("it is JSON")
 }

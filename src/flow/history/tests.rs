@@ -1,7 +1,7 @@
 //! Histories that are whole, and ones that are damaged in every way, each refused by name.
 
 use super::super::balance::Balance;
-use super::super::progress::{Activation, Ahead, Stamp};
+use super::super::progress::{Activation, Ahead, Poison, Stamp};
 use super::*;
 use proptest::prelude::*;
 
@@ -26,8 +26,13 @@ fn tick(tick: Tick) -> Progress {
         next_boundary: Some(stamp(tick + 100)),
         outputs: "1".repeat(64),
         pipeline_time: stamp(tick),
+        poison: if tick == 4 { vec![poison()] } else { Vec::new() },
         tick,
     }
+}
+
+fn poison() -> Poison {
+    Poison { of: "labels/1".to_owned(), offset: 4, detail: "it said \"no\"".to_owned() }
 }
 
 fn sealed(ticks: impl IntoIterator<Item = Progress>) -> Vec<String> {
@@ -56,6 +61,11 @@ fn what_was_written_is_read_back() {
     assert_eq!(third.progress, tick(3));
     assert_eq!(third.ends, [((0, 0), 40), ((1, 1), 4)].into());
     assert_eq!(third.ahead, [(((0, 0), 30), tick(3).pipeline_time.0)].into());
+    let fourth = history.recorded(&plan, 4).expect("it is there");
+    assert_eq!(fourth.poison, [(((1, 1), 4), poison().detail)].into());
+    for (place, has) in [(((0, 0), 49), true), (((0, 0), 50), false), (((1, 1), 4), true), (((1, 0), 0), false)] {
+        assert_eq!(history.has(&plan, place), has, "{place:?}");
+    }
     assert_eq!(history.line(4), Some(lines[4].as_str()));
     assert!(history.line(5).is_none() && history.recorded(&plan, 5).is_none());
     let nothing = History::check(&plan, Vec::new(), "here", "").expect("a run that has not begun");

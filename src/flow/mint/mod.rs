@@ -8,6 +8,7 @@
 mod open;
 mod replay;
 
+use super::caution::{Caution, Culprit};
 use super::control::{Resolution, SharedBoard, Word};
 use super::failure::Failure;
 use super::history::{History, Recorded};
@@ -59,6 +60,8 @@ pub(super) struct Minter {
     /// What is minted again first, and the tick of it that waits for its records.
     history: Arc<History>,
     recorded: Option<Box<Recorded>>,
+    /// How careful it is behind that.
+    caution: Caution,
     board: SharedBoard,
     capabilities: Vec<Capability<Tick>>,
     next: Tick,
@@ -97,6 +100,7 @@ impl Minter {
             stop: input.stop,
             history: input.history,
             recorded: None,
+            caution: input.caution,
             board,
             capabilities,
             next: 0,
@@ -119,7 +123,7 @@ impl Minter {
             if self.board.borrow().broken {
                 return Pause::Done;
             }
-            if self.next >= self.board.borrow().written + self.rules.in_flight {
+            if self.next >= self.board.borrow().written + self.in_flight() {
                 return Pause::Word;
             }
             if self.replays() {
@@ -138,6 +142,10 @@ impl Minter {
                 Head::Ahead(lane) | Head::Dead(lane) | Head::Row(lane, _) if self.closed => {
                     let partition = name_of(&self.plan, self.lanes.partition(lane));
                     return self.fail(Failure::Grown { tick: self.next - 1, partition });
+                }
+                Head::Ahead(lane) | Head::Row(lane, _) if self.is_poison(lane) => {
+                    self.close_if_full(out);
+                    continue;
                 }
                 Head::Ahead(lane) => {
                     self.refuse_ahead(lane, self.now.unwrap_or_default());
@@ -162,6 +170,7 @@ impl Minter {
                 if !self.may_reach(at) {
                     return self.hold();
                 }
+                self.caution.name(None);
                 self.mint_due(out, now);
                 continue;
             }
@@ -171,9 +180,24 @@ impl Minter {
             }
             self.stalled_since = None;
             self.now = Some(now);
+            let partition = self.lanes.partition(lane);
+            self.caution.name(self.lanes.offset(lane).map(|offset| (partition, offset)));
             self.consume(lane);
             self.close_if_full(out);
         }
+    }
+
+    /// How many ticks may be minted and not yet written.
+    fn in_flight(&self) -> u64 {
+        if self.caution.is_on() && !self.replays() { 1 } else { self.rules.in_flight }
+    }
+
+    /// Refuses the head of a lane if it is what a worker panicked on.
+    fn is_poison(&mut self, lane: usize) -> bool {
+        let place = self.lanes.offset(lane).map(|offset| (self.lanes.partition(lane), offset));
+        let Some(detail) = place.and_then(|place| self.caution.blames(place)) else { return false };
+        self.refuse_poison(lane, detail);
+        true
     }
 
     fn read_board(&mut self) {
@@ -254,6 +278,17 @@ impl Minter {
         self.open.minted.ahead.push((self.lanes.partition(lane), position.offset, now));
     }
 
+    /// Refuses the head of a lane since a worker panicked on it.
+    fn refuse_poison(&mut self, lane: usize, detail: String) {
+        let Some(record) = self.lanes.take_out(lane) else { return };
+        let Ok(row) = record.body else { return };
+        let (position, raw) = (row.position, row.raw);
+        let told = format!("a worker panicked on it: {detail}");
+        let letter = DeadLetter { position, stage: "ingest".into(), reason: Reason::Poison, detail: told, raw };
+        self.open.dead(lane, record.digest, letter);
+        self.open.minted.poison.push(Culprit { place: (self.lanes.partition(lane), position.offset), detail });
+    }
+
     /// Takes the head of a lane into the open tick.
     fn consume(&mut self, lane: usize) {
         let Some((record, arrived)) = self.lanes.take(lane) else { return };
@@ -264,7 +299,7 @@ impl Minter {
     }
 
     fn close_if_full(&mut self, out: &mut Outputs) {
-        if self.open.records() >= self.rules.tick_records {
+        if self.open.records() >= self.rules.tick_records || self.caution.is_on() {
             self.close(out);
         }
     }

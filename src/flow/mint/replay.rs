@@ -5,6 +5,7 @@
 //! hand and the place of activations are taken from the record, while the training itself is simply run again. Then the
 //! minter stands where it stood, and goes on by itself.
 
+use super::super::caution::Place;
 use super::super::failure::Failure;
 use super::super::history::Recorded;
 use super::super::lanes::Next;
@@ -64,17 +65,22 @@ impl Minter {
                 }
                 Next::End => return Err(Failure::Source(self.lanes.failures.remove(0))),
                 Next::Record(offset, _) if offset >= end => return Err(gone(format!("goes on at {offset}"))),
-                Next::Record(offset, time) => match recorded.ahead.get(&(partition, offset)) {
-                    Some(now) => self.refuse_ahead(lane, *now),
-                    None => {
-                        if let Some(time) = time {
-                            self.now = Some(self.now.map_or(time, |now| now.max(time)));
-                        }
-                        self.consume(lane);
-                    }
-                },
+                Next::Record(offset, time) => self.take_again(recorded, lane, (partition, offset), time),
             }
         }
         Ok(true)
+    }
+
+    fn take_again(&mut self, recorded: &Recorded, lane: usize, place: Place, time: Option<Time>) {
+        if let Some(now) = recorded.ahead.get(&place) {
+            self.refuse_ahead(lane, *now);
+        } else if let Some(detail) = recorded.poison.get(&place) {
+            self.refuse_poison(lane, detail.clone());
+        } else {
+            if let Some(time) = time {
+                self.now = Some(self.now.map_or(time, |now| now.max(time)));
+            }
+            self.consume(lane);
+        }
     }
 }
