@@ -187,6 +187,18 @@ fn other_forms_of_the_same_are_read() {
     assert_eq!(spec.sources[2].timeout, Some(Span(48 * Span::HOUR.0)));
 }
 
+/// A line that no person can read is named by its place.
+#[test]
+fn an_error_in_a_line_of_a_hundred_thousand_letters_is_told() {
+    let text =
+        format!("[pipeline]\nname = \"a\"\n{}nmae = 1\n", "x = 1 # ".to_owned() + &"é".repeat(100_000) + "\ny = { ");
+    let told = read(&text, "long.toml", &load).expect_err("it is wrong").render(false);
+    assert!(told.contains("[long.toml:") && told.len() < 10_000, "{}", told.len());
+    let text = format!("[pipeline]\nname = \"a\"\nnames = [{} 1]\n", "\"é\", ".repeat(100_000));
+    let told = read(&text, "long.toml", &load).expect_err("it is wrong").render(false);
+    assert!(told.contains("unknown key `names`") && told.contains("[long.toml:3:1]"), "{} bytes", told.len());
+}
+
 /// What is replaced by what; or the place of an error and what it says.
 type Pair<'a> = (&'a str, &'a str);
 

@@ -13,6 +13,8 @@ use std::ops::Range;
 
 /// More errors than this are counted, not kept: a person repairs the first ones first.
 const KEPT: usize = 100;
+/// A line that is longer than this, in bytes, is not drawn: nobody can read it, and miette counts columns by 16 bits.
+const DRAWN: usize = 2000;
 /// The report is wrapped at this column.
 const WIDTH: usize = 110;
 
@@ -87,10 +89,18 @@ impl ConfigErrors {
             GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_links(false).without_syntax_highlighting();
         let mut out = String::new();
         for error in self.list() {
-            let shown = Shown { error, at: self.one_line(&error.span), source: &self.source };
-            if handler.render_report(&mut out, &shown).is_err() {
+            let at = self.one_line(&error.span);
+            let before = &self.source.text[..at.start];
+            let start = before.rfind('\n').map_or(0, |n| n + 1);
+            let end = self.source.text[at.start..].find('\n').map_or(self.source.text.len(), |n| at.start + n);
+            let shown = Shown { error, at, source: &self.source };
+            if end - start > DRAWN || handler.render_report(&mut out, &shown).is_err() {
                 // The message is worth more than its picture.
-                out.push_str(&format!("  {} (bytes {:?})\n", error.message, error.span));
+                let (line, column) = (before.matches('\n').count() + 1, before[start..].chars().count() + 1);
+                out.push_str(&format!("  × {}\n     [{}:{line}:{column}]\n", error.message, self.source.name));
+                if !error.help.is_empty() {
+                    out.push_str(&format!("  help: {}\n", error.help));
+                }
             }
             out.push('\n');
         }

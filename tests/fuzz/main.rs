@@ -20,7 +20,8 @@ fn fuzz(name: &str, examples: &[Vec<u8>], cases: u64, mut check: impl FnMut(&[u8
     for case in 0..cases {
         let bytes = mutate::broken(examples, &mut Dice::of(seed.wrapping_add(case)));
         if catch_unwind(AssertUnwindSafe(|| check(&bytes))).is_err() {
-            panic!("{name}, case {case} of seed {seed}: {}", bytes.escape_ascii());
+            let shown = bytes[..bytes.len().min(5000)].escape_ascii();
+            panic!("{name}, case {case} of seed {seed}, {} bytes: {shown}", bytes.len());
         }
     }
 }

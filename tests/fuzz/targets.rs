@@ -74,9 +74,9 @@ fn records_of_json() {
     fuzz("records_of_json", &examples, 20_000, |bytes| {
         let taken = record(&mut decoder, bytes, spec.sources[0].schema.columns.len(), limit);
         // An independent reader: what is no JSON object at all is no row.
-        if !serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|value| value.is_object()) {
-            assert!(!taken, "it is no JSON");
-        }
+        // (Numbers of any size are JSON; what nobody asked for may hold them.)
+        let json = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
+        assert!(!taken || json && bytes.trim_ascii_start().starts_with(b"{"), "it is no JSON");
         *(if taken { &mut good } else { &mut bad }) += 1;
     });
     assert!(good > 100 && bad > 1000, "both kinds are met: {good} and {bad}");
@@ -138,8 +138,8 @@ fn files_of_records() {
             assert!(matches!(ended, Some(Delivery::End | Delivery::Failed(_))), "{ended:?}");
             assert!(offsets.iter().copied().eq(0..offsets.len() as u64), "no offset is left out");
             if !name.ends_with(".gz") {
-                // An independent count: the lines that are not blank, as a person counts them.
-                let filled = |line: &&[u8]| !line.trim_ascii().is_empty();
+                // An independent count: the lines that have anything in them, though it were a blank.
+                let filled = |line: &&[u8]| !line.strip_suffix(b"\r").unwrap_or(line).is_empty();
                 assert_eq!(offsets.len(), bytes.split(|byte| *byte == b'\n').filter(filled).count());
             }
         });
