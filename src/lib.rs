@@ -19,6 +19,7 @@ pub mod trigger;
 
 // layer 2: the edges
 pub mod broker;
+pub mod fault;
 pub mod mesh;
 pub mod registry;
 pub mod sink;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 5] = [
     &["time", "record", "config"],
     &["feature", "model", "evaluate", "drift", "trigger", "train", "deploy"],
-    &["broker", "mesh", "source", "sink", "registry", "state", "serve"],
+    &["broker", "fault", "mesh", "source", "sink", "registry", "state", "serve"],
     &["flow"],
     &["launch", "main", "lib"],
 ];

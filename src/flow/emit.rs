@@ -13,10 +13,11 @@ use super::ingest::Minted;
 use super::lines::PageWriter;
 use super::matching::Account;
 use super::plan::Plan;
-use super::progress::Chain;
+use super::progress::{Chain, name_of};
 use super::release::{Deed, Releases};
 use super::report::RunReport;
 use super::ticks::{Tick, Ticks, join};
+use crate::fault;
 use crate::record::DeadLetter;
 use crate::registry::Offsets;
 use crate::sink::{Entry, Headers, Page, Sink, Stream, Written, dead_letter_line};
@@ -81,7 +82,12 @@ impl Emission {
             counted.refused_keys += account.refused_keys;
         }
         self.balance += change;
-        self.ends.extend(minted.ends.iter().map(|(k, v)| (*k, *v)));
+        for (partition, end) in &minted.ends {
+            let begin = self.ends.insert(*partition, *end).unwrap_or_default();
+            if minted.poison.is_empty() {
+                fault::records(|| name_of(&self.plan, *partition), begin..*end);
+            }
+        }
         self.cite(tick, &minted);
         pages.extend(self.dead_letters(tick, minted.now, dead));
         let deeds = self.versions(&minted, &mut pages);
@@ -96,7 +102,14 @@ impl Emission {
             None => {}
         }
         // Versions are durable before the tick that brings them is; again, they must be there as they were.
+        let brings = !deeds.is_empty();
+        if brings {
+            fault::point("activation.before");
+        }
         self.outlet.releases.carry_out(deeds)?;
+        if brings {
+            fault::point("activation.after");
+        }
         self.outlet.report.borrow_mut().tick(tick, &minted, &self.balance, &counted, &pages);
         if self.live {
             self.outlet.report.borrow_mut().written(&minted);

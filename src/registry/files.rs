@@ -1,6 +1,7 @@
 //! Files that are whole or not there.
 
 use super::RegistryError;
+use crate::fault::point;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -17,8 +18,12 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
     }
     let temporary = path.with_extension("tmp");
     let mut file = at(&temporary, File::create(&temporary))?;
-    at(&temporary, file.write_all(bytes).and_then(|()| file.sync_all()))?;
+    at(&temporary, file.write_all(bytes))?;
+    point("version.written");
+    at(&temporary, file.sync_all())?;
+    point("version.synced");
     at(path, fs::rename(&temporary, path))?;
+    point("version.renamed");
     sync_folder_of(path)
 }
 
@@ -39,7 +44,10 @@ pub(super) fn sync_folder_of(path: &Path) -> Result<(), RegistryError> {
 pub(super) fn append(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
     let new = !at(path, path.try_exists())?;
     let mut file = at(path, OpenOptions::new().create(true).append(true).open(path))?;
-    at(path, file.write_all(bytes).and_then(|()| file.sync_data()))?;
+    at(path, file.write_all(bytes))?;
+    point("log.appended");
+    at(path, file.sync_data())?;
+    point("log.synced");
     if new { sync_folder_of(path) } else { Ok(()) }
 }
 

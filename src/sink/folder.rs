@@ -5,6 +5,7 @@
 //! `manifest.json`, written once, which names the pipeline whose run it is.
 
 use super::{SinkError, Stream, file};
+use crate::fault::point;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
@@ -133,10 +134,13 @@ impl Folder {
         let (path, temporary) = (self.path.join(name), self.path.join(format!("{name}.tmp")));
         let written = File::create(&temporary).and_then(|mut file| {
             file.write_all(bytes)?;
+            point("folder.written");
             file.sync_all()
         });
         written.map_err(|e| cannot_write(&temporary, &e))?;
+        point("folder.synced");
         std::fs::rename(&temporary, &path).map_err(|e| cannot_write(&path, &e))?;
+        point("folder.renamed");
         self.sync()
     }
 

@@ -60,7 +60,7 @@ impl Subject {
         self.folder.path().join(name)
     }
 
-    fn command(&self, out: &str, words: &[&str]) -> Command {
+    pub fn command(&self, out: &str, words: &[&str]) -> Command {
         let mut command = tidemill();
         command.arg("run").arg(&self.file).arg("--out").arg(self.out(out)).args(["--quiet"]).args(words);
         command
@@ -92,7 +92,7 @@ impl Subject {
     }
 
     /// Fails where a run left other bytes than the uninterrupted one.
-    fn same_as_whole(&self, out: &str) {
+    pub fn same_as_whole(&self, out: &str) {
         let (whole, other) = (self.left("whole"), self.left(out));
         assert_eq!(whole.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());
         for (name, bytes) in &whole {
@@ -196,9 +196,8 @@ fn sea_survives_being_killed() {
     Subject::new("sea", "2024-01-05", &[]).survives(&mut dice, 20);
 }
 
-#[test]
-fn flights_survive_being_killed() {
-    let mut dice = Dice::new("flights_survive_being_killed");
+/// Some days of flights, with versions on the way.
+pub fn with_versions() -> Subject {
     let sooner = [
         ("[\"1d\", \"7d\", \"30d\"]", "[\"6h\", \"1d\"]"),
         ("every = \"1d\"", "every = \"1h\""),
@@ -213,7 +212,13 @@ fn flights_survive_being_killed() {
     let flights = Subject::new("flights", "2013-01-05", &sooner);
     let models = fs::read_to_string(flights.out("whole").join("models.jsonl")).expect("its versions");
     assert!(models.lines().count() > 2, "versions are released on the way");
-    flights.survives(&mut dice, 12);
+    flights
+}
+
+#[test]
+fn flights_survive_being_killed() {
+    let mut dice = Dice::new("flights_survive_being_killed");
+    with_versions().survives(&mut dice, 12);
 }
 
 fn told(command: &mut Command, code: i32) -> String {

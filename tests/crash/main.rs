@@ -2,6 +2,7 @@
 
 mod dice;
 mod files;
+mod points;
 mod replay;
 mod support;
 mod verify;

@@ -8,6 +8,7 @@ use super::compare::{Compare, Stored, StoredRecord};
 use super::desk::{Desk, Work};
 use super::folder::{Folder, cannot_write};
 use super::{Lengths, Sink, SinkError, Stream, Written};
+use crate::fault::point;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -110,13 +111,13 @@ impl Work for FileSink {
     }
 
     fn commit(&mut self) -> Result<(), SinkError> {
-        for output in &mut self.outputs {
-            output.make_durable()?;
+        let (log, outputs) = self.outputs.split_last_mut().unwrap_or_else(|| unreachable!("progress is always there"));
+        for output in outputs {
+            output.make_durable(["lines.before", "lines.flushed", "lines.synced"])?;
         }
-        let log = &mut self.outputs[Stream::Progress as usize];
         log.put(&self.progress)?;
         self.progress.clear();
-        log.make_durable()
+        log.make_durable(["progress.before", "progress.flushed", "progress.synced"])
     }
 }
 
@@ -134,6 +135,7 @@ impl Output {
         }
         let cut = file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0)));
         cut.map_err(|e| cannot_write(&path, &e))?;
+        point("stream.cut");
         Ok(Output { path, file: BufWriter::with_capacity(BUFFER_BYTES, file), dirty: found > length })
     }
 
@@ -142,10 +144,13 @@ impl Output {
         self.file.write_all(bytes).map_err(|e| cannot_write(&self.path, &e))
     }
 
-    fn make_durable(&mut self) -> Result<(), SinkError> {
+    fn make_durable(&mut self, [before, flushed, synced]: [&str; 3]) -> Result<(), SinkError> {
         if std::mem::take(&mut self.dirty) {
-            let durable = self.file.flush().and_then(|()| self.file.get_ref().sync_data());
-            durable.map_err(|e| cannot_write(&self.path, &e))?;
+            point(before);
+            self.file.flush().map_err(|e| cannot_write(&self.path, &e))?;
+            point(flushed);
+            self.file.get_ref().sync_data().map_err(|e| cannot_write(&self.path, &e))?;
+            point(synced);
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use super::compare::{Compare, Stored, StoredRecord};
 use super::desk::Desk;
 use super::{Sink, SinkError, Stream};
 use crate::broker::{Admin, Broker, BrokerError, MESSAGE_BYTES, Topic, cause_of, partition_of};
+use crate::fault::point;
 use message::message_of;
 use rdkafka::producer::{BaseProducer, Producer};
 use std::collections::BTreeMap;
@@ -77,10 +78,12 @@ pub fn claim(broker: &Broker, outputs: &Outputs<'_>) -> Result<Claim, SinkError>
     let failed = |error: BrokerError| SinkError::Write { place: place.clone(), cause: error.to_string() };
     let admin = broker.admin().map_err(failed)?;
     let producer = producer(broker, outputs.pipeline).map_err(failed)?;
+    point("init.before");
     producer.init_transactions(FENCING).map_err(|error| match is_fenced(&error) {
         true => SinkError::Fenced { place: place.clone() },
         false => SinkError::Write { place: place.clone(), cause: cause_of(&error) },
     })?;
+    point("init.after");
     let known = admin.partitions().map_err(failed)?;
     let topics = topics(outputs, &known);
     if let Some(progress) = topics.last().filter(|t| t.partitions != 1) {
@@ -168,6 +171,7 @@ impl Claim {
             self.admin.prepare(&self.topics, true).map_err(failed)?;
         }
         self.admin.create(&self.topics).map_err(failed)?;
+        point("topics.created");
         // What is there counts, not what was asked for: a topic may have been made by somebody else.
         let known = self.admin.partitions().map_err(failed)?;
         let topics = self

@@ -8,6 +8,7 @@ use super::super::desk::Work;
 use super::Names;
 use super::message::{Content, message_of, progress_of};
 use crate::broker::{Narrator, Topic, cause_of, partition_of, stamp_of};
+use crate::fault::point;
 use crate::sink::{SinkError, Stream, Written};
 use crate::time::Time;
 use rdkafka::client::ClientContext;
@@ -110,15 +111,19 @@ impl Work for Transactions {
                 self.send(page.stream, entry.key.as_str(), entry.time, message)?;
             }
         }
+        point("tick.produced");
         let progress = progress_of(written.progress.as_bytes(), &label, &self.names);
         self.send(Stream::Progress, "", written.time, progress)?;
+        point("progress.produced");
         // Lets librdkafka report what is acknowledged.
         self.producer.poll(Duration::ZERO);
         Ok(())
     }
 
     fn commit(&mut self) -> Result<(), SinkError> {
+        point("commit.before");
         self.producer.commit_transaction(COMMIT).map_err(|error| self.give_up(&error, None))?;
+        point("commit.after");
         self.open = false;
         Ok(())
     }

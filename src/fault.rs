@@ -1,0 +1,78 @@
+//! Points at which a run can be made to die, for the tests of crashes.
+//!
+//! In: the environment variable `TIDEMILL_DIE_AT`: `POINT:N` lets the process kill itself as it passes the point for the
+//! N-th time; `SOURCE/PARTITION:OFFSET` lets the worker panic that writes the tick of that record. Without the variable
+//! a point costs one load, and there is none on the way of single records. A child of a supervisor inherits it.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The variable.
+pub const DIE_AT: &str = "TIDEMILL_DIE_AT";
+
+/// The points over files, in about the order in which a run passes them.
+pub const FILES: [&str; 17] = [
+    "folder.written",
+    "folder.synced",
+    "folder.renamed",
+    "stream.cut",
+    "version.written",
+    "version.synced",
+    "version.renamed",
+    "log.appended",
+    "log.synced",
+    "activation.before",
+    "activation.after",
+    "lines.before",
+    "lines.flushed",
+    "lines.synced",
+    "progress.before",
+    "progress.flushed",
+    "progress.synced",
+];
+
+/// The points over topics, beside those of the folder, versions, log and activation.
+pub const TOPICS: [&str; 7] = [
+    "init.before",
+    "init.after",
+    "topics.created",
+    "tick.produced",
+    "progress.produced",
+    "commit.before",
+    "commit.after",
+];
+
+struct Armed {
+    point: String,
+    /// How often it is still to be passed; or the offset.
+    number: AtomicU64,
+}
+
+static ARMED: LazyLock<Option<Armed>> = LazyLock::new(|| {
+    let text = std::env::var(DIE_AT).ok()?;
+    let (point, number) = text.rsplit_once(':')?;
+    Some(Armed { point: point.to_owned(), number: AtomicU64::new(number.parse().ok()?) })
+});
+
+/// Passes a point, or dies there.
+pub fn point(name: &str) {
+    let Some(armed) = &*ARMED else { return };
+    if armed.point == name && armed.number.fetch_sub(1, Ordering::Relaxed) == 1 {
+        // Not an exit: nothing is flushed, no destructor runs.
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+/// Passes the records of a partition, or panics if the one is among them. `name` is made only if a point is set.
+///
+/// # Panics
+/// If that is asked for.
+pub fn records(name: impl FnOnce() -> String, offsets: Range<u64>) {
+    let Some(armed) = &*ARMED else { return };
+    let found = offsets.contains(&armed.number.load(Ordering::Relaxed)) && armed.point == name();
+    assert!(!found, "a record that {DIE_AT} names");
+}
