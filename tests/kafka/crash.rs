@@ -8,9 +8,11 @@ use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
+use tidemill::fault::{DIE_AT, TOPICS};
 
 const STREAMS: [&str; 5] = ["predictions", "metrics", "models", "decisions", "dead_letters"];
 /// Workers and processes that a run may have.
@@ -93,6 +95,40 @@ fn what_is_killed_and_started_again_is_seen_once() {
     let output = expect_code(&mut project.command("verify", Some(ground.broker.bootstrap()), &words), 1);
     let told = crate::project::errors(&output);
     assert!(told.contains(&project.topic("metrics")) && told.contains("one that is not made again"), "{told}");
+}
+
+#[test]
+fn a_run_that_dies_at_any_point_of_its_transactions_is_seen_once() {
+    let Some(ground) = Ground::find("points") else { return };
+    let project = Project::sea(&ground, "2024-01-02");
+    let out = project.path("files");
+    let mut files = project.command("run", None, &["--quiet", "--out", out.to_str().unwrap()]);
+    for part in project.parts("events", 2).into_iter().chain(project.parts("labels", 2)) {
+        files.args(["--input", &part]);
+    }
+    expect_code(&mut files, 0);
+    project.feed(&ground, 2);
+    let out = project.path("topics");
+    let words = ["--until-end", "--quiet", "--out", out.to_str().unwrap()];
+    let run = || project.command("run", Some(ground.broker.bootstrap()), &words);
+    let (mut before, mut died) = (0, 0);
+    for point in TOPICS {
+        let status = run().env(DIE_AT, format!("{point}:1")).status().unwrap();
+        assert!(status.signal() == Some(9) || status.success(), "{point}: {status}");
+        died += usize::from(!status.success());
+        if ground.broker.admin().unwrap().partitions().unwrap().contains_key(&project.topic("progress")) {
+            let now = ticks(&ground, &project);
+            assert!(now >= before && (point != "commit.after" || now > before), "{point}: {before}, then {now}");
+            before = now;
+        }
+    }
+    assert!(died + 1 >= TOPICS.len(), "{died} died: all, unless the last commit was the last of all");
+    expect_code(&mut run(), 0);
+    for stream in STREAMS {
+        let messages = ground.messages(&project.topic(stream));
+        assert_eq!(values(&messages), project.written("files", stream), "{stream}");
+    }
+    assert_eq!(ticks(&ground, &project), project.written("files", "progress").len() as u64);
 }
 
 #[test]
