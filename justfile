@@ -38,6 +38,10 @@ crash:
 fuzz:
     TIDEMILL_LONG=1 cargo test --release --test fuzz
 
+# Hundreds of kills under a stream of millions of events: TIDEMILL_EVENTS and TIDEMILL_KILLS change that
+torture:
+    cargo test --release --test crash -- --ignored --nocapture a_long_stream
+
 # Checkpoints under damage and a disk that forgets: 10,000 and 100,000 cases
 state:
     TIDEMILL_LONG=1 cargo test --release --lib state::

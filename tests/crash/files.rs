@@ -23,7 +23,7 @@ pub struct Subject {
     pub folder: tempfile::TempDir,
     pub file: PathBuf,
     /// How long that took.
-    took: Duration,
+    pub took: Duration,
 }
 
 impl Subject {
@@ -48,12 +48,29 @@ impl Subject {
                 fs::copy(entry.path(), data.join(name)).expect("a list of values");
             }
         }
-        let mut subject = Subject { folder, file, took: PATIENCE };
+        Subject { folder, file, took: PATIENCE }.uninterrupted()
+    }
+
+    /// The pipeline `sea` over generated lines of events and labels.
+    pub fn generated(lines: &[String; 2]) -> Subject {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (flows, data) = (folder.path().join("dataflows"), folder.path().join("datasets/sea"));
+        fs::create_dir_all(&flows).expect("a folder");
+        fs::create_dir_all(&data).expect("a folder");
+        let file = flows.join("sea.toml");
+        fs::copy(project().join("dataflows/sea.toml"), &file).expect("the pipeline");
+        for (stream, lines) in ["events", "labels"].iter().zip(lines) {
+            fs::write(data.join(format!("{stream}.jsonl")), lines).expect("the stream");
+        }
+        Subject { folder, file, took: PATIENCE }.uninterrupted()
+    }
+
+    fn uninterrupted(mut self) -> Subject {
         let began = Instant::now();
-        let status = subject.command("whole", &["-w", "1"]).status().expect("it starts");
+        let status = self.command("whole", &["-w", "1"]).status().expect("it starts");
         assert!(status.success(), "an uninterrupted run ends well");
-        subject.took = began.elapsed();
-        subject
+        self.took = began.elapsed();
+        self
     }
 
     pub fn out(&self, name: &str) -> PathBuf {
@@ -104,7 +121,7 @@ impl Subject {
     }
 
     /// Kills so many runs into one folder, then lets one end.
-    fn survives(&self, dice: &mut Dice, kills: usize) {
+    pub fn survives(&self, dice: &mut Dice, kills: usize) {
         let mut ended = 0;
         for kill in 0..kills {
             let shape = SHAPES[dice.below(4) as usize];

@@ -5,4 +5,5 @@ mod files;
 mod points;
 mod replay;
 mod support;
+mod torture;
 mod verify;

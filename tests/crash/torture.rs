@@ -1,0 +1,68 @@
+//! The long form: a generated stream of millions of events under hundreds of kills. `just torture`.
+
+use super::dice::Dice;
+use super::files::Subject;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+
+/// A number from the environment.
+fn asked(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Events a second apart, each with a label two hours later, of which some are missing, some said twice, some corrected
+/// half an hour after: the lines of both streams, in the order of their times.
+fn streams(events: u64, dice: &mut Dice) -> [String; 2] {
+    let at = |second: u64| {
+        let (day, rest) = (second / 86_400, second % 86_400);
+        let time = tidemill::time::Time((19_723 + day as i64) * 86_400_000_000 + rest as i64 * 1_000_000);
+        time.to_string()
+    };
+    let (mut first, mut labels) = (String::new(), BTreeMap::new());
+    for n in 0..events {
+        let x: Vec<f64> = (0..3).map(|_| dice.below(10_000) as f64 / 1000.0).collect();
+        first += &format!("{{\"id\":\"{n}\",\"at\":\"{}\",\"x0\":{},\"x1\":{},\"x2\":{}}}\n", at(n), x[0], x[1], x[2]);
+        let limit = [8.0, 9.0, 7.0, 9.5][(4 * n / events) as usize];
+        let label = (x[0] + x[1] <= limit) != (dice.below(10) == 0);
+        let mut say = |second: u64, label: bool| {
+            labels.insert((second, n), format!("{{\"id\":\"{n}\",\"at\":\"{}\",\"y\":{label}}}\n", at(second)));
+        };
+        match dice.below(20) {
+            0 => {}
+            1 => {
+                say(n + 7200, label);
+                say(n + 9000, label);
+            }
+            2 => {
+                say(n + 7200, !label);
+                say(n + 9000, label);
+            }
+            _ => say(n + 7200, label),
+        }
+    }
+    [first, labels.into_values().collect()]
+}
+
+#[test]
+#[ignore = "long: just torture (TIDEMILL_EVENTS, TIDEMILL_KILLS)"]
+fn a_long_stream_survives_being_killed() {
+    let mut dice = Dice::new("a_long_stream_survives_being_killed");
+    let (events, kills) = (asked("TIDEMILL_EVENTS", 2_000_000), asked("TIDEMILL_KILLS", 200));
+    let subject = Subject::generated(&streams(events, &mut Dice::of(1)));
+    println!("{events} events, {kills} kills, {:.1} s uninterrupted", subject.took.as_secs_f64());
+    subject.survives(&mut dice, kills as usize);
+    // By id: each event is answered by the champion once, and nothing is refused.
+    let file = fs::File::open(subject.out("killed").join("predictions.jsonl")).expect("it is there");
+    let mut answered = vec![0_u8; events as usize];
+    for line in BufReader::new(file).lines() {
+        let line = line.expect("it is text");
+        if line.contains("\"role\":\"champion\"") {
+            let (_, rest) = line.split_once("\"prediction_id\":\"").expect("it has an id");
+            let id: usize = rest.split('"').next().and_then(|id| id.parse().ok()).expect("a number");
+            answered[id] += 1;
+        }
+    }
+    assert!(answered.iter().all(|count| *count == 1), "{:?}", answered.iter().position(|count| *count != 1));
+    assert_eq!(fs::metadata(subject.out("killed").join("dead_letters.jsonl")).expect("it is there").len(), 0);
+}
