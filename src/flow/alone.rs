@@ -12,7 +12,7 @@ use super::pairing::{Arrived, Listener, Paired, Pairing, Relabelled};
 use super::plan::Plan;
 use super::score::{ModelRoom, Scores};
 use super::sweeper::Sweeper;
-use super::ticks::{Tick, Ticks, join};
+use super::ticks::{Tick, Ticks};
 use std::sync::Arc;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
@@ -75,21 +75,9 @@ pub fn alone<'scope>(
         let sweeper = Sweeper::start();
         let mut ticks: Ticks<Open> = Ticks::new(Doors::COUNT);
         move |frontiers| {
-            rows.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    join(&mut open.items, batch);
-                }
-            });
-            resolutions.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    open.resolutions.append(batch);
-                }
-            });
-            marks.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    open.mark = batch.drain(..).next_back();
-                }
-            });
+            ticks.stash(&mut rows, |open| &mut open.items);
+            ticks.stash(&mut resolutions, |open| &mut open.resolutions);
+            ticks.last(&mut marks, |open| &mut open.mark);
             while let Some((_, permits, mut open)) = ticks.complete(frontiers) {
                 // An event and its label are two outcomes, and a third when it is settled.
                 paired.listener.scores = Scores::with_capacity(2 * open.items.len());

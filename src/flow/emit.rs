@@ -16,7 +16,7 @@ use super::plan::Plan;
 use super::progress::{Chain, name_of};
 use super::release::{Deed, Releases};
 use super::report::RunReport;
-use super::ticks::{Tick, Ticks, join};
+use super::ticks::{Tick, Ticks};
 use crate::fault;
 use crate::record::DeadLetter;
 use crate::registry::Offsets;
@@ -63,7 +63,7 @@ struct Emission {
 
 #[derive(Default)]
 struct Open {
-    minted: Minted,
+    minted: Option<Minted>,
     pages: Vec<Page>,
     accounts: Vec<Account>,
 }
@@ -71,6 +71,7 @@ struct Open {
 impl Emission {
     fn run(&mut self, tick: Tick, open: Open) -> Result<(), Failure> {
         let Open { minted, mut pages, accounts } = open;
+        let minted = minted.unwrap_or_default();
         let mut dead = minted.dead.clone();
         let read: u64 = minted.records.values().sum();
         let mut change = Balance { records: read as i64, dead_letters: dead.len() as i64, ..Balance::default() };
@@ -218,21 +219,9 @@ pub fn emit<'scope>(
         });
         let mut ticks: Ticks<Open> = Ticks::new(0);
         move |frontiers| {
-            minted.for_each(|capability, batch| {
-                if let Some((open, minted)) = ticks.at(&capability).zip(batch.drain(..).next_back()) {
-                    open.minted = minted;
-                }
-            });
-            pages.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    join(&mut open.pages, batch);
-                }
-            });
-            accounts.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    join(&mut open.accounts, batch);
-                }
-            });
+            ticks.last(&mut minted, |open| &mut open.minted);
+            ticks.stash(&mut pages, |open| &mut open.pages);
+            ticks.stash(&mut accounts, |open| &mut open.accounts);
             let Some(emission) = &mut emission else {
                 while ticks.complete(frontiers).is_some() {}
                 return;

@@ -7,7 +7,7 @@ use super::answers::Asker;
 use super::items::{Answer, Deed, Mark, Touch};
 use super::matching::Account;
 use super::plan::Plan;
-use super::ticks::{Tick, Ticks, join};
+use super::ticks::{Tick, Ticks};
 use crate::feature::asof::AsOf;
 use crate::feature::plan::{FeaturePlan, MAX_LATE};
 use crate::feature::window::Window;
@@ -177,16 +177,8 @@ pub fn enrich<'scope>(
         // The most answers of a tick; the next one will have as many.
         let mut usual = 0;
         move |frontiers| {
-            touches.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    join(&mut open.touches, batch);
-                }
-            });
-            marks.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    open.mark = batch.drain(..).next_back();
-                }
-            });
+            ticks.stash(&mut touches, |open| &mut open.touches);
+            ticks.last(&mut marks, |open| &mut open.mark);
             let (mut answers, mut accounts) = (answers.activate(), accounts.activate());
             while let Some((_, permits, mut open)) = ticks.complete(frontiers) {
                 if !open.touches.is_sorted_by_key(|touch| touch.seq) {

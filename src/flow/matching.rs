@@ -4,7 +4,7 @@ use super::balance::Balance;
 use super::items::{Case, CaseKind, Item, Mark, Touch};
 use super::pairing::{Arrived, Listener, Paired, Pairing, Relabelled};
 use super::plan::Plan;
-use super::ticks::{Tick, Ticks, join};
+use super::ticks::{Tick, Ticks};
 use crate::record::DeadLetter;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -87,16 +87,8 @@ pub fn matching<'scope>(
         // The most that a tick came to; the next one will be alike.
         let (mut most_touches, mut most_cases) = (0, 0);
         move |frontiers| {
-            rows.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    join(&mut open.items, batch);
-                }
-            });
-            marks.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    open.mark = batch.drain(..).next_back();
-                }
-            });
+            ticks.stash(&mut rows, |open| &mut open.items);
+            ticks.last(&mut marks, |open| &mut open.mark);
             let (mut touches, mut cases) = (touches.activate(), cases.activate());
             let mut accounts = accounts.activate();
             while let Some((_, permits, mut open)) = ticks.complete(frontiers) {

@@ -10,7 +10,7 @@
 use super::items::{Contestant, Mark, Outcome, Turn};
 use super::plan::Plan;
 use super::sums::{BinsRead, Change, Draft, Sums};
-use super::ticks::{Tick, Ticks, join};
+use super::ticks::{Tick, Ticks};
 use crate::evaluate::Tally;
 use crate::record::FastMap;
 use crate::time::{Span, Time};
@@ -221,16 +221,8 @@ pub fn measure<'scope>(
         let mut contributions = Contributions::new(plan);
         let mut ticks: Ticks<Open> = Ticks::new(1);
         move |frontiers| {
-            outcomes.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    join(&mut open.outcomes, batch);
-                }
-            });
-            marks.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    open.mark = batch.drain(..).next_back();
-                }
-            });
+            ticks.stash(&mut outcomes, |open| &mut open.outcomes);
+            ticks.last(&mut marks, |open| &mut open.mark);
             let mut updates = updates.activate();
             while let Some((tick, permits, open)) = ticks.complete(frontiers) {
                 open.outcomes.iter().for_each(|outcome| contributions.take(outcome));

@@ -5,7 +5,7 @@ use super::items::{Answer, Case, Mark, Outcome};
 use super::matching::Account;
 use super::plan::Plan;
 use super::score::{ModelRoom, Scores};
-use super::ticks::{Permits, Tick, Ticks, join};
+use super::ticks::{Permits, Tick, Ticks};
 use crate::model::Body;
 use crate::sink::Page;
 use std::sync::Arc;
@@ -116,26 +116,10 @@ pub fn modelling<'scope>(
         let mut room = at_home.then(|| ModelRoom::new(plan));
         let mut ticks: Ticks<Open> = Ticks::new(Doors::COUNT);
         move |frontiers| {
-            cases.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    join(&mut open.cases, batch);
-                }
-            });
-            answers.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    join(&mut open.answers, batch);
-                }
-            });
-            resolutions.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    open.resolutions.append(batch);
-                }
-            });
-            marks.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    open.mark = batch.drain(..).next_back();
-                }
-            });
+            ticks.stash(&mut cases, |open| &mut open.cases);
+            ticks.stash(&mut answers, |open| &mut open.answers);
+            ticks.stash(&mut resolutions, |open| &mut open.resolutions);
+            ticks.last(&mut marks, |open| &mut open.mark);
             while let Some((_, permits, mut open)) = ticks.complete(frontiers) {
                 let Some(room) = &mut room else { continue };
                 open.resolutions.iter().for_each(|resolution| room.activate(resolution));

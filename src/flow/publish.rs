@@ -264,11 +264,7 @@ pub fn publish<'scope>(
                     ticks.of(&capability, change.1).changes.push(change);
                 }
             });
-            marks.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    open.mark = batch.drain(..).next_back();
-                }
-            });
+            ticks.last(&mut marks, |open| &mut open.mark);
             let (mut pages, mut figures) = (pages.activate(), figures.activate());
             while let Some((_, permits, open)) = ticks.complete(frontiers) {
                 let Some(Mark { now, boundary: Some(boundary), last, .. }) = open.mark else { continue };

@@ -6,7 +6,7 @@ use super::judging::Judging;
 use super::lines::PageWriter;
 use super::plan::Plan;
 use super::publish::Figure;
-use super::ticks::{Tick, Ticks, join};
+use super::ticks::{Tick, Ticks};
 use crate::model::Body;
 use crate::sink::{Page, Stream};
 use crate::trigger::DriftSignal;
@@ -71,36 +71,12 @@ pub fn retrain<'scope>(
         let mut ticks: Ticks<Open> = Ticks::new(2);
         let mut verdict_permit: Option<Capability<Tick>> = None;
         move |frontiers| {
-            outcomes.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    join(&mut open.outcomes, batch);
-                }
-            });
-            states.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    open.state = batch.drain(..).next_back();
-                }
-            });
-            figures.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    open.figures.append(batch);
-                }
-            });
-            signals.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    open.signals.append(batch);
-                }
-            });
-            resolutions.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    open.resolutions.append(batch);
-                }
-            });
-            marks.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    open.mark = batch.drain(..).next_back();
-                }
-            });
+            ticks.stash(&mut outcomes, |open| &mut open.outcomes);
+            ticks.last(&mut states, |open| &mut open.state);
+            ticks.stash(&mut figures, |open| &mut open.figures);
+            ticks.stash(&mut signals, |open| &mut open.signals);
+            ticks.stash(&mut resolutions, |open| &mut open.resolutions);
+            ticks.last(&mut marks, |open| &mut open.mark);
             let (mut pages, mut words) = (pages.activate(), words.activate());
             let Some(judging) = &mut judging else {
                 while ticks.complete(frontiers).is_some() {}

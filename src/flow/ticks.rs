@@ -4,6 +4,9 @@
 //! a tick is kept with its data, one an output, so what a room makes of a tick leaves at that tick.
 
 use std::collections::BTreeMap;
+use timely::communication::Pull;
+use timely::dataflow::channels::Message;
+use timely::dataflow::operators::generic::InputHandleCore;
 use timely::dataflow::operators::{Capability, InputCapability};
 use timely::progress::frontier::MutableAntichain;
 
@@ -13,8 +16,11 @@ pub type Tick = u64;
 /// One capability an output of the room.
 pub type Permits = Vec<Capability<Tick>>;
 
+/// An input of a room.
+type Input<T, P> = InputHandleCore<Tick, Vec<T>, P>;
+
 /// Adds a batch to what a tick has. The first one is taken as it is: rooms send a tick's data in one piece.
-pub fn join<T>(stash: &mut Vec<T>, batch: &mut Vec<T>) {
+fn join<T>(stash: &mut Vec<T>, batch: &mut Vec<T>) {
     if stash.is_empty() {
         std::mem::swap(stash, batch);
     } else {
@@ -34,8 +40,32 @@ impl<D: Default> Ticks<D> {
         Ticks { outputs, open: BTreeMap::new() }
     }
 
+    /// Drains an input into a list of the stash, by tick.
+    pub fn stash<T, P>(&mut self, input: &mut Input<T, P>, list: impl Fn(&mut D) -> &mut Vec<T>)
+    where
+        P: Pull<Message<Tick, Vec<T>>>,
+    {
+        input.for_each(|capability, batch| {
+            if let Some(open) = self.at(&capability) {
+                join(list(open), batch);
+            }
+        });
+    }
+
+    /// Drains an input that has at most one thing a tick into its place in the stash.
+    pub fn last<T, P>(&mut self, input: &mut Input<T, P>, place: impl Fn(&mut D) -> &mut Option<T>)
+    where
+        P: Pull<Message<Tick, Vec<T>>>,
+    {
+        input.for_each(|capability, batch| {
+            if let Some(open) = self.at(&capability) {
+                *place(open) = batch.drain(..).next_back();
+            }
+        });
+    }
+
     /// The stash of the tick of some input; `None` for a message without a time, which carries no data.
-    pub fn at(&mut self, capability: &InputCapability<Tick>) -> Option<&mut D> {
+    fn at(&mut self, capability: &InputCapability<Tick>) -> Option<&mut D> {
         let tick = *capability.least()?;
         Some(self.of(capability, tick))
     }

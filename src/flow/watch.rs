@@ -8,7 +8,7 @@
 use super::control::Resolution;
 use super::items::{Contestant, Mark, Outcome, Turn};
 use super::plan::Plan;
-use super::ticks::{Tick, Ticks, join};
+use super::ticks::{Tick, Ticks};
 use crate::config::spec::{CauseSpec, DeploySpec, DetectorSpec};
 use crate::drift::{Detector, Profile, Recent, detector};
 use crate::time::{Span, Time};
@@ -183,21 +183,9 @@ pub fn watch<'scope>(
         let mut watch = Watch::new(plan);
         let mut ticks: Ticks<Open> = Ticks::new(1);
         move |frontiers| {
-            outcomes.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    join(&mut open.outcomes, batch);
-                }
-            });
-            resolutions.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    open.resolutions.append(batch);
-                }
-            });
-            marks.for_each(|capability, batch| {
-                if let Some(open) = ticks.at(&capability) {
-                    open.mark = batch.drain(..).next_back();
-                }
-            });
+            ticks.stash(&mut outcomes, |open| &mut open.outcomes);
+            ticks.stash(&mut resolutions, |open| &mut open.resolutions);
+            ticks.last(&mut marks, |open| &mut open.mark);
             let mut signals = signals.activate();
             while let Some((_, permits, open)) = ticks.complete(frontiers) {
                 open.resolutions.iter().for_each(|resolution| watch.activate(resolution));
