@@ -29,6 +29,10 @@ kafka:
 bad-input:
     cargo test --release --test laws bad_input
 
+# A million malformed records among a million good ones
+flood:
+    TIDEMILL_LONG=1 cargo test --release --test laws -- --nocapture a_flood
+
 # Runs that are killed, and taken up again
 crash:
     scripts/test.sh --test crash

@@ -314,3 +314,58 @@ fn usage_errors_exit_with_2() {
     // A number that is given as text is told with its range.
     assert!(tidemill(["run", "sea", "-w", "0"]).stderr.contains("1 to 256"));
 }
+
+/// As many malformed records as good ones, of eight kinds, at random: what is refused is exactly those, each with its
+/// reason, and the good ones are scored as if they had been alone. `TIDEMILL_LONG=1` takes a million of each.
+#[test]
+fn a_flood_of_malformed_records_is_refused_one_by_one() {
+    let count = if std::env::var_os("TIDEMILL_LONG").is_some_and(|set| set == "1") { 1_000_000 } else { 10_000 };
+    let bad: [(&[u8], &str); 8] = [
+        (b"{\"id\":\"b\",\"at\":\"2024-01-01T09:00:00Z\",\"x\":1", "malformed"),
+        (b"\"id\"", "malformed"),
+        (b"{\"id\":\"b\",\"at\":\"2024-01-01T09:00:00Z\",\"x\":\"one\"}", "wrong_type"),
+        (b"{\"id\":\"b\",\"at\":\"2024-01-01T09:00:00Z\"}", "missing_field"),
+        (b"{\"id\":\"b\",\"at\":\"2024-01-01T09:00:00Z\",\"x\":null}", "missing_field"),
+        (b"{\"id\":\"\xff\",\"at\":\"2024-01-01T09:00:00Z\",\"x\":1}", "invalid_utf8"),
+        (b"{\"id\":\"b\",\"at\":\"2262-04-12T00:00:00Z\",\"x\":1}", "time_out_of_range"),
+        (b"{\"id\":\"b\",\"at\":\"2024-01-01T09:00:00Z\",\"x\":1e999}", "not_finite"),
+    ];
+    let (mut clean, mut mixed, mut wanted) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut goods, mut bads, mut offset, mut chance) = (0, 0, 0_usize, 7_u64);
+    while goods < count || bads < count {
+        // A linear congruential generator (Knuth's) is chance enough.
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        if goods < count && (bads == count || chance >> 63 == 0) {
+            let second = goods * 3600 / count;
+            let time = format!("2024-01-01T09:{:02}:{:02}Z", second / 60, second % 60);
+            let line = format!("{{\"id\":\"e{goods}\",\"at\":\"{time}\",\"x\":{}.5,\"color\":\"red\"}}\n", goods % 100);
+            clean.extend_from_slice(line.as_bytes());
+            mixed.extend_from_slice(line.as_bytes());
+            goods += 1;
+        } else {
+            let (line, reason) = bad[(chance >> 33) as usize % bad.len()];
+            mixed.extend_from_slice(line);
+            mixed.push(b'\n');
+            wanted.push((offset, reason));
+            bads += 1;
+        }
+        offset += 1;
+    }
+    let timed = |run: Run| (whole_seconds(&run), run);
+    let (clean_s, clean) = timed(small("flood_clean", PIPELINE, &clean, b"").run("out", &[]));
+    let (mixed_s, mixed) = timed(small("flood_mixed", PIPELINE, &mixed, b"").run("out", &["-w", "2"]));
+    println!("{count} good in {clean_s:.2} s, with as many bad among them in {mixed_s:.2} s");
+    let found: Vec<(usize, String)> = dead(&mixed)
+        .iter()
+        .map(|d| (d["offset"].as_u64().unwrap_or(0) as usize, text(d, "reason").to_owned()))
+        .collect();
+    assert_eq!(found.len(), wanted.len());
+    let differs = found.iter().zip(&wanted).find(|((at, why), (offset, reason))| (*at, &why[..]) != (*offset, *reason));
+    assert_eq!(differs, None);
+    assert_eq!(clean.text("predictions.jsonl"), mixed.text("predictions.jsonl"));
+    assert_eq!(mixed.summary()["balance"]["holds"], true);
+}
+
+fn whole_seconds(run: &Run) -> f64 {
+    run.summary()["seconds"].as_f64().unwrap_or(f64::NAN)
+}
