@@ -46,6 +46,10 @@ fuzz:
 torture:
     cargo test --release --test crash -- --ignored --nocapture a_long_stream
 
+# The digest of everything that a run writes, by workers and processes, uninterrupted and killed
+determinism *arguments:
+    benches/determinism.sh {{arguments}}
+
 # Checkpoints under damage and a disk that forgets: 10,000 and 100,000 cases
 state:
     TIDEMILL_LONG=1 cargo test --release --lib state::

@@ -147,6 +147,25 @@ fn a_live_run_that_is_killed_predicts_once() {
         let status = kill_after(run, Duration::from_millis(dice.below(4000)));
         assert_eq!(status, None, "kill {kill}: {}", std::fs::read_to_string(&log).unwrap());
     }
+    // Whenever it is asked to stop, it stops well, and soon.
+    let long = std::env::var_os("TIDEMILL_LONG").is_some_and(|set| set == "1");
+    let mut took = Vec::new();
+    for stop in 0..if long { 50 } else { 5 } {
+        let log = project.path("errors");
+        let shape = SHAPES[dice.below(4) as usize];
+        let mut command = project.command("run", Some(ground.broker.bootstrap()), &[&words[..], shape].concat());
+        let mut run = Running::start(command.stderr(File::create(&log).unwrap()));
+        let (_keep, never) = channel::<()>();
+        let _ = never.recv_timeout(Duration::from_millis(500 + dice.below(3000)));
+        assert!(run.runs(), "stop {stop}: {}", std::fs::read_to_string(&log).unwrap());
+        let asked = Instant::now();
+        run.signal(Signal::TERM);
+        let status = run.end();
+        took.push(asked.elapsed());
+        assert!(status.success(), "stop {stop} of {shape:?}: {status} {}", std::fs::read_to_string(&log).unwrap());
+    }
+    took.sort();
+    println!("{} stops took {:?} to {:?}", took.len(), took[0], took[took.len() - 1]);
     // One that is asked to stop leaves the end of the input to whoever goes on.
     let mut run = Running::start(&mut project.command("run", Some(ground.broker.bootstrap()), &words));
     let topic = project.topic("predictions");
