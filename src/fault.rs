@@ -1,8 +1,9 @@
 //! Points at which a run can be made to die, for the tests of crashes.
 //!
-//! In: the environment variable `TIDEMILL_DIE_AT`: `POINT:N` lets the process kill itself as it passes the point for the
-//! N-th time; `SOURCE/PARTITION:OFFSET` lets the worker panic that writes the tick of that record. Without the variable
-//! a point costs one load, and there is none on the way of single records. A child of a supervisor inherits it.
+//! In: the environment variable `TIDEMILL_DIE_AT`: `POINT:N` lets the process kill itself as it passes the point for
+//! the N-th time; `SOURCE/PARTITION:OFFSET` lets the worker panic that writes the tick of that record. Without the
+//! variable a point costs one load, and there is none on the way of single records. A child of a supervisor inherits
+//! it.
 
 use std::ops::Range;
 use std::sync::LazyLock;
