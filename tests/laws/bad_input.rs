@@ -319,7 +319,7 @@ fn usage_errors_exit_with_2() {
 /// reason, and the good ones are scored as if they had been alone. `TIDEMILL_LONG=1` takes a million of each.
 #[test]
 fn a_flood_of_malformed_records_is_refused_one_by_one() {
-    let count = if std::env::var_os("TIDEMILL_LONG").is_some_and(|set| set == "1") { 1_000_000 } else { 10_000 };
+    let count = if std::env::var_os("TIDEMILL_LONG").is_some_and(|set| set == "1") { 1_000_000_u64 } else { 10_000 };
     let bad: [(&[u8], &str); 8] = [
         (b"{\"id\":\"b\",\"at\":\"2024-01-01T09:00:00Z\",\"x\":1", "malformed"),
         (b"\"id\"", "malformed"),
@@ -331,7 +331,7 @@ fn a_flood_of_malformed_records_is_refused_one_by_one() {
         (b"{\"id\":\"b\",\"at\":\"2024-01-01T09:00:00Z\",\"x\":1e999}", "not_finite"),
     ];
     let (mut clean, mut mixed, mut wanted) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut goods, mut bads, mut offset, mut chance) = (0, 0, 0_usize, 7_u64);
+    let (mut goods, mut bads, mut offset, mut chance) = (0, 0, 0, 7_u64);
     while goods < count || bads < count {
         // A linear congruential generator (Knuth's) is chance enough.
         chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
