@@ -83,15 +83,18 @@ fn write(text: &mut String, plan: &Plan, ended: &Ended, out: &Path, (before, aft
     let verdicts: Vec<String> = report.verdicts.iter().map(|(verdict, n)| format!("{verdict} {n}")).collect();
     writeln!(text, "\ndecisions: {}", if verdicts.is_empty() { "none".to_owned() } else { verdicts.join(", ") })?;
     let latency = report.latency_us();
-    writeln!(
-        text,
-        "latency: tick p50 {} us, p99 {} us; event p50 {} us, p99 {} us, max {} us",
-        latency["tick"]["p50"],
-        latency["tick"]["p99"],
-        latency["event"]["p50"],
-        latency["event"]["p99"],
-        latency["event"]["max"]
-    )?;
+    // A run that was taken up at its end has written nothing.
+    if latency["tick"]["max"] != 0 {
+        writeln!(
+            text,
+            "latency: tick p50 {} us, p99 {} us; event p50 {} us, p99 {} us, max {} us",
+            latency["tick"]["p50"],
+            latency["tick"]["p99"],
+            latency["event"]["p50"],
+            latency["event"]["p99"],
+            latency["event"]["max"]
+        )?;
+    }
     writeln!(
         text,
         "time: {seconds:.1} s, {:.0} events/s; {} trainings took {:.1} s, waited for {:.1} s",

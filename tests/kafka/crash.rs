@@ -156,7 +156,7 @@ fn a_live_run_that_is_killed_predicts_once() {
         let mut command = project.command("run", Some(ground.broker.bootstrap()), &[&words[..], shape].concat());
         let mut run = Running::start(command.stderr(File::create(&log).unwrap()));
         let (_keep, never) = channel::<()>();
-        let _ = never.recv_timeout(Duration::from_millis(500 + dice.below(3000)));
+        let _ = never.recv_timeout(Duration::from_millis(1500 + dice.below(2500)));
         assert!(run.runs(), "stop {stop}: {}", std::fs::read_to_string(&log).unwrap());
         let asked = Instant::now();
         run.signal(Signal::TERM);
