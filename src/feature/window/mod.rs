@@ -34,6 +34,7 @@ mod running;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use shape::{Aggregate, WindowShape};
 
@@ -41,7 +42,6 @@ use crate::config::spec::Over;
 use crate::time::Time;
 use ring::{Place, Ring};
 use running::Running;
-use serde::{Deserialize, Serialize};
 use shape::Extent;
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -66,7 +66,7 @@ use std::ops::Range;
 /// window.query(&shape, Time(11), Time(10), &mut out);
 /// assert_eq!(out, [Some(4.0), Some(1.0)]);
 /// ```
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Window {
     ring: Ring,
     /// One a distinct extent; one is the common case, and lies in the same cache lines.
@@ -74,7 +74,7 @@ pub struct Window {
 }
 
 /// The running results of one extent, and which rows they are over: from `start` to the newest.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 struct Cursor {
     start: u64,
     /// Time windows only: all rows after this instant, and no other, are from `start` on. It never goes back.

@@ -5,7 +5,6 @@
 //! row moves the newer ones up by one. (Two `VecDeque`s did the same at twice the cost, most of it in the cache.)
 
 use crate::time::Time;
-use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
 /// Where a row stands among the others.
@@ -16,8 +15,7 @@ pub(super) struct Place {
 }
 
 /// The rows that are kept; row `first()` is the oldest, row `end() - 1` the newest.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
+#[derive(Clone, Debug)]
 pub(super) struct Ring {
     /// A row is its time, its order and the bits of its values (NaN for null). Row `n` stands in slot `n & mask`.
     words: Vec<u64>,
@@ -33,6 +31,24 @@ impl Ring {
     /// No rows, each to have so many values.
     pub(super) fn new(width: usize) -> Ring {
         Ring { words: vec![0; 2 + width], mask: 0, first: 0, end: 0, stride: 2 + width }
+    }
+
+    /// The rows of [`Ring::write_to`], and no others; `words` is a whole number of them.
+    pub(super) fn of_words(width: usize, words: &[u64]) -> Ring {
+        let rows = words.len() / (2 + width);
+        let slots = rows.next_power_of_two();
+        let mut all = Vec::with_capacity(slots * (2 + width));
+        all.extend_from_slice(words);
+        all.resize(slots * (2 + width), 0);
+        Ring { words: all, mask: slots as u64 - 1, first: 0, end: rows as u64, stride: 2 + width }
+    }
+
+    /// Appends the rows, oldest first: time, order, values.
+    pub(super) fn write_to(&self, words: &mut Vec<u64>) {
+        for row in self.first..self.end {
+            let slot = self.slot(row);
+            words.extend_from_slice(&self.words[slot..slot + self.stride]);
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -184,49 +200,5 @@ impl Ring {
             each.fold(Ordering::Equal, Ordering::then)
         };
         self.place(row).cmp(&place).then_with(by_values)
-    }
-}
-
-/// A ring as it is written: rows in order, nulls as such, since text formats have no NaN.
-#[derive(Serialize, Deserialize)]
-struct Written {
-    width: usize,
-    first: u64,
-    times: Vec<Time>,
-    orders: Vec<u64>,
-    values: Vec<Option<f64>>,
-}
-
-impl From<Ring> for Written {
-    fn from(ring: Ring) -> Written {
-        let rows = ring.first..ring.end;
-        let width = ring.stride - 2;
-        let of_row = |row| (0..width).map(move |n| (row, n));
-        let values = rows.clone().flat_map(of_row).map(|(row, n)| ring.value(row, n));
-        Written {
-            width,
-            first: ring.first,
-            times: rows.clone().map(|row| ring.time(row)).collect(),
-            orders: rows.map(|row| ring.place(row).order).collect(),
-            values: values.map(|v| (!v.is_nan()).then_some(v)).collect(),
-        }
-    }
-}
-
-impl TryFrom<Written> for Ring {
-    type Error = &'static str;
-
-    fn try_from(written: Written) -> Result<Ring, &'static str> {
-        let Written { width, first, times, orders, values } = written;
-        if orders.len() != times.len() || Some(values.len()) != times.len().checked_mul(width) {
-            return Err("a window's rows have one time, one order and the same number of values each");
-        }
-        let mut ring = Ring { first, end: first, ..Ring::new(width) };
-        let mut values = values.iter().map(|v| v.unwrap_or(f64::NAN));
-        for (time, order) in times.into_iter().zip(orders) {
-            let row: Vec<f64> = values.by_ref().take(width).collect();
-            ring.insert(Place { time, order }, &row);
-        }
-        Ok(ring)
     }
 }

@@ -8,12 +8,11 @@ use super::ring::Ring;
 use super::shape::{Tally, What};
 use crate::config::spec::Function;
 use crate::feature::moments::{Moments, Sum, fixed};
-use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::ops::Range;
 
 /// The state of one tally.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) enum Running {
     Values(u64),
     Sum(Sum),
@@ -23,7 +22,7 @@ pub(super) enum Running {
 }
 
 /// The rows that are or may become the best one: ascending, the first is the best of the window.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Best {
     queue: VecDeque<u64>,
     stale: bool,

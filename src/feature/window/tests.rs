@@ -191,8 +191,14 @@ fn compare(steps: Vec<Step>, aggregates: Vec<Aggregate>, slack: i64, forgets: bo
                 }
             }
             Step::Save => {
-                let text = serde_json::to_string(&window).unwrap();
-                window = serde_json::from_str(&text).unwrap();
+                let (mut line, mut rows) = (Vec::new(), Vec::new());
+                window.write(&mut line, &mut rows);
+                assert_eq!((line.len(), rows.len()), (shape.line_words(), window.rows() * shape.row_words()));
+                rows.push(7);
+                let mut rest = &rows[..];
+                window = Window::read(&shape, &line, &mut rest).expect("it is a state of this shape");
+                assert_eq!(rest, [7], "it takes its own rows only");
+                assert!(Window::read(&shape, &line[1..], &mut &rows[..]).is_none());
                 if window.is_idle(&shape, Time(now)) {
                     window = Window::new(&shape);
                 }
