@@ -3,6 +3,7 @@
 
 use crate::record::{Kind, Schema};
 use crate::time::{Span, Time};
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -257,7 +258,7 @@ pub struct MetricsSpec {
 }
 
 /// The metrics of a binary task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Metric {
     /// Mean logarithmic loss, probabilities clipped to [1e-4, 1 - 1e-4].
     LogLoss,

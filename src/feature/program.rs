@@ -126,6 +126,23 @@ pub struct Memory {
     pub others: u64,
 }
 
+impl Memory {
+    /// What it keeps from one event to the next: the standardized features' states, in the order of the file.
+    pub fn standardizers(&self) -> &[Standardizer] {
+        &self.standardizers
+    }
+
+    /// Goes on from such states; `false`, and nothing is changed, if they are not as many.
+    #[must_use]
+    pub fn resume(&mut self, standardizers: Vec<Standardizer>) -> bool {
+        let fits = standardizers.len() == self.standardizers.len();
+        if fits {
+            self.standardizers = standardizers;
+        }
+        fits
+    }
+}
+
 impl Program {
     /// A program of these lines.
     pub fn new(lines: Vec<Line>, layout: Layout, standardizers: usize, tables: usize) -> Program {

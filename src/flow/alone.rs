@@ -4,13 +4,14 @@
 
 use super::answers::Answers;
 use super::control::Resolution;
-use super::enrich::Stores;
 use super::items::{Item, Mark, Touch};
 use super::matching::Account;
 use super::modelling::{Doors, Modelled};
 use super::pairing::{Arrived, Listener, Paired, Pairing, Relabelled};
 use super::plan::Plan;
+use super::saving::{SharedArchive, heed};
 use super::score::{ModelRoom, Scores};
+use super::stores::Stores;
 use super::sweeper::Sweeper;
 use super::ticks::{Tick, Ticks};
 use std::sync::Arc;
@@ -57,13 +58,15 @@ pub fn alone<'scope>(
     rows: StreamVec<'scope, Tick, Item>,
     resolutions: StreamVec<'scope, Tick, Arc<Resolution>>,
     marks: StreamVec<'scope, Tick, Mark>,
+    archive: &SharedArchive,
 ) -> Modelled<'scope> {
     let mut builder = OperatorBuilder::new("Match, enrich, score".to_owned(), rows.scope());
     let mut rows = builder.new_input(rows, Pipeline);
     let mut resolutions = builder.new_input(resolutions, Pipeline);
     let mut marks = builder.new_input(marks, Pipeline);
     let (mut doors, streams) = Doors::new(&mut builder);
-    let plan = plan.clone();
+    let (plan, archive) = (plan.clone(), archive.clone());
+    archive.borrow_mut().enter();
     builder.build(move |_| {
         let mut pairing = Pairing::new(plan.clone());
         let mut paired = Paired::new(Desk {
@@ -79,6 +82,8 @@ pub fn alone<'scope>(
             ticks.stash(&mut resolutions, |open| &mut open.resolutions);
             ticks.last(&mut marks, |open| &mut open.mark);
             while let Some((_, permits, mut open)) = ticks.complete(frontiers) {
+                let Desk { stores, room, .. } = &mut paired.listener;
+                heed(&archive, open.mark.as_ref(), &mut [&mut pairing, stores, room]);
                 // An event and its label are two outcomes, and a third when it is settled.
                 paired.listener.scores = Scores::with_capacity(2 * open.items.len());
                 open.resolutions.iter().for_each(|resolution| paired.listener.room.activate(resolution));

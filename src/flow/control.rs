@@ -55,6 +55,10 @@ pub struct Board {
     pub words: Vec<Word>,
     /// Ticks below this are written.
     pub written: u64,
+    /// How many workers take up a checkpoint, and how many have.
+    pub restoring: usize,
+    /// See `restoring`.
+    pub restored: usize,
     /// The output cannot be written any more: stop minting.
     pub broken: bool,
     /// What went wrong, in the order in which it was met.

@@ -16,6 +16,7 @@ use super::plan::Plan;
 use super::progress::{Chain, name_of};
 use super::release::{Deed, Releases};
 use super::report::RunReport;
+use super::saving::{Keeps, Sections, SharedArchive, SharedKeeper, Shares};
 use super::ticks::{Tick, Ticks};
 use crate::fault;
 use crate::record::DeadLetter;
@@ -23,6 +24,7 @@ use crate::registry::Offsets;
 use crate::sink::{Entry, Headers, Page, Sink, Stream, Written, dead_letter_line};
 use crate::time::Time;
 use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -48,6 +50,45 @@ pub struct Outlet {
     pub report: Rc<RefCell<RunReport>>,
 }
 
+/// What the emitting room keeps.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    balance: Balance,
+    chain: Chain,
+    ends: Vec<((u16, u16), u64)>,
+    cited: Vec<(Tick, (Time, Vec<Offsets>))>,
+    started: bool,
+    /// What the registry has been told: entries, and the newest version.
+    told: (u64, u32),
+}
+
+impl Keeps for Emission {
+    fn save(&self, to: &Sections) {
+        let kept = Kept {
+            balance: self.balance,
+            chain: self.chain.clone(),
+            ends: self.ends.clone().into_iter().collect(),
+            cited: self.cited.clone().into_iter().collect(),
+            started: self.started,
+            told: self.outlet.releases.told(),
+        };
+        let emit = &self.plan.operators.emit;
+        to.value(emit, 0, &kept);
+        to.value(emit, 1, &self.outlet.report.borrow().kept());
+    }
+
+    fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
+        let emit = &self.plan.operators.emit;
+        let (Some(kept), Some(report)) = (from.value::<Kept>(emit, 0)?, from.value(emit, 1)?) else {
+            return Err(format!("it has no section {}", emit.name));
+        };
+        (self.balance, self.chain, self.started) = (kept.balance, kept.chain, kept.started);
+        (self.ends, self.cited) = (kept.ends.into_iter().collect(), kept.cited.into_iter().collect());
+        self.outlet.report.borrow_mut().resume(report);
+        self.outlet.releases.resume(kept.told).map_err(|error| error.to_string())
+    }
+}
+
 struct Emission {
     plan: Arc<Plan>,
     outlet: Outlet,
@@ -71,7 +112,7 @@ struct Open {
 impl Emission {
     fn run(&mut self, tick: Tick, open: Open) -> Result<(), Failure> {
         let Open { minted, mut pages, accounts } = open;
-        let minted = minted.unwrap_or_default();
+        let Some(minted) = minted.filter(|minted| !minted.order_alone) else { return Ok(()) };
         let mut dead = minted.dead.clone();
         let read: u64 = minted.records.values().sum();
         let mut change = Balance { records: read as i64, dead_letters: dead.len() as i64, ..Balance::default() };
@@ -200,12 +241,17 @@ pub fn emit<'scope>(
     pages: StreamVec<'scope, Tick, Page>,
     accounts: StreamVec<'scope, Tick, Account>,
     (outlet, board, minter): (Option<Outlet>, SharedBoard, Activator),
+    (archive, keeper): (&SharedArchive, &SharedKeeper),
 ) {
     let mut builder = OperatorBuilder::new("Emit".to_owned(), minted.scope());
     let mut minted = builder.new_input(minted, Pipeline);
     let mut pages = builder.new_input(pages, Exchange::new(|_: &Page| 0));
     let mut accounts = builder.new_input(accounts, Exchange::new(|_: &Account| 0));
-    let plan = plan.clone();
+    let (plan, archive, keeper) = (plan.clone(), archive.clone(), keeper.clone());
+    // Elsewhere it has no marks, and keeps nothing.
+    if outlet.is_some() {
+        archive.borrow_mut().enter();
+    }
     builder.build(move |_| {
         let mut emission = outlet.map(|outlet| Emission {
             plan,
@@ -228,15 +274,24 @@ pub fn emit<'scope>(
             };
             let mut wrote = false;
             while let Some((tick, _, open)) = ticks.complete(frontiers) {
+                // Also of a run that is broken: the archive waits for all rooms.
+                if let Some(order) = open.minted.as_ref().and_then(|minted| minted.order) {
+                    archive.borrow_mut().obey(order, &mut [emission]);
+                    if let Some(keeper) = keeper.borrow_mut().as_mut() {
+                        let (inputs, outputs) = emission.chain.digests();
+                        keeper.digests(inputs, outputs);
+                    }
+                }
                 let mut board = board.borrow_mut();
                 if board.broken {
                     continue;
                 }
+                let alone = open.minted.as_ref().is_some_and(|minted| minted.order_alone);
                 if let Err(cause) = emission.run(tick, open) {
                     board.broken = true;
                     board.failures.push(cause);
                 }
-                board.written = tick + 1;
+                board.written = if alone { board.written } else { tick + 1 };
                 wrote = true;
             }
             if wrote {

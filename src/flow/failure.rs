@@ -17,6 +17,9 @@ pub enum Failure {
     /// The registry cannot be written.
     #[error("{0}")]
     Registry(#[from] RegistryError),
+    /// A checkpoint that was found whole could not be taken up.
+    #[error("cannot go on from the checkpoint: {0}; start the run again")]
+    Checkpoint(String),
     /// A tick came out otherwise than it was committed.
     #[error(
         "determinism is broken: tick {tick} comes out with other {what} than were committed (committed {recorded}, now \

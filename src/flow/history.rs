@@ -129,6 +129,19 @@ impl History {
         self.lines.iter().rev().find_map(end).is_some_and(|end| offset < end)
     }
 
+    /// Whether a tick was committed with these chained digests of inputs and outputs.
+    ///
+    /// # Errors
+    /// What differs.
+    pub fn vouches(&self, tick: Tick, inputs: &str, outputs: &str) -> Result<(), String> {
+        match self.line(tick).and_then(unsealed) {
+            None => Err(format!("tick {tick} is not committed")),
+            Some(progress) if progress.inputs != inputs => Err(format!("tick {tick} was committed of other input")),
+            Some(progress) if progress.outputs != outputs => Err(format!("tick {tick} was committed otherwise")),
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Pipeline time after the last one.
     pub fn now(&self) -> Time {
         self.now
@@ -158,10 +171,7 @@ impl History {
 impl Recorded {
     fn of(plan: &Plan, progress: Progress) -> Result<Recorded, String> {
         let place = |name: &String| -> Result<(u16, u16), String> {
-            let unknown = || format!("`{name}` is no partition of this pipeline");
-            let (source, partition) = name.rsplit_once('/').ok_or_else(unknown)?;
-            let source = plan.spec.sources.iter().position(|s| s.name.value == source).ok_or_else(unknown)?;
-            Ok((source as u16, partition.parse().map_err(|_| unknown())?))
+            plan.partition_of(name).ok_or_else(|| format!("`{name}` is no partition of this pipeline"))
         };
         let ends: Result<_, String> = progress.ends.iter().map(|(name, end)| Ok((place(name)?, *end))).collect();
         let ahead: Result<_, String> =

@@ -10,8 +10,10 @@ use super::items::{Item, Mark};
 use super::lanes::Lanes;
 use super::mint::{Minter, Outputs, Pause};
 use super::plan::Plan;
+use super::saving::{Order, Saver};
 use super::ticks::Tick;
 use crate::record::DeadLetter;
+use crate::state::checkpoint::Name;
 use crate::time::{Span, Time};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,6 +69,10 @@ pub struct Minted {
     pub manual: u32,
     /// The version that it brings, or why none.
     pub resolution: Option<Arc<Resolution>>,
+    /// What every room does before anything of the tick.
+    pub order: Option<Order>,
+    /// Whether there is no more to it than that: such a tick is none.
+    pub order_alone: bool,
     /// When it was cut; and when the batches arrived that it holds, with the events of each. For latency figures only.
     pub cut: Option<Instant>,
     /// See `cut`.
@@ -102,6 +108,8 @@ pub struct Input {
     pub history: Arc<History>,
     /// How careful it is behind them.
     pub caution: Caution,
+    /// The checkpoint that the run goes on from.
+    pub restore: Option<Name>,
 }
 
 /// Builds the minter. `input` is there on worker 0 only.
@@ -110,7 +118,7 @@ pub fn ingest<'scope>(
     plan: &Arc<Plan>,
     rules: MintRules,
     input: Option<Input>,
-    board: SharedBoard,
+    (board, saver): (SharedBoard, Saver),
     wake: impl FnOnce(Vec<usize>),
 ) -> Ingested<'scope> {
     let mut builder = OperatorBuilder::new("Ingest".to_owned(), scope);
@@ -124,8 +132,11 @@ pub fn ingest<'scope>(
     let activator = scope.activator_for(address.clone());
     wake(address.to_vec());
     let plan = plan.clone();
+    if input.is_some() {
+        saver.archive.borrow_mut().enter();
+    }
     builder.build(move |capabilities| {
-        let mut minter = input.map(|input| Minter::new(plan, rules, input, board, capabilities));
+        let mut minter = input.map(|input| Minter::new(plan, rules, input, (board, saver), capabilities));
         move |_| {
             let Some(running) = &mut minter else { return };
             let mut outputs = Outputs {

@@ -1,5 +1,6 @@
 //! What travels between the rooms, in the order of the walk.
 
+use super::saving::Order;
 use crate::record::{Key, Row, Value};
 use crate::time::Time;
 use compact_str::CompactString;
@@ -31,6 +32,8 @@ pub struct Mark {
     pub last: bool,
     /// At a boundary: trainings asked for by hand since the last one.
     pub manual: u32,
+    /// What every room does before anything of the tick.
+    pub order: Option<Order>,
 }
 
 /// One operation on a window or a table: from match to enrich.
@@ -138,7 +141,7 @@ pub enum Contestant {
 }
 
 /// An event as it was scored; shared by everybody who looks at it later.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Scored {
     /// Its prediction id.
     pub id: CompactString,

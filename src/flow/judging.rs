@@ -24,12 +24,27 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A training under way.
+mod kept;
+
+pub(super) use kept::announced;
+
+/// A training that was decided: what it is given, and when it takes effect.
 struct Training {
-    receiver: Receiver<(Verdict, Profile, Duration)>,
+    job: Arc<Job>,
     decision: Decision,
     tick: Tick,
     effect: Time,
+}
+
+/// From a decision until its resolution comes by.
+enum UnderWay {
+    Nothing,
+    /// On a thread of its own, whose verdict is awaited.
+    Training(Training, Receiver<(Verdict, Profile, Duration)>),
+    /// To be begun: a run that goes on from a checkpoint has no thread yet.
+    Due(Training),
+    /// The minter has the verdict, or is to be told it once more.
+    Decided(Arc<Resolution>),
 }
 
 /// What the room keeps.
@@ -50,9 +65,7 @@ pub(super) struct Judging {
     versions: u32,
     /// The last batch model, from which the next fit starts.
     last_batch: Option<Body>,
-    training: Option<Training>,
-    /// From a decision until its resolution came by.
-    pending: bool,
+    under_way: UnderWay,
     /// The longest window in a `when` condition: version 1's first full one gives its figures at release.
     judged_window: Span,
 }
@@ -76,8 +89,7 @@ impl Judging {
             at_release: BTreeMap::new(),
             versions: 1,
             last_batch: None,
-            training: None,
-            pending: false,
+            under_way: UnderWay::Nothing,
             judged_window,
             plan,
         }
@@ -110,14 +122,14 @@ impl Judging {
         self.examples.insert(place, Arc::new(example));
     }
 
-    /// Whether a training was announced and its resolution has not come by.
+    /// Whether a training was announced and its verdict is not in.
     pub(super) fn is_training(&self) -> bool {
-        self.training.is_some()
+        matches!(self.under_way, UnderWay::Training(..))
     }
 
     /// A resolution comes by, at the tick of its effect.
     pub(super) fn resolve(&mut self, resolution: &Resolution) {
-        self.pending = false;
+        self.under_way = UnderWay::Nothing;
         let Verdict::Released { body, source, report } = &resolution.verdict else { return };
         if *source == Contestant::Batch {
             self.last_batch = Some(body.clone());
@@ -163,7 +175,7 @@ impl Judging {
                 new_examples: self.new_examples,
                 manual,
                 last,
-                training: self.pending,
+                training: !matches!(self.under_way, UnderWay::Nothing),
                 metric: &metric,
                 at_release: &at_release,
                 drifts,
@@ -175,9 +187,9 @@ impl Judging {
     }
 
     /// The verdict of the training under way, once it is in.
-    pub(super) fn verdict(&mut self) -> Option<Resolution> {
-        let training = self.training.as_ref()?;
-        let (verdict, profile, took) = match training.receiver.try_recv() {
+    pub(super) fn verdict(&mut self) -> Option<Arc<Resolution>> {
+        let UnderWay::Training(training, receiver) = &self.under_way else { return None };
+        let (verdict, profile, took) = match receiver.try_recv() {
             Ok(ended) => ended,
             Err(TryRecvError::Empty) => return None,
             Err(TryRecvError::Disconnected) => {
@@ -185,22 +197,36 @@ impl Judging {
                 (failed(reason), Profile::default(), Duration::ZERO)
             }
         };
-        let Training { decision, tick, effect, .. } = self.training.take()?;
+        let Training { decision, tick, effect, .. } = training;
         if matches!(verdict, Verdict::Released { .. }) {
             self.versions += 1;
         }
-        Some(Resolution {
-            at: effect,
+        let resolution = Arc::new(Resolution {
+            at: *effect,
             decided: decision.at,
-            tick,
+            tick: *tick,
             cause: decision.text(),
-            decision: decision.id,
+            decision: decision.id.clone(),
             version: self.versions,
             parent: self.champion,
             verdict,
             profile: Arc::new(profile),
             took,
-        })
+        });
+        self.under_way = UnderWay::Decided(resolution.clone());
+        Some(resolution)
+    }
+
+    /// Goes on with what a checkpoint had under way: begins its training, or gives the verdict that was in.
+    pub(super) fn go_on(&mut self, wake: impl FnOnce() + Send + 'static) -> Option<Arc<Resolution>> {
+        match std::mem::replace(&mut self.under_way, UnderWay::Nothing) {
+            UnderWay::Due(training) => self.start(training, wake),
+            other => self.under_way = other,
+        }
+        match &self.under_way {
+            UnderWay::Decided(resolution) => Some(resolution.clone()),
+            _ => None,
+        }
     }
 
     fn begin(
@@ -210,9 +236,23 @@ impl Judging {
         live: Body,
         wake: impl FnOnce() + Send + 'static,
     ) -> Time {
+        let effect = boundary.plus(self.plan.spec.model.train.activate_after);
+        let examples = self.examples.values().cloned().collect();
+        let job = Arc::new(self.job(examples, (live, self.champion_is_live), self.last_batch.clone()));
+        self.new_examples = 0;
+        self.start(Training { job, decision, tick, effect }, wake);
+        effect
+    }
+
+    fn job(
+        &self,
+        examples: Vec<Arc<Example>>,
+        (live, champion_is_live): (Body, bool),
+        start_from: Option<Body>,
+    ) -> Job {
         let model = &self.plan.spec.model;
-        let job = Job {
-            examples: self.examples.values().cloned().collect(),
+        Job {
+            examples,
             width: self.plan.features.program.layout().width(),
             features_digest: self.plan.features_digest(),
             model: model.name.clone(),
@@ -220,10 +260,13 @@ impl Judging {
             train: model.train.clone(),
             gate: model.gate.clone(),
             live,
-            champion_is_live: self.champion_is_live,
-            start_from: self.last_batch.clone(),
-        };
-        let plan = self.plan.clone();
+            champion_is_live,
+            start_from,
+        }
+    }
+
+    fn start(&mut self, training: Training, wake: impl FnOnce() + Send + 'static) {
+        let (plan, job) = (self.plan.clone(), training.job.clone());
         let (sender, receiver) = channel();
         let work = move || {
             let start = Instant::now();
@@ -241,11 +284,7 @@ impl Judging {
         };
         // Without a thread to be had, the verdict is the hang-up of the sender: a failed training.
         let _ = thread::Builder::new().name("training".to_owned()).spawn(work);
-        self.new_examples = 0;
-        self.pending = true;
-        let effect = boundary.plus(self.plan.spec.model.train.activate_after);
-        self.training = Some(Training { receiver, decision, tick, effect });
-        effect
+        self.under_way = UnderWay::Training(training, receiver);
     }
 
     /// Examples leave the window by prediction time; beyond `max_examples` the oldest leave first.

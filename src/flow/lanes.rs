@@ -220,6 +220,20 @@ impl Lanes {
         (self.lanes[place].partition.source, self.lanes[place].partition.partition)
     }
 
+    /// What is remembered of each partition that was read: the event time of the last row taken, and how many since
+    /// then were too far ahead.
+    pub fn memory(&self) -> Vec<((u16, u16), Option<Time>, u32)> {
+        (0..self.lanes.len()).map(|n| (self.partition(n), self.lanes[n].last, self.lanes[n].ahead)).collect()
+    }
+
+    /// Goes on with that, of one partition.
+    pub fn remember(&mut self, partition: (u16, u16), last: Option<Time>, ahead: u32) {
+        if let Some(place) = self.of(partition) {
+            let lane = &mut self.lanes[place];
+            (lane.last, lane.ahead) = (last, ahead);
+        }
+    }
+
     /// The kind of each source's records, by source number.
     pub fn kinds(&self) -> &[Kind] {
         &self.kinds

@@ -4,6 +4,7 @@ use super::balance::Balance;
 use super::items::{Case, CaseKind, Item, Mark, Touch};
 use super::pairing::{Arrived, Listener, Paired, Pairing, Relabelled};
 use super::plan::Plan;
+use super::saving::{SharedArchive, heed};
 use super::ticks::{Tick, Ticks};
 use crate::record::DeadLetter;
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,7 @@ pub fn matching<'scope>(
     plan: &Arc<Plan>,
     rows: StreamVec<'scope, Tick, Item>,
     marks: StreamVec<'scope, Tick, Mark>,
+    archive: &SharedArchive,
 ) -> Matched<'scope> {
     let mut builder = OperatorBuilder::new("Match".to_owned(), rows.scope());
     let mut rows = builder.new_input(rows, Exchange::new(|item: &Item| item.row.key.shard()));
@@ -80,7 +82,8 @@ pub fn matching<'scope>(
     let mut touches = OutputBuilder::from(touches);
     let mut cases = OutputBuilder::from(cases);
     let mut accounts = OutputBuilder::from(accounts);
-    let plan = plan.clone();
+    let (plan, archive) = (plan.clone(), archive.clone());
+    archive.borrow_mut().enter();
     builder.build(move |_| {
         let mut pairing = Pairing::new(plan);
         let mut ticks: Ticks<Open> = Ticks::new(3);
@@ -92,6 +95,7 @@ pub fn matching<'scope>(
             let (mut touches, mut cases) = (touches.activate(), cases.activate());
             let mut accounts = accounts.activate();
             while let Some((_, permits, mut open)) = ticks.complete(frontiers) {
+                heed(&archive, open.mark.as_ref(), &mut [&mut pairing]);
                 if !open.items.is_sorted_by_key(|item| item.seq) {
                     open.items.sort_unstable_by_key(|item| item.seq);
                 }

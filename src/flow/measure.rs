@@ -9,6 +9,7 @@
 
 use super::items::{Contestant, Mark, Outcome, Turn};
 use super::plan::Plan;
+use super::saving::{Keeps, Order, Sections, SharedArchive, Shares, heed};
 use super::sums::{BinsRead, Change, Draft, Sums};
 use super::ticks::{Tick, Ticks};
 use crate::evaluate::Tally;
@@ -100,6 +101,9 @@ impl Slices {
 /// Who, and in which slice, by its number; `None` is all events.
 type Part = (Contestant, Option<u32>);
 
+/// Where this half of the room stands among the sections of the metrics.
+const CONTRIBUTIONS: u32 = 0;
+
 /// Contributions that have not gone to differential yet, and what has.
 pub(super) struct Contributions {
     plan: Arc<Plan>,
@@ -107,6 +111,8 @@ pub(super) struct Contributions {
     read: BinsRead,
     fresh: BTreeMap<Time, FastMap<Part, Draft>>,
     sent: BTreeMap<Time, FastMap<Series, Sums>>,
+    /// What went to the cells that stay.
+    beyond: BTreeMap<(Series, Time), Sums>,
     slices: Slices,
     /// The slices of the event at hand.
     mine: Vec<u32>,
@@ -120,6 +126,7 @@ impl Contributions {
             read: BinsRead::by(&plan.spec.model.metrics.names),
             fresh: BTreeMap::new(),
             sent: BTreeMap::new(),
+            beyond: BTreeMap::new(),
             slices: Slices::new(&plan),
             mine: Vec::new(),
             plan,
@@ -157,8 +164,11 @@ impl Contributions {
         for (bucket, parts) in std::mem::take(&mut self.fresh) {
             let cells = self.cells(parts);
             if bucket.plus(self.horizon) <= boundary {
-                let beyond = Stretch::Beyond(since(&self.plan, bucket));
-                updates.extend(cells.into_iter().map(|(series, sums)| ((series, beyond), sums)));
+                let start = since(&self.plan, bucket);
+                for (series, sums) in cells {
+                    self.beyond.entry((series.clone(), start)).or_default().plus_equals(&sums);
+                    updates.push(((series, Stretch::Beyond(start)), sums));
+                }
                 continue;
             }
             let sent = self.sent.entry(bucket).or_default();
@@ -180,6 +190,16 @@ impl Contributions {
         updates
     }
 
+    /// What differential had of all cells.
+    fn rows(&self) -> Vec<(Cell, Sums)> {
+        let row = |series: &Series, stretch, sums: &Sums| ((series.clone(), stretch), sums.clone());
+        let bucket = |(bucket, cells): (&Time, &FastMap<Series, Sums>)| -> Vec<(Cell, Sums)> {
+            cells.iter().map(|(series, sums)| row(series, Stretch::Bucket(*bucket), sums)).collect()
+        };
+        let beyond = self.beyond.iter().map(|((series, start), sums)| row(series, Stretch::Beyond(*start), sums));
+        self.sent.iter().flat_map(bucket).chain(beyond).collect()
+    }
+
     /// The sums of each series in one bucket; those that came to nothing are left out.
     fn cells(&self, parts: FastMap<Part, Draft>) -> Vec<(Series, Sums)> {
         let mut cells = Vec::with_capacity(parts.len() + 1);
@@ -199,6 +219,49 @@ impl Contributions {
     }
 }
 
+/// What is kept: what has not gone to differential yet, what has, and the slices by number.
+#[derive(Default, Serialize, Deserialize)]
+struct Kept {
+    fresh: Vec<(Time, Vec<(Part, Sums)>)>,
+    sent: Vec<(Time, Vec<(Series, Sums)>)>,
+    beyond: Vec<((Series, Time), Sums)>,
+    slices: Vec<Slice>,
+}
+
+impl Keeps for Contributions {
+    fn save(&self, to: &Sections) {
+        let drafts = |parts: &FastMap<Part, Draft>| -> Vec<(Part, Sums)> {
+            let sums = parts.iter().map(|(part, draft)| (*part, draft.clone().finish()));
+            sums.collect::<BTreeMap<_, _>>().into_iter().collect()
+        };
+        let cells = |cells: &FastMap<Series, Sums>| -> Vec<(Series, Sums)> {
+            let sums = cells.iter().map(|(series, sums)| (series.clone(), sums.clone()));
+            sums.collect::<BTreeMap<_, _>>().into_iter().collect()
+        };
+        let kept = Kept {
+            fresh: self.fresh.iter().map(|(bucket, parts)| (*bucket, drafts(parts))).collect(),
+            sent: self.sent.iter().map(|(bucket, series)| (*bucket, cells(series))).collect(),
+            beyond: self.beyond.clone().into_iter().collect(),
+            slices: self.slices.all.clone(),
+        };
+        to.value(&self.plan.operators.metrics, CONTRIBUTIONS, &kept);
+    }
+
+    fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
+        let kept: Kept = from.value(&self.plan.operators.metrics, CONTRIBUTIONS)?.unwrap_or_default();
+        let drafts = |(bucket, parts): (Time, Vec<(Part, Sums)>)| {
+            (bucket, parts.into_iter().map(|(part, sums)| (part, Draft::of(sums))).collect())
+        };
+        self.fresh = kept.fresh.into_iter().map(drafts).collect();
+        self.sent = kept.sent.into_iter().map(|(bucket, cells)| (bucket, cells.into_iter().collect())).collect();
+        self.beyond = kept.beyond.into_iter().collect();
+        for (place, value) in kept.slices {
+            self.slices.number(usize::from(place), &value);
+        }
+        Ok(())
+    }
+}
+
 #[derive(Default)]
 struct Open {
     outcomes: Vec<Outcome>,
@@ -210,27 +273,38 @@ pub fn measure<'scope>(
     plan: &Arc<Plan>,
     outcomes: StreamVec<'scope, Tick, Outcome>,
     marks: StreamVec<'scope, Tick, Mark>,
+    (archive, home): (&SharedArchive, usize),
 ) -> VecCollection<'scope, Tick, (Cell, Sums), isize> {
+    let at_home = outcomes.scope().index() == home;
     let mut builder = OperatorBuilder::new("Measure".to_owned(), outcomes.scope());
     let mut outcomes = builder.new_input(outcomes, Pipeline);
     let mut marks = builder.new_input(marks, Pipeline);
     let (updates, stream) = builder.new_output::<Vec<(Cell, Tick, Sums)>>();
     let mut updates = OutputBuilder::from(updates);
-    let plan = plan.clone();
+    let (plan, archive) = (plan.clone(), archive.clone());
+    archive.borrow_mut().enter();
     builder.build(move |_| {
-        let mut contributions = Contributions::new(plan);
+        let mut contributions = at_home.then(|| Contributions::new(plan));
         let mut ticks: Ticks<Open> = Ticks::new(1);
         move |frontiers| {
             ticks.stash(&mut outcomes, |open| &mut open.outcomes);
             ticks.last(&mut marks, |open| &mut open.mark);
             let mut updates = updates.activate();
             while let Some((tick, permits, open)) = ticks.complete(frontiers) {
+                let Some(contributions) = &mut contributions else {
+                    heed(&archive, open.mark.as_ref(), &mut []);
+                    continue;
+                };
+                heed(&archive, open.mark.as_ref(), &mut [contributions]);
                 open.outcomes.iter().for_each(|outcome| contributions.take(outcome));
-                if let Some(boundary) = open.mark.and_then(|mark| mark.boundary) {
-                    let changed = contributions.flush(boundary);
-                    let mut session = updates.session(&permits[0]);
-                    session.give_iterator(changed.into_iter().map(|(cell, sums)| (cell, tick, sums)));
+                let Some(mark) = open.mark else { continue };
+                let mut changed = mark.boundary.map(|boundary| contributions.flush(boundary)).unwrap_or_default();
+                if let Some(Order::Restore(_)) = mark.order {
+                    // This tick publishes nothing: the other half has counted all of it already.
+                    changed = contributions.rows();
                 }
+                let mut session = updates.session(&permits[0]);
+                session.give_iterator(changed.into_iter().map(|(cell, sums)| (cell, tick, sums)));
             }
         }
     });

@@ -34,12 +34,16 @@ pub mod publish;
 pub mod release;
 pub mod report;
 pub mod retrain;
+pub mod saving;
 pub mod score;
+pub mod stores;
 pub mod sums;
 pub mod sweeper;
 pub mod ticks;
 pub mod watch;
 
+use crate::state::Digest;
+use crate::state::checkpoint::{Checkpoints, Name};
 use caution::Caution;
 use control::{SharedBoard, Word};
 use emit::Outlet;
@@ -50,8 +54,10 @@ use lanes::Lanes;
 use plan::Plan;
 use report::RunReport;
 use retrain::Heard;
+use saving::{Archive, Cadence, Filed, Keeper, Order, Saver, SharedKeeper, archiving};
 use std::any::Any;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
@@ -105,12 +111,25 @@ pub struct Edges {
     pub history: History,
     /// How careful the run is behind that.
     pub caution: Caution,
+    /// The checkpoint that it goes on from, at or below the end of that.
+    pub restore: Option<Name>,
+    /// How often it saves, if it does, and of what pipeline.
+    pub saves: Option<(Cadence, Digest)>,
     /// Set when the run is to stop before the end of its input.
     pub stop: Arc<AtomicBool>,
     /// What the sources' threads ring.
     pub bell: Bell,
     /// Whether the input is live: ticks close by the clock, too.
     pub live: bool,
+}
+
+/// Where a process has the state of the run, which all of them share.
+#[derive(Clone, Default)]
+pub struct Store {
+    /// The checkpoints; none if it neither takes one up nor writes any.
+    pub checkpoints: Option<Checkpoints>,
+    /// Operators that do not take up what they had.
+    pub dropped: Arc<BTreeSet<String>>,
 }
 
 /// How a run ended, on worker 0.
@@ -154,6 +173,7 @@ impl Workers {
 pub fn execute<L>(
     workers: Workers,
     plan: &Arc<Plan>,
+    store: Store,
     edges: Option<Edges>,
     look: impl FnOnce() -> L + Send + 'static,
 ) -> Result<Option<Ended>, String>
@@ -168,7 +188,7 @@ where
             0 => first.lock().unwrap_or_else(PoisonError::into_inner).take(),
             _ => None,
         };
-        run(worker, &plan, first)
+        run(worker, &plan, &store, first)
     })?;
     let mut ended = None;
     for result in guards.join() {
@@ -177,14 +197,27 @@ where
     Ok(ended)
 }
 
-fn run<L>(worker: &mut Worker, plan: &Arc<Plan>, first: Option<(Edges, impl FnOnce() -> L)>) -> Option<Ended>
+fn run<L>(
+    worker: &mut Worker,
+    plan: &Arc<Plan>,
+    store: &Store,
+    first: Option<(Edges, impl FnOnce() -> L)>,
+) -> Option<Ended>
 where
     L: FnMut(Option<&RunReport>),
 {
     let board: SharedBoard = SharedBoard::default();
+    let Store { checkpoints, dropped } = store.clone();
+    let archive = Archive::new(checkpoints.clone(), dropped, (worker.index(), worker.peers()));
+    let archive = Rc::new(RefCell::new(archive));
+    let saves = first.as_ref().and_then(|(edges, _)| edges.saves.zip(Some(edges.restore)));
+    let keeper = checkpoints.zip(saves).map(|(checkpoints, ((cadence, pipeline), restore))| {
+        Keeper::new(checkpoints, pipeline, cadence, worker.peers(), restore.map(|name| name.tick))
+    });
+    let saver = Saver { archive, keeper: Rc::new(RefCell::new(keeper)), peers: worker.peers() };
     let report = Rc::new(RefCell::new(RunReport::default()));
     let Some((edges, look)) = first else {
-        build(worker, plan, None, board);
+        build(worker, plan, None, (board, saver));
         while worker.has_dataflows() {
             worker.step_or_park(None);
         }
@@ -194,11 +227,11 @@ where
     let releases = release::Releases::new(plan.clone(), edges.registry);
     let history = Arc::new(edges.history);
     let outlet = Outlet { sink: sink.clone(), releases, history: history.clone(), report: report.clone() };
-    let input =
-        Input { lanes: edges.lanes, requests: edges.requests, stop: edges.stop, history, caution: edges.caution };
+    let Edges { lanes, requests, stop, caution, restore, .. } = edges;
+    let input = Input { lanes, requests, stop, history, caution, restore };
     let bell = edges.bell.clone();
     let ends = Ends { input, outlet, bell: edges.bell, live: edges.live };
-    build(worker, plan, Some(ends), board.clone());
+    build(worker, plan, Some(ends), (board.clone(), saver.clone()));
     let mut look = look();
     while worker.has_dataflows() {
         // Looking at the account is worth a wake-up.
@@ -211,6 +244,15 @@ where
             board.failures.push(Failure::Sink(error));
             bell.ring();
         }
+        let committed = sink.borrow().committed();
+        if let Some(keeper) = saver.keeper.borrow_mut().as_mut() {
+            let busy = keeper.is_busy();
+            keeper.tend(committed);
+            if busy && !keeper.is_busy() {
+                // Who waits to end may save once more now.
+                bell.ring();
+            }
+        }
     }
     look(None);
     let report = Rc::try_unwrap(report).ok()?.into_inner();
@@ -218,6 +260,10 @@ where
     // Of what was written before a failure nothing more can be said.
     if !board.borrow().broken {
         let closed = Rc::try_unwrap(sink).ok()?.into_inner().close();
+        if let (Ok(()), Some(keeper)) = (&closed, saver.keeper.take()) {
+            // All that was written is committed.
+            keeper.finish(Tick::MAX);
+        }
         failures.extend(closed.err().map(Failure::Sink));
     }
     Some(Ended { report, failures })
@@ -231,7 +277,7 @@ struct Ends {
     live: bool,
 }
 
-fn build(worker: &mut Worker, plan: &Arc<Plan>, ends: Option<Ends>, board: SharedBoard) {
+fn build(worker: &mut Worker, plan: &Arc<Plan>, ends: Option<Ends>, (board, saver): (SharedBoard, Saver)) {
     // The model lives beside ingest where there is one worker, away from it where there are more.
     let home = worker.peers() - 1;
     let (input, outlet, bell, live) = match ends {
@@ -241,7 +287,8 @@ fn build(worker: &mut Worker, plan: &Arc<Plan>, ends: Option<Ends>, board: Share
     let rules = mint_rules(plan, live);
     worker.dataflow::<Tick, _, _>(|scope| {
         let mut address = Vec::new();
-        let ingested = ingest::ingest(scope, plan, rules, input, board.clone(), |at| address = at);
+        let archive = &saver.archive;
+        let ingested = ingest::ingest(scope, plan, rules, input, (board.clone(), saver.clone()), |at| address = at);
         if let Some(bell) = bell
             && let Ok(mut activator) = bell.activator.lock()
         {
@@ -250,24 +297,29 @@ fn build(worker: &mut Worker, plan: &Arc<Plan>, ends: Option<Ends>, board: Share
         let marks = ingested.marks.broadcast();
         let resolutions = ingested.resolutions.exchange(move |_| home as u64);
         let modelled = if home == 0 {
-            alone::alone(plan, ingested.rows, resolutions.clone(), marks.clone())
+            alone::alone(plan, ingested.rows, resolutions.clone(), marks.clone(), archive)
         } else {
-            let matched = matching::matching(plan, ingested.rows, marks.clone());
-            let (answers, refusals) = enrich::enrich(plan, matched.touches, marks.clone());
-            let rooms = modelling::modelling(plan, matched.cases, answers, resolutions.clone(), marks.clone(), home);
+            let matched = matching::matching(plan, ingested.rows, marks.clone(), archive);
+            let (answers, refusals) = enrich::enrich(plan, matched.touches, marks.clone(), archive);
+            let (cases, home) = (matched.cases, (archive, home));
+            let rooms = modelling::modelling(plan, cases, answers, resolutions.clone(), marks.clone(), home);
             let accounts = matched.accounts.concat(refusals).concat(rooms.accounts);
             modelling::Modelled { accounts, ..rooms }
         };
-        let counts = measure::measure(plan, modelled.outcomes.clone(), marks.clone());
+        let home = (archive, home);
+        let counts = measure::measure(plan, modelled.outcomes.clone(), marks.clone(), home);
         let (metric_pages, figures) = publish::publish(plan, counts, marks.clone(), home);
-        let signals = watch::watch(plan, modelled.outcomes.clone(), resolutions.clone(), marks.clone());
+        let signals = watch::watch(plan, modelled.outcomes.clone(), resolutions.clone(), marks.clone(), home);
+        let filed = archiving(archive, marks.clone());
         let outcomes = modelled.outcomes;
         let heard = Heard { outcomes, states: modelled.states, figures, signals, resolutions, marks };
         let (decision_pages, words) = retrain::retrain(plan, heard, home);
         let minter = scope.activator_for(address.into());
         listen(words, board.clone(), minter.clone());
+        hear(filed, board.clone(), saver.keeper.clone(), minter.clone());
         let pages = modelled.pages.concat(metric_pages).concat(decision_pages);
-        emit::emit(plan, ingested.minted, pages, modelled.accounts, (outlet, board, minter));
+        let ends = (outlet, board, minter);
+        emit::emit(plan, ingested.minted, pages, modelled.accounts, ends, (archive, &saver.keeper));
     });
 }
 
@@ -280,6 +332,31 @@ fn listen(
     words.sink(Exchange::new(|_: &Word| 0), "Listen", move |(input, _)| {
         input.for_each(|_, batch| {
             board.borrow_mut().words.append(batch);
+            minter.activate();
+        });
+    });
+}
+
+/// Takes what became of orders to the keeper and the board of worker 0.
+fn hear(
+    filed: timely::dataflow::StreamVec<'_, Tick, Filed>,
+    board: SharedBoard,
+    keeper: SharedKeeper,
+    minter: timely::scheduling::Activator,
+) {
+    filed.sink(Exchange::new(|_: &Filed| 0), "Hear", move |(input, _)| {
+        input.for_each(|_, batch| {
+            for filed in batch.drain(..) {
+                match filed {
+                    Filed::Restored => board.borrow_mut().restored += 1,
+                    Filed::Failed(Order::Restore(_), cause) => {
+                        let mut board = board.borrow_mut();
+                        board.broken = true;
+                        board.failures.push(Failure::Checkpoint(cause));
+                    }
+                    saved => keeper.borrow_mut().iter_mut().for_each(|keeper| keeper.hear(saved.clone())),
+                }
+            }
             minter.activate();
         });
     });

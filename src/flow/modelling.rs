@@ -4,6 +4,7 @@ use super::control::Resolution;
 use super::items::{Answer, Case, Mark, Outcome};
 use super::matching::Account;
 use super::plan::Plan;
+use super::saving::{SharedArchive, heed};
 use super::score::{ModelRoom, Scores};
 use super::ticks::{Permits, Tick, Ticks};
 use crate::model::Body;
@@ -101,7 +102,7 @@ pub fn modelling<'scope>(
     answers: StreamVec<'scope, Tick, Answer>,
     resolutions: StreamVec<'scope, Tick, Arc<Resolution>>,
     marks: StreamVec<'scope, Tick, Mark>,
-    home: usize,
+    (archive, home): (&SharedArchive, usize),
 ) -> Modelled<'scope> {
     let at_home = cases.scope().index() == home;
     let home = home as u64;
@@ -111,7 +112,8 @@ pub fn modelling<'scope>(
     let mut resolutions = builder.new_input(resolutions, Pipeline);
     let mut marks = builder.new_input(marks, Pipeline);
     let (mut doors, streams) = Doors::new(&mut builder);
-    let plan = plan.clone();
+    let (plan, archive) = (plan.clone(), archive.clone());
+    archive.borrow_mut().enter();
     builder.build(move |_| {
         let mut room = at_home.then(|| ModelRoom::new(plan));
         let mut ticks: Ticks<Open> = Ticks::new(Doors::COUNT);
@@ -121,7 +123,11 @@ pub fn modelling<'scope>(
             ticks.stash(&mut resolutions, |open| &mut open.resolutions);
             ticks.last(&mut marks, |open| &mut open.mark);
             while let Some((_, permits, mut open)) = ticks.complete(frontiers) {
-                let Some(room) = &mut room else { continue };
+                let Some(room) = &mut room else {
+                    heed(&archive, open.mark.as_ref(), &mut []);
+                    continue;
+                };
+                heed(&archive, open.mark.as_ref(), &mut [room]);
                 open.resolutions.iter().for_each(|resolution| room.activate(resolution));
                 if !open.cases.is_sorted_by_key(|case| case.seq) {
                     open.cases.sort_by_key(|case| case.seq);

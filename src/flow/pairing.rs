@@ -12,11 +12,13 @@ use super::balance::Balance;
 use super::feeding::{Feeding, Keys, Said, arguments};
 use super::items::{Deed, Item, Touch};
 use super::plan::Plan;
+use super::saving::{Keeps, Sections, Shares};
 use crate::feature::plan::Feed;
 use crate::feature::scope::View;
 use crate::record::{DeadLetter, Key, KeyMap, Kind, Position, Raw, Reason, Row, Value};
 use crate::time::{Span, Time};
 use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
 use std::mem::take;
 use std::sync::Arc;
 
@@ -81,6 +83,7 @@ impl<L> Paired<L> {
 }
 
 /// An event that is remembered.
+#[derive(Serialize, Deserialize)]
 struct Known {
     time: Time,
     /// Its keys in the label windows, in their order; `None` where the key is null. Empty when its timeout has passed,
@@ -92,6 +95,7 @@ struct Known {
 }
 
 /// The label that is in force.
+#[derive(Serialize, Deserialize)]
 struct Labelled {
     value: bool,
     /// When it was known, by its own time. A correction takes over the time and place of what it corrects: it leaves
@@ -104,6 +108,7 @@ struct Labelled {
 }
 
 /// A label whose event is not known yet.
+#[derive(Serialize, Deserialize)]
 struct Waiting {
     row: Row,
     /// Pipeline time when it came.
@@ -121,6 +126,8 @@ pub struct Pairing {
     to_forget: Agenda,
     /// Waiting labels by the pipeline time at which they came.
     to_orphan: Agenda,
+    /// Up to when timeouts have passed.
+    passed: Time,
     keys: Keys,
     by_events: Feeding,
     by_labels: Feeding,
@@ -142,6 +149,7 @@ impl Pairing {
             to_settle: Agenda::default(),
             to_forget: Agenda::default(),
             to_orphan: Agenda::default(),
+            passed: Time(i64::MIN),
         }
     }
 
@@ -161,6 +169,7 @@ impl Pairing {
     /// Pipeline time is `now`: timeouts pass.
     pub fn pass<L>(&mut self, now: Time, out: &mut Paired<L>) {
         let timeout = self.plan.timeout;
+        self.passed = now;
         while let Some(key) = self.to_settle.due(now, timeout) {
             let Some(event) = self.known.get_mut(&key).filter(|event| event.time.plus(timeout) < now) else { continue };
             if event.label.is_none() {
@@ -375,6 +384,53 @@ impl Pairing {
         self.to_orphan.add(now, row.key);
         let row = Row { values: take(&mut row.values), raw: take(&mut row.raw), ..*row };
         self.waiting.insert(row.key, Waiting { row, since: now });
+    }
+}
+
+/// What is kept of one logical shard: when timeouts passed last, and by key.
+type Shard<K, W> = (Time, Vec<(Key, K)>, Vec<(Key, W)>);
+
+impl Keeps for Pairing {
+    fn save(&self, to: &Sections) {
+        let mut shards: Vec<Shard<&Known, &Waiting>> = Vec::new();
+        shards.resize_with(Key::SHARDS as usize, || (self.passed, Vec::new(), Vec::new()));
+        self.known.iter().for_each(|(key, event)| shards[key.shard() as usize].1.push((*key, event)));
+        self.waiting.iter().for_each(|(key, label)| shards[key.shard() as usize].2.push((*key, label)));
+        for (number, mut shard) in shards.into_iter().enumerate() {
+            if shard.1.is_empty() && shard.2.is_empty() {
+                continue;
+            }
+            shard.1.sort_unstable_by_key(|(key, _)| *key);
+            shard.2.sort_unstable_by_key(|(key, _)| *key);
+            to.value(&self.plan.operators.matching, number as u32, &shard);
+        }
+    }
+
+    fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
+        let (mut events, mut labels) = (Vec::new(), Vec::new());
+        for shard in from.mine() {
+            let Some((passed, known, waiting)) =
+                from.value::<Shard<Known, Waiting>>(&self.plan.operators.matching, shard)?
+            else {
+                continue;
+            };
+            self.passed = passed;
+            events.extend(known.iter().map(|(key, event)| (event.time, *key)));
+            labels.extend(waiting.iter().map(|(key, label)| (label.since, *key)));
+            self.known.extend(known);
+            self.waiting.extend(waiting);
+        }
+        // What is due together is due in any order.
+        events.sort_unstable();
+        labels.sort_unstable();
+        for (time, key) in events {
+            if time.plus(self.plan.timeout) >= self.passed {
+                self.to_settle.add(time, key);
+            }
+            self.to_forget.add(time, key);
+        }
+        labels.into_iter().for_each(|(since, key)| self.to_orphan.add(since, key));
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The checked pipeline as the rooms use it.
 
+use super::saving::Operators;
 use crate::config::spec::{PipelineSpec, SourceSpec};
 use crate::feature::plan::{Fault, FeaturePlan, compile};
 use crate::record::{Kind, Value};
@@ -28,6 +29,8 @@ pub struct Plan {
     pub labels_read_events: bool,
     /// The event columns that slice the metrics, by name and place.
     pub slices: Vec<(String, usize)>,
+    /// What keeps something, by name.
+    pub operators: Operators,
 }
 
 /// How long ids of events are remembered in a pipeline without labels.
@@ -63,13 +66,21 @@ impl Plan {
             .flat_map(|g| &g.arguments)
             .any(|argument| argument.columns().iter().any(event_columns));
         let max_pending = spec.max_pending;
-        Ok(Plan { kinds, features, events, id, timeout, max_pending, labels_read_events, slices, spec })
+        let operators = Operators::of(&spec, &features, events);
+        Ok(Plan { kinds, features, events, id, timeout, max_pending, labels_read_events, slices, operators, spec })
     }
 
     /// The number of a table's store; `None` if no feature reads it.
     pub fn table_store(&self, source: u16) -> Option<u16> {
         let place = self.features.tables.iter().position(|t| t.source == source && t.used)?;
         Some((self.features.groups.len() + place) as u16)
+    }
+
+    /// A partition by its name, `source/partition`.
+    pub fn partition_of(&self, name: &str) -> Option<(u16, u16)> {
+        let (source, partition) = name.rsplit_once('/')?;
+        let source = self.spec.sources.iter().position(|s| s.name.value == source)?;
+        Some((source as u16, partition.parse().ok()?))
     }
 
     /// The prediction id of an event, as text.

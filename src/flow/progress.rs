@@ -98,7 +98,7 @@ pub(super) fn name_of(plan: &Plan, (source, partition): (u16, u16)) -> String {
 }
 
 /// The chains of digests, as of the tick before.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Chain {
     inputs: [u8; 32],
     outputs: [u8; 32],
@@ -107,6 +107,11 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// The digests of inputs and outputs up to now.
+    pub(super) fn digests(&self) -> ([u8; 32], [u8; 32]) {
+        (self.inputs, self.outputs)
+    }
+
     /// The progress record of the next tick, as a JSON object without line end.
     pub fn progress(&mut self, plan: &Plan, tick: Tick, minted: &Minted, balance: &Balance, pages: &[Page]) -> String {
         if let Some(digest) = minted.digest {
@@ -151,7 +156,7 @@ impl Chain {
 }
 
 /// The chain of the records themselves.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Link([u8; 32]);
 
 impl Link {

@@ -11,6 +11,7 @@ use super::items::{Contestant, Mark};
 use super::lines;
 use super::measure::{Cell, Series, Stretch, horizon, open_after_end};
 use super::plan::Plan;
+use super::saving::{Keeps, Sections, SharedArchive, Shares, heed};
 use super::sums::Sums;
 use super::ticks::{Tick, Ticks};
 use crate::config::spec::Metric;
@@ -19,6 +20,7 @@ use crate::sink::Page;
 use crate::time::{Span, Time};
 use differential_dataflow::VecCollection;
 use differential_dataflow::difference::{IsZero, Semigroup};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use timely::dataflow::StreamVec;
@@ -73,8 +75,11 @@ pub struct Figure {
     pub values: Vec<(Metric, f64)>,
 }
 
+/// Where this half of the room stands among the sections of the metrics.
+const WINDOWS: u32 = 1;
+
 /// The counts of one series.
-#[derive(Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Track {
     buckets: BTreeMap<Time, Sums>,
     all: Sums,
@@ -233,6 +238,19 @@ fn figure(published: &Published) -> Option<Figure> {
     })
 }
 
+impl Keeps for Board {
+    fn save(&self, to: &Sections) {
+        to.value(&self.plan.operators.metrics, WINDOWS, &(self.first_end, &self.tracks));
+    }
+
+    fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
+        if let Some(kept) = from.value(&self.plan.operators.metrics, WINDOWS)? {
+            (self.first_end, self.tracks) = kept;
+        }
+        Ok(())
+    }
+}
+
 #[derive(Default)]
 struct Open {
     changes: Vec<((Cell, Sums), Tick, isize)>,
@@ -244,7 +262,7 @@ pub fn publish<'scope>(
     plan: &Arc<Plan>,
     counts: VecCollection<'scope, Tick, (Cell, Sums), isize>,
     marks: StreamVec<'scope, Tick, Mark>,
-    home: usize,
+    (archive, home): (&SharedArchive, usize),
 ) -> (StreamVec<'scope, Tick, Page>, StreamVec<'scope, Tick, Figure>) {
     let mut builder = OperatorBuilder::new("Publish".to_owned(), marks.scope());
     let to_home = move |_: &((Cell, Sums), Tick, isize)| home as u64;
@@ -254,9 +272,10 @@ pub fn publish<'scope>(
     let (pages, pages_stream) = builder.new_output::<Vec<Page>>();
     let (figures, figures_stream) = builder.new_output::<Vec<Figure>>();
     let (mut pages, mut figures) = (OutputBuilder::from(pages), OutputBuilder::from(figures));
-    let plan = plan.clone();
+    let (plan, archive) = (plan.clone(), archive.clone());
+    archive.borrow_mut().enter();
     builder.build(move |_| {
-        let mut board = Board::new(plan.clone());
+        let mut board = at_home.then(|| Board::new(plan.clone()));
         let mut ticks: Ticks<Open> = Ticks::new(2);
         move |frontiers| {
             changes.for_each(|capability, batch| {
@@ -267,10 +286,12 @@ pub fn publish<'scope>(
             ticks.last(&mut marks, |open| &mut open.mark);
             let (mut pages, mut figures) = (pages.activate(), figures.activate());
             while let Some((_, permits, open)) = ticks.complete(frontiers) {
-                let Some(Mark { now, boundary: Some(boundary), last, .. }) = open.mark else { continue };
-                if !at_home {
+                let Some(board) = &mut board else {
+                    heed(&archive, open.mark.as_ref(), &mut []);
                     continue;
-                }
+                };
+                heed(&archive, open.mark.as_ref(), &mut [board]);
+                let Some(Mark { now, boundary: Some(boundary), last, .. }) = open.mark else { continue };
                 board.forget(boundary);
                 for ((series, stretch), delta) in deltas(open.changes) {
                     board.apply(series, stretch, &delta, boundary);

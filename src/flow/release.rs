@@ -47,6 +47,19 @@ impl Releases {
         Releases { plan, registry }
     }
 
+    /// What the registry has been told so far: entries, and the newest version.
+    pub fn told(&self) -> (u64, u32) {
+        self.registry.told()
+    }
+
+    /// Goes on where so much has been told.
+    ///
+    /// # Errors
+    /// It has not so much.
+    pub fn resume(&mut self, told: (u64, u32)) -> Result<(), RegistryError> {
+        self.registry.resume(told)
+    }
+
     /// Tells the registry.
     ///
     /// # Errors

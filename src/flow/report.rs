@@ -12,12 +12,31 @@ use crate::sink::{Page, Stream};
 use crate::time::Time;
 use crate::train::Verdict;
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Decisions kept for the summary; all are in their stream.
 const MOST_DECISIONS: usize = 10_000;
+
+/// The account of a run as it is kept: all but what is measured by the clock. Records are their JSON.
+#[derive(Serialize, Deserialize)]
+pub struct Kept {
+    tick: Tick,
+    now: Time,
+    first: Option<Time>,
+    balance: Balance,
+    records: BTreeMap<u16, u64>,
+    reasons: BTreeMap<String, u64>,
+    others: u64,
+    refused_keys: u64,
+    champion: u32,
+    verdicts: BTreeMap<String, u64>,
+    trainings: u64,
+    /// Versions, decisions, metrics.
+    told: [Vec<String>; 3],
+}
 
 /// The account of a run.
 pub struct RunReport {
@@ -86,6 +105,35 @@ impl Default for RunReport {
 }
 
 impl RunReport {
+    /// What of it goes into checkpoints.
+    pub(super) fn kept(&self) -> Kept {
+        let texts = |records: &[Value]| records.iter().map(Value::to_string).collect();
+        Kept {
+            tick: self.tick,
+            now: self.now,
+            first: self.first,
+            balance: self.balance,
+            records: self.records.clone(),
+            reasons: self.reasons.clone(),
+            others: self.others,
+            refused_keys: self.refused_keys,
+            champion: self.champion,
+            verdicts: self.verdicts.clone(),
+            trainings: self.trainings.0,
+            told: [&self.versions, &self.decisions, &self.metrics].map(|records| texts(records)),
+        }
+    }
+
+    /// Goes on from there.
+    pub(super) fn resume(&mut self, kept: Kept) {
+        let records = |texts: Vec<String>| texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+        (self.tick, self.now, self.first, self.balance) = (kept.tick, kept.now, kept.first, kept.balance);
+        (self.records, self.reasons, self.verdicts) = (kept.records, kept.reasons, kept.verdicts);
+        (self.others, self.refused_keys, self.champion) = (kept.others, kept.refused_keys, kept.champion);
+        self.trainings.0 = kept.trainings;
+        [self.versions, self.decisions, self.metrics] = kept.told.map(records);
+    }
+
     /// A tick was made.
     pub(super) fn tick(&mut self, tick: Tick, minted: &Minted, balance: &Balance, counted: &Account, pages: &[Page]) {
         self.tick = tick;

@@ -6,6 +6,7 @@ use super::judging::Judging;
 use super::lines::PageWriter;
 use super::plan::Plan;
 use super::publish::Figure;
+use super::saving::{Order, SharedArchive, heed};
 use super::ticks::{Tick, Ticks};
 use crate::model::Body;
 use crate::sink::{Page, Stream};
@@ -47,7 +48,7 @@ struct Open {
 pub fn retrain<'scope>(
     plan: &Arc<Plan>,
     heard: Heard<'scope>,
-    home: usize,
+    (archive, home): (&SharedArchive, usize),
 ) -> (StreamVec<'scope, Tick, Page>, StreamVec<'scope, Tick, Word>) {
     let scope = heard.marks.scope();
     let at_home = scope.index() == home;
@@ -65,7 +66,8 @@ pub fn retrain<'scope>(
     let worker = scope.worker();
     let activator = worker.sync_activator_for(address);
     let activator = Arc::new(std::sync::Mutex::new(activator));
-    let plan = plan.clone();
+    let (plan, archive) = (plan.clone(), archive.clone());
+    archive.borrow_mut().enter();
     builder.build(move |_| {
         let mut judging = at_home.then(|| Judging::new(plan.clone()));
         let mut ticks: Ticks<Open> = Ticks::new(2);
@@ -79,23 +81,35 @@ pub fn retrain<'scope>(
             ticks.last(&mut marks, |open| &mut open.mark);
             let (mut pages, mut words) = (pages.activate(), words.activate());
             let Some(judging) = &mut judging else {
-                while ticks.complete(frontiers).is_some() {}
+                while let Some((_, _, open)) = ticks.complete(frontiers) {
+                    heed(&archive, open.mark.as_ref(), &mut []);
+                }
                 return;
             };
-            while let Some((tick, permits, open)) = ticks.complete(frontiers) {
-                open.resolutions.iter().for_each(|resolution| judging.resolve(resolution));
-                open.outcomes.iter().for_each(|outcome| judging.take(outcome));
-                let Some(Mark { boundary: Some(boundary), last, manual, .. }) = open.mark else { continue };
+            let waking = || {
                 let activator = activator.clone();
-                let wake = move || {
+                move || {
                     // A poisoned lock means that the worker is gone, and with it whoever waits.
                     if let Ok(activator) = activator.lock() {
                         let _ = activator.activate();
                     }
-                };
+                }
+            };
+            while let Some((tick, permits, open)) = ticks.complete(frontiers) {
+                heed(&archive, open.mark.as_ref(), &mut [judging]);
+                if let Some(Order::Restore(_)) = open.mark.as_ref().and_then(|mark| mark.order) {
+                    match judging.go_on(waking()) {
+                        Some(resolution) => words.session(&permits[1]).give(Word::Verdict(resolution)),
+                        None if judging.is_training() => verdict_permit = Some(permits[1].clone()),
+                        None => {}
+                    }
+                }
+                open.resolutions.iter().for_each(|resolution| judging.resolve(resolution));
+                open.outcomes.iter().for_each(|outcome| judging.take(outcome));
+                let Some(Mark { boundary: Some(boundary), last, manual, .. }) = open.mark else { continue };
                 let live = open.state.as_deref().cloned();
                 let sight = (boundary, last, manual);
-                let (decision, word) = judging.judge(tick, sight, &open.figures, &open.signals, live, wake);
+                let (decision, word) = judging.judge(tick, sight, &open.figures, &open.signals, live, waking());
                 if let Some(decision) = decision {
                     let mut page = PageWriter::new(Stream::Decisions);
                     page.line(decision.line().as_bytes(), boundary, &decision.model);
@@ -109,7 +123,7 @@ pub fn retrain<'scope>(
             if let Some(resolution) = judging.verdict()
                 && let Some(permit) = verdict_permit.take()
             {
-                words.session(&permit).give(Word::Verdict(Arc::new(resolution)));
+                words.session(&permit).give(Word::Verdict(resolution));
             }
         }
     });

@@ -12,19 +12,23 @@ use super::items::{Answer, Case, CaseKind, Contestant, Outcome, Scored, Turn};
 use super::lines::{PageWriter, Speaker};
 use super::pairing::{Arrived, Relabelled};
 use super::plan::{Plan, text};
+use super::saving::{Keeps, Operators, Sections, Shares};
 use crate::config::spec::DeploySpec;
 use crate::feature::program::{Inputs, Memory};
+use crate::feature::standardize::Standardizer;
 use crate::model::{Body, Exactness, Fixed, Learner, Majority, NoChange, learner};
-use crate::record::{KeyMap, Value};
+use crate::record::{Key, KeyMap, Value};
 use crate::sink::Stream;
 use crate::time::Time;
 use crate::train::{Contestant as Trained, Verdict};
 use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// Who answers.
+#[derive(Clone, Serialize, Deserialize)]
 enum Champion {
     /// The online learner.
     Live,
@@ -33,6 +37,7 @@ enum Champion {
 }
 
 /// An event that may still get a label.
+#[derive(Serialize, Deserialize)]
 struct Pending {
     scored: Rc<Scored>,
     label: Option<bool>,
@@ -75,6 +80,69 @@ pub struct ModelRoom {
     frozen_versions: Vec<u32>,
     pending: KeyMap<Pending>,
     to_settle: Agenda,
+}
+
+/// What it keeps beside the events that may still get a label.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    standardizers: Vec<Standardizer>,
+    live: Body,
+    majority: Majority,
+    no_change: NoChange,
+    champion: Champion,
+    version: u32,
+    live_version: u32,
+    shadow: Option<(u32, Fixed)>,
+    frozen: Vec<Fixed>,
+    frozen_versions: Vec<u32>,
+}
+
+impl Keeps for ModelRoom {
+    fn save(&self, to: &Sections) {
+        let kept = Kept {
+            standardizers: self.memory.standardizers().to_vec(),
+            live: self.live.save(),
+            majority: self.majority.clone(),
+            no_change: self.no_change.clone(),
+            champion: self.champion.clone(),
+            version: self.version,
+            live_version: self.live_version,
+            shadow: self.shadow.clone(),
+            frozen: self.frozen.clone(),
+            frozen_versions: self.frozen_versions.clone(),
+        };
+        to.value(&self.plan.operators.model, 0, &kept);
+        let mut shards: Vec<Vec<(Key, &Pending)>> = vec![Vec::new(); Key::SHARDS as usize];
+        self.pending.iter().for_each(|(key, event)| shards[key.shard() as usize].push((*key, event)));
+        for (number, mut events) in shards.into_iter().enumerate().filter(|(_, events)| !events.is_empty()) {
+            events.sort_unstable_by_key(|(key, _)| *key);
+            to.value(&self.plan.operators.pending, number as u32, &events);
+        }
+    }
+
+    fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
+        let Operators { model, pending, .. } = &self.plan.operators;
+        if let Some(kept) = from.value::<Kept>(model, 0)? {
+            let wrong = || format!("section {}: it is not of a learner of this pipeline", model.name);
+            self.live = kept.live.learner().ok_or_else(wrong)?;
+            if !self.memory.resume(kept.standardizers) {
+                return Err(wrong());
+            }
+            (self.majority, self.no_change, self.champion) = (kept.majority, kept.no_change, kept.champion);
+            (self.version, self.live_version, self.shadow) = (kept.version, kept.live_version, kept.shadow);
+            (self.frozen, self.frozen_versions) = (kept.frozen, kept.frozen_versions);
+        }
+        let mut dates = Vec::new();
+        for shard in 0..Key::SHARDS as u32 {
+            let events: Vec<(Key, Pending)> = from.value(pending, shard)?.unwrap_or_default();
+            dates.extend(events.iter().map(|(key, event)| (event.scored.time, *key)));
+            self.pending.extend(events);
+        }
+        // What is due together is due in any order.
+        dates.sort_unstable();
+        dates.into_iter().for_each(|(time, key)| self.to_settle.add(time, key));
+        Ok(())
+    }
 }
 
 impl ModelRoom {

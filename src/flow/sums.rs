@@ -70,7 +70,7 @@ impl BinsRead {
 const LISTED: usize = 512;
 
 /// Sums to which changes are still added.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Draft {
     tally: Tally,
     /// In the order of their coming, a bin any number of times.
@@ -96,6 +96,13 @@ impl Draft {
 
     fn put(&mut self, number: u16, bin: Bin) {
         self.array[usize::from(number)] += bin;
+    }
+
+    /// One that begins with these sums.
+    pub fn of(sums: Sums) -> Draft {
+        let mut draft = Draft::default();
+        draft.add(&Change { tally: sums.tally, bins: sums.bins.into() });
+        draft
     }
 
     /// The sums.

@@ -8,9 +8,10 @@
 use super::control::Resolution;
 use super::items::{Contestant, Mark, Outcome, Turn};
 use super::plan::Plan;
+use super::saving::{Keeps, Sections, SharedArchive, Shares, heed};
 use super::ticks::{Tick, Ticks};
 use crate::config::spec::{CauseSpec, DeploySpec, DetectorSpec};
-use crate::drift::{Detector, Profile, Recent, detector};
+use crate::drift::{Detector, Profile, Recent, State, detector};
 use crate::time::{Span, Time};
 use crate::train::Verdict;
 use crate::trigger::DriftSignal;
@@ -158,6 +159,29 @@ impl Watch {
     }
 }
 
+/// What is kept: of each detector its state and the errors since it last fired, the champion with its profile, what
+/// came since, what was detected since the last boundary.
+type Kept = (Vec<(State, u64, u64)>, (u32, Arc<Profile>), BTreeMap<Time, Recent>, Vec<DriftSignal>);
+
+impl Keeps for Watch {
+    fn save(&self, to: &Sections) {
+        let detectors = self.detectors.iter().map(|w| (w.detector.save(), w.seen, w.wrong)).collect();
+        let champion = (self.champion, self.profile.clone());
+        let kept: Kept = (detectors, champion, self.recent.clone(), self.signals.clone());
+        to.value(&self.plan.operators.watch, 0, &kept);
+    }
+
+    fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
+        let Some(kept) = from.value::<Kept>(&self.plan.operators.watch, 0)? else { return Ok(()) };
+        let (detectors, (champion, profile), recent, signals) = kept;
+        for (watcher, (state, seen, wrong)) in self.detectors.iter_mut().zip(detectors) {
+            (watcher.detector, watcher.seen, watcher.wrong) = (state.detector(), seen, wrong);
+        }
+        (self.champion, self.profile, self.recent, self.signals) = (champion, profile, recent, signals);
+        Ok(())
+    }
+}
+
 #[derive(Default)]
 struct Open {
     outcomes: Vec<Outcome>,
@@ -171,16 +195,19 @@ pub fn watch<'scope>(
     outcomes: StreamVec<'scope, Tick, Outcome>,
     resolutions: StreamVec<'scope, Tick, Arc<Resolution>>,
     marks: StreamVec<'scope, Tick, Mark>,
+    (archive, home): (&SharedArchive, usize),
 ) -> StreamVec<'scope, Tick, DriftSignal> {
+    let at_home = outcomes.scope().index() == home;
     let mut builder = OperatorBuilder::new("Watch".to_owned(), outcomes.scope());
     let mut outcomes = builder.new_input(outcomes, Pipeline);
     let mut resolutions = builder.new_input(resolutions, Pipeline);
     let mut marks = builder.new_input(marks, Pipeline);
     let (signals, stream) = builder.new_output::<Vec<DriftSignal>>();
     let mut signals = OutputBuilder::from(signals);
-    let plan = plan.clone();
+    let (plan, archive) = (plan.clone(), archive.clone());
+    archive.borrow_mut().enter();
     builder.build(move |_| {
-        let mut watch = Watch::new(plan);
+        let mut watch = at_home.then(|| Watch::new(plan));
         let mut ticks: Ticks<Open> = Ticks::new(1);
         move |frontiers| {
             ticks.stash(&mut outcomes, |open| &mut open.outcomes);
@@ -188,6 +215,11 @@ pub fn watch<'scope>(
             ticks.last(&mut marks, |open| &mut open.mark);
             let mut signals = signals.activate();
             while let Some((_, permits, open)) = ticks.complete(frontiers) {
+                let Some(watch) = &mut watch else {
+                    heed(&archive, open.mark.as_ref(), &mut []);
+                    continue;
+                };
+                heed(&archive, open.mark.as_ref(), &mut [watch]);
                 open.resolutions.iter().for_each(|resolution| watch.activate(resolution));
                 open.outcomes.iter().for_each(|outcome| watch.take(outcome));
                 if let Some(boundary) = open.mark.and_then(|mark| mark.boundary) {

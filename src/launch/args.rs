@@ -5,11 +5,14 @@
 //! help. Usage errors end with exit code 2. Secrets belong into the file of `--kafka-config`: arguments are visible to
 //! everybody on the machine.
 
+use crate::flow::saving::Cadence;
+use crate::time::Span;
 use clap::{ArgAction, Parser, Subcommand, error::ErrorKind};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// The environment variable that stands in for `--kafka`.
 const KAFKA: &str = "TIDEMILL_KAFKA";
@@ -98,6 +101,9 @@ pub struct RunArgs {
     /// Kafka instead of files.
     #[command(flatten)]
     pub kafka: KafkaArgs,
+    /// How often state is saved: `10s`, `5m`, `5000 ticks`; with `never` it is neither saved nor taken up
+    #[arg(long, value_name = "SPAN|TICKS", default_value = "10s", value_parser = cadence)]
+    pub checkpoint_every: Cadences,
     /// On Kafka: end at the high watermarks captured at start, instead of at SIGTERM
     #[arg(long)]
     pub until_end: bool,
@@ -347,6 +353,20 @@ fn check_input(kafka: &KafkaArgs, inputs: &[(String, PathBuf)], until_end: bool)
         return Err("--input is for files, --kafka for topics: one of them".to_string());
     }
     Ok(())
+}
+
+/// How often state is saved; `None` is never.
+pub type Cadences = Option<Cadence>;
+
+fn cadence(text: &str) -> Result<Cadences, String> {
+    let time = |span: Span| u64::try_from(span.0).ok().filter(|micros| *micros > 0).map(Duration::from_micros);
+    let ticks = |text: &str| text.trim_end().parse::<u64>().ok().filter(|ticks| *ticks > 0);
+    let cadence = match text.strip_suffix("ticks").or_else(|| text.strip_suffix("tick")) {
+        _ if text == "never" => return Ok(None),
+        Some(text) => ticks(text).map(Cadence::Ticks),
+        None => Span::parse(text).and_then(time).map(Cadence::Time),
+    };
+    cadence.map(Some).ok_or_else(|| "allowed: a span like 10s or 5m, a number of ticks like `5000 ticks`, never".into())
 }
 
 /// A parser of whole numbers from `low` to `high`.

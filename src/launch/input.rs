@@ -1,30 +1,33 @@
 //! The input of a run: the partitions of all sources, of files or of topics.
 
 use super::load::Loaded;
+use super::outputs::Refusal;
 use crate::broker::Broker;
 use crate::flow::plan::Plan;
 use crate::source::kafka::{Extent, KafkaSource};
-use crate::source::{Partition, file};
+use crate::source::{Partition, SourceError, file};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Opens all partitions from their beginning, and tells whether they are live: whether some may be silent, and go on.
+/// Opens all partitions, from their beginning or from what is consumed of them (`ends`), and tells whether they are live: whether some may be silent, and go on.
 /// `typed` are the files that the command line names, by source; `extent` is for topics.
 pub(super) fn open(
     broker: Option<&Broker>,
     typed: &[(String, PathBuf)],
     loaded: &Loaded,
     plan: &Plan,
+    ends: &BTreeMap<(u16, u16), u64>,
     extent: &Extent,
     wake: impl Fn() + Send + Clone + 'static,
-) -> Result<(Vec<Partition>, bool), String> {
+) -> Result<(Vec<Partition>, bool), Refusal> {
     let Some(broker) = broker else {
         let paths = paths(typed, loaded, plan)?;
         let live = paths.iter().flatten().any(|path| path == Path::new("-"));
-        return Ok((files(plan, &paths, wake)?, live));
+        return Ok((files(plan, &paths, ends, wake)?, live));
     };
-    let (limit, start) = (plan.spec.max_record_bytes, |_, _| None);
-    let partitions = KafkaSource::open(broker, &plan.spec.sources, &start, extent, limit, wake);
-    Ok((partitions.map_err(|error| error.to_string())?, !extent.until_end))
+    let (limit, start) = (plan.spec.max_record_bytes, |source, partition| ends.get(&(source, partition)).copied());
+    let partitions = KafkaSource::open(broker, &plan.spec.sources, &start, extent, limit, wake)?;
+    Ok((partitions, !extent.until_end))
 }
 
 /// The files of each source: what was typed, what the pipeline file says, or what is found by name.
@@ -53,12 +56,14 @@ fn paths(typed: &[(String, PathBuf)], loaded: &Loaded, plan: &Plan) -> Result<Ve
 fn files(
     plan: &Plan,
     paths: &[Vec<PathBuf>],
+    ends: &BTreeMap<(u16, u16), u64>,
     wake: impl Fn() + Send + Clone + 'static,
-) -> Result<Vec<Partition>, String> {
+) -> Result<Vec<Partition>, SourceError> {
     let mut partitions = Vec::new();
     for (number, (source, paths)) in plan.spec.sources.iter().zip(paths).enumerate() {
-        let opened = file::open(number as u16, source, paths, plan.spec.max_record_bytes, wake.clone());
-        partitions.extend(opened.map_err(|error| error.to_string())?);
+        let number = number as u16;
+        let start = |partition| ends.get(&(number, partition)).copied().unwrap_or_default();
+        partitions.extend(file::open(number, source, paths, &start, plan.spec.max_record_bytes, wake.clone())?);
     }
     Ok(partitions)
 }

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod bar;
+mod checkpoints;
 mod crashes;
 pub mod feed;
 pub mod graph;

@@ -12,6 +12,9 @@ use crate::flow::plan::Plan;
 use crate::sink::file::{self, FileSink};
 use crate::sink::folder::{Folder, Identity};
 use crate::sink::{Sink, SinkError, Stream, kafka};
+use crate::source::SourceError;
+use crate::state::Digest;
+use crate::state::checkpoint::Name;
 use std::path::Path;
 
 /// Why a run does not begin.
@@ -24,6 +27,13 @@ pub(super) struct Refusal {
 impl From<String> for Refusal {
     fn from(message: String) -> Refusal {
         Refusal { exit: Exit::Usage, message }
+    }
+}
+
+impl From<SourceError> for Refusal {
+    fn from(error: SourceError) -> Refusal {
+        let exit = if matches!(error, SourceError::Gone { .. }) { Exit::Gone } else { Exit::Usage };
+        Refusal { exit, message: error.to_string() }
     }
 }
 
@@ -50,6 +60,7 @@ pub(super) struct Claim {
     folder: Folder,
     topics: Option<kafka::Claim>,
     history: History,
+    pipeline: Digest,
 }
 
 impl Claim {
@@ -63,22 +74,40 @@ impl Claim {
     ) -> Result<Claim, Refusal> {
         let identity = identity(loaded, plan, broker.is_some());
         let folder = Folder::claim(out, &identity, args.fresh)?;
+        let pipeline = Digest::of(identity.spec.as_bytes());
         let Some(broker) = broker else {
             let lines = if args.fresh { Vec::new() } else { file::progress(out)? };
-            return Ok(Claim { folder, topics: None, history: of_files(plan, out, lines)? });
+            return Ok(Claim { folder, topics: None, history: of_files(plan, out, lines)?, pipeline });
         };
         let mut topics = kafka::claim(broker, &topics(plan, &sources(plan), &identity, args.fresh))?;
         let history = of_topics(plan, topics.progress())?;
-        Ok(Claim { folder, topics: Some(topics), history })
+        Ok(Claim { folder, topics: Some(topics), history, pipeline })
     }
 
-    /// Says that a run is taken up again, if one is.
-    pub(super) fn tell(&self, plan: &Plan, quiet: bool) {
+    /// What is committed there.
+    pub(super) fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The digest of the pipeline whose outputs they are.
+    pub(super) fn digest(&self) -> Digest {
+        self.pipeline
+    }
+
+    /// Says that a run is taken up again, if one is, and from which checkpoint.
+    pub(super) fn tell(&self, plan: &Plan, restore: Option<Name>, quiet: bool) {
         let ticks = self.history.end();
-        if ticks > 0 && !quiet {
-            let (name, now) = (&plan.spec.name, self.history.now());
-            eprintln!("{name}: resumes behind {ticks} committed ticks, at {now}; they are made again and compared");
+        if ticks == 0 || quiet {
+            return;
         }
+        let (name, now) = (&plan.spec.name, self.history.now());
+        let again = match restore.map(|checkpoint| ticks - 1 - checkpoint.tick) {
+            None => "they are made again and compared".to_owned(),
+            Some(0) => "all of them are in the checkpoint".to_owned(),
+            Some(1) => "the last one is made again and compared".to_owned(),
+            Some(some) => format!("the last {some} are made again and compared"),
+        };
+        eprintln!("{name}: resumes behind {ticks} committed ticks, at {now}; {again}");
     }
 
     /// Opens the outputs behind what is committed.

@@ -6,15 +6,16 @@ use super::bar::Bar;
 use super::join::join;
 use super::load::{LoadError, Loaded, load};
 use super::outputs::{Claim, Refusal};
-use super::{crashes, input, requests, stop, summary, supervise};
+use super::{checkpoints, crashes, input, requests, stop, summary, supervise};
 use crate::flow::failure::Failure;
 use crate::flow::lanes::Lanes;
 use crate::flow::plan::Plan;
 use crate::flow::report::RunReport;
-use crate::flow::{Bell, Edges, Ended, Workers};
+use crate::flow::{Bell, Edges, Ended, Store, Workers};
 use crate::registry::Registry;
 use crate::sink::SinkError;
 use crate::sink::folder::{Folder, SUMMARY};
+use crate::source::SourceError;
 use crate::source::kafka::Extent;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -82,8 +83,11 @@ fn member(args: &RunArgs) -> Result<Exit, Refusal> {
     let sockets = join(args)?;
     end_with_any_panic(args.state(&plan.spec.name), args.process.unwrap_or(0));
     let workers = Workers { threads: args.threads, process: args.process.unwrap_or(0), sockets };
+    let saves = args.checkpoint_every.is_some();
+    let checkpoints = saves.then(|| checkpoints::open(&args.state(&plan.spec.name))).transpose()?;
+    let store = Store { checkpoints, ..Store::default() };
     let quiet = args.quiet || !first;
-    let ended = crate::flow::execute(workers, &plan, edges, move || {
+    let ended = crate::flow::execute(workers, &plan, store, edges, move || {
         let mut bar = Bar::new(quiet);
         move |report: Option<&RunReport>| match report {
             Some(report) => bar.show(report),
@@ -132,7 +136,8 @@ pub(super) fn exit_of(failure: &Failure) -> Exit {
         Failure::Sink(SinkError::Fenced { .. }) => Exit::Fenced,
         Failure::Sink(SinkError::Unknown { .. }) => Exit::Again,
         Failure::Diverged { .. } => Exit::Diverged,
-        Failure::Gone { .. } => Exit::Gone,
+        Failure::Gone { .. } | Failure::Source(SourceError::Gone { .. }) => Exit::Gone,
+        Failure::Checkpoint(_) => Exit::Again,
         Failure::Grown { .. } => Exit::Usage,
         Failure::Source(_) | Failure::Sink(_) | Failure::Registry(_) => Exit::Failed,
     }
@@ -156,19 +161,28 @@ fn open(
     // the input is open; then what was never committed is taken back.
     let claim = Claim::new(args, loaded, plan, out, broker.as_ref())?;
     let extent = Extent { until_end: args.until_end, stop: stop.clone() };
-    let (partitions, live) = input::open(broker.as_ref(), &args.inputs, loaded, plan, &extent, wake)?;
-    claim.tell(plan, args.quiet);
-    let (folder, history, sink) = claim.open()?;
     let state = args.state(&plan.spec.name);
+    let pipeline = claim.digest();
+    let resume = match args.checkpoint_every {
+        Some(_) if !args.fresh => checkpoints::find(&checkpoints::open(&state)?, plan, claim.history(), pipeline)?,
+        _ => None,
+    };
+    let (restore, ends) = resume.map(|resume| (resume.name, resume.ends)).unzip();
+    let ends = ends.unwrap_or_default();
+    let (partitions, live) = input::open(broker.as_ref(), &args.inputs, loaded, plan, &ends, &extent, wake)?;
+    claim.tell(plan, restore, args.quiet);
+    let (folder, history, sink) = claim.open()?;
     if args.fresh {
         crashes::forget(&state);
+        checkpoints::forget(&state)?;
     }
     let caution = crashes::caution(&state, plan, &history)?;
     let registry = Registry::open(out, &plan.spec.model.name).map_err(|e| e.to_string())?;
     let idle = live.then(|| Duration::from_millis(plan.spec.idle_ms));
     let lanes = Lanes::new(partitions, &plan.kinds, idle, plan.spec.max_ahead);
     let requests = requests::requests(out);
-    Ok((folder, Edges { lanes, sink, registry, requests, history, caution, stop, bell, live }))
+    let saves = args.checkpoint_every.map(|cadence| (cadence, pipeline));
+    Ok((folder, Edges { lanes, sink, registry, requests, history, caution, restore, saves, stop, bell, live }))
 }
 
 /// A worker that panics would leave the others waiting for ever: the process ends instead, and with it its group.

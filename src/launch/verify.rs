@@ -12,9 +12,10 @@ use super::{input, stop};
 use crate::flow::caution::Caution;
 use crate::flow::lanes::Lanes;
 use crate::flow::report::RunReport;
-use crate::flow::{Bell, Edges, Workers};
+use crate::flow::{Bell, Edges, Store, Workers};
 use crate::registry::Registry;
 use crate::source::kafka::Extent;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -47,14 +48,15 @@ fn compare(args: &VerifyArgs) -> Result<Exit, Refusal> {
         move || bell.ring()
     };
     let extent = Extent { until_end: true, stop: stop.clone() };
-    let (partitions, _) = input::open(broker.as_ref(), &args.inputs, &loaded, &plan, &extent, wake)?;
+    let (partitions, _) = input::open(broker.as_ref(), &args.inputs, &loaded, &plan, &BTreeMap::new(), &extent, wake)?;
     let lanes = Lanes::new(partitions, &plan.kinds, None, plan.spec.max_ahead);
     let requests = Box::new(|| 0);
-    let edges =
-        Edges { lanes, sink, registry, requests, history, caution: Caution::default(), stop, bell, live: false };
+    let caution = Caution::default();
+    let (restore, saves) = (None, None);
+    let edges = Edges { lanes, sink, registry, requests, history, caution, restore, saves, stop, bell, live: false };
     let workers = Workers { threads: args.threads, process: 0, sockets: Vec::new() };
     let quiet = args.quiet;
-    let ended = crate::flow::execute(workers, &plan, Some(edges), move || {
+    let ended = crate::flow::execute(workers, &plan, Store::default(), Some(edges), move || {
         let mut bar = Bar::new(quiet);
         move |report: Option<&RunReport>| match report {
             Some(report) => bar.show(report),

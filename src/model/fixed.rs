@@ -5,6 +5,7 @@
 
 use super::{Artifact, Body, Learner};
 use crate::feature::Vector;
+use serde::{Deserialize, Serialize};
 
 /// A released or frozen model.
 ///
@@ -20,7 +21,8 @@ use crate::feature::Vector;
 /// assert_eq!(frozen.predict(&x), then);
 /// assert!(learner.predict(&x) > then);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Fixed(Body);
 
 impl Fixed {

@@ -117,6 +117,27 @@ impl Registry {
         Ok(())
     }
 
+    /// What was said since it was opened: entries of the log, and the newest version.
+    pub fn told(&self) -> (u64, u32) {
+        (self.said as u64, self.newest)
+    }
+
+    /// Goes on as if so much had been said: a run that goes on from a checkpoint does not say it again.
+    ///
+    /// # Errors
+    /// [`RegistryError::Malformed`] if the log has fewer entries; [`RegistryError::Missing`] without that version.
+    pub fn resume(&mut self, (entries, newest): (u64, u32)) -> Result<(), RegistryError> {
+        if entries > self.lines.len() as u64 {
+            let cause = format!("it has {} entries, the checkpoint knows of {entries}", self.lines.len());
+            return Err(RegistryError::Malformed { place: self.log_path(), cause });
+        }
+        if newest > 0 {
+            self.card(newest)?;
+        }
+        (self.said, self.newest) = (entries as usize, newest);
+        Ok(())
+    }
+
     /// Takes back what was not said since the registry was opened: entries and versions of ticks that were never
     /// committed. For a run that has said again all that it had committed.
     ///

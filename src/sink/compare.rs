@@ -79,6 +79,11 @@ impl Sink for Compare {
         Ok(())
     }
 
+    /// It commits nothing.
+    fn committed(&self) -> u64 {
+        0
+    }
+
     fn close(mut self: Box<Self>) -> Result<(), SinkError> {
         for (stored, count) in self.streams.iter_mut().flatten() {
             let damaged = |cause| SinkError::Damaged { place: stored.place.clone(), cause };

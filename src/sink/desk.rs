@@ -5,6 +5,8 @@
 //! most [`WAITING`] ticks not yet taken; one more waits in [`Sink::write`], and with it the walk.
 
 use super::{Sink, SinkError, Written};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -32,15 +34,19 @@ pub(super) struct Desk {
     /// Hung up to close.
     ticks: Option<SyncSender<Written>>,
     thread: Option<JoinHandle<Result<(), SinkError>>>,
+    /// Ticks below this are committed.
+    committed: Arc<AtomicU64>,
 }
 
 impl Desk {
     /// Starts the thread; `place` is named where it cannot say itself what went wrong.
     pub(super) fn start(place: String, work: impl Work) -> Result<Desk, SinkError> {
         let (ticks, taken) = sync_channel(WAITING);
-        let thread = thread::Builder::new().name("sink".to_owned()).spawn(move || run(work, &taken));
+        let committed = Arc::new(AtomicU64::new(0));
+        let told = committed.clone();
+        let thread = thread::Builder::new().name("sink".to_owned()).spawn(move || run(work, &taken, &told));
         let thread = thread.map_err(|e| SinkError::Write { place: place.clone(), cause: e.to_string() })?;
-        Ok(Desk { place, ticks: Some(ticks), thread: Some(thread) })
+        Ok(Desk { place, ticks: Some(ticks), thread: Some(thread), committed })
     }
 
     /// Waits for the thread and says how it ended.
@@ -68,13 +74,18 @@ impl Sink for Desk {
         if self.thread.as_ref().is_some_and(JoinHandle::is_finished) { self.outcome() } else { Ok(()) }
     }
 
+    fn committed(&self) -> u64 {
+        self.committed.load(Ordering::Acquire)
+    }
+
     fn close(mut self: Box<Self>) -> Result<(), SinkError> {
         self.outcome()
     }
 }
 
-fn run(mut work: impl Work, ticks: &Receiver<Written>) -> Result<(), SinkError> {
+fn run(mut work: impl Work, ticks: &Receiver<Written>, committed: &AtomicU64) -> Result<(), SinkError> {
     while let Ok(first) = ticks.recv() {
+        let mut last = first.tick;
         let due = Instant::now() + GROUP_AFTER;
         let mut bytes = first.bytes();
         work.take(first)?;
@@ -82,12 +93,14 @@ fn run(mut work: impl Work, ticks: &Receiver<Written>) -> Result<(), SinkError> 
             match ticks.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(next) => {
                     bytes += next.bytes();
+                    last = next.tick;
                     work.take(next)?;
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
         }
         work.commit()?;
+        committed.store(last + 1, Ordering::Release);
     }
     Ok(())
 }

@@ -129,6 +129,9 @@ pub trait Sink: Send {
     /// What has gone wrong since, even if nothing is to be written; once it was told it is not told again.
     fn check(&mut self) -> Result<(), SinkError>;
 
+    /// Ticks below this are committed, of those that it was given.
+    fn committed(&self) -> u64;
+
     /// Commits what is not committed yet, and closes.
     fn close(self: Box<Self>) -> Result<(), SinkError>;
 }

@@ -53,7 +53,7 @@ pub fn format_of(spec: &SourceSpec, path: &Path) -> Format {
     spec.format.unwrap_or_else(by_ending)
 }
 
-/// Opens all files of a source and starts a thread for each; see [`open_one`].
+/// Opens all files of a source and starts a thread for each, with `start` by partition; see [`open_one`].
 ///
 /// # Errors
 /// As [`open_one`], or if there are more files than partitions can be numbered.
@@ -61,25 +61,28 @@ pub fn open(
     source: u16,
     spec: &SourceSpec,
     paths: &[PathBuf],
+    start: &dyn Fn(u16) -> u64,
     max_record_bytes: usize,
     wake: impl Fn() + Send + Clone + 'static,
 ) -> Result<Vec<Partition>, SourceError> {
     let mut partitions = Vec::with_capacity(paths.len());
     for (number, path) in paths.iter().enumerate() {
         let partition = u16::try_from(number).map_err(|_| cannot_open(spec, path, "more than 65536 files".into()))?;
-        partitions.push(open_one(source, partition, spec, path, max_record_bytes, wake.clone())?);
+        let from = (source, partition, start(partition));
+        partitions.push(open_one(from, spec, path, max_record_bytes, wake.clone())?);
     }
     Ok(partitions)
 }
 
 /// Opens one file and starts its thread, which calls `wake` after each delivery and once more when it has hung up.
+/// Records before the third of its numbers, which were consumed already, are passed over without being decoded.
 ///
 /// # Errors
 /// [`SourceError::Open`] if the file cannot be opened; [`SourceError::Header`] if a CSV file lacks a declared column.
-/// On standard input, whose header may come later, these are delivered as [`Delivery::Failed`].
+/// On standard input, whose header may come later, these are delivered as [`Delivery::Failed`], and so is
+/// [`SourceError::Gone`] if there are fewer records than were consumed.
 pub fn open_one(
-    source: u16,
-    partition: u16,
+    (source, partition, start): (u16, u16, u64),
     spec: &SourceSpec,
     path: &Path,
     max_record_bytes: usize,
@@ -98,6 +101,7 @@ pub fn open_one(
     };
     let next = Position { source, partition, offset: 0 };
     let mut reader = Reader::new(input, live, spec, format, max_record_bytes, next);
+    reader.start = start;
     reader.place = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
     if !live {
         reader.read_header()?;
@@ -172,6 +176,8 @@ struct Reader {
     source_name: String,
     place: String,
     next: Position,
+    /// Records before this offset are passed over.
+    start: u64,
     header_due: bool,
     live: bool,
 }
@@ -191,6 +197,7 @@ impl Reader {
             source_name: spec.name.value.clone(),
             place: String::new(),
             next,
+            start: 0,
             header_due: format == Format::Csv,
             live,
         }
@@ -278,7 +285,14 @@ impl Reader {
                     }
                     arrived = Instant::now();
                 }
+                Piece::End if self.next.offset < self.start => return Err(self.gone()),
                 Piece::End => return Ok(true),
+                Piece::Record(range) | Piece::TooLong { kept: range, .. } | Piece::Torn(range)
+                    if self.next.offset < self.start =>
+                {
+                    // A stream that broke off between two records has none of its own there.
+                    self.next.offset += u64::from(!range.is_empty());
+                }
                 piece => {
                     if let Some(record) = self.record(piece) {
                         records.push(record);
@@ -315,6 +329,15 @@ impl Reader {
 
     fn fill(&mut self) -> Result<(), SourceError> {
         self.lines.fill().map_err(|e| self.failed(e.to_string()))
+    }
+
+    fn gone(&self) -> SourceError {
+        SourceError::Gone {
+            source_name: self.source_name.clone(),
+            place: self.place.clone(),
+            end: self.start,
+            found: format!("ends at {}", self.next.offset),
+        }
     }
 
     fn failed(&self, cause: String) -> SourceError {

@@ -110,6 +110,12 @@ struct Plan {
 }
 
 impl Plan {
+    fn gone(&self, sources: &[SourceSpec], end: u64, found: String) -> SourceError {
+        let spec = &sources[usize::from(self.source)];
+        let place = format!("topic `{}` partition {}", spec.topic, self.partition);
+        SourceError::Gone { source_name: spec.name.value.clone(), place, end, found }
+    }
+
     fn refused(&self, sources: &[SourceSpec], cause: &str) -> SourceError {
         let spec = &sources[usize::from(self.source)];
         open_error(spec, format!("topic `{}` partition {}", spec.topic, self.partition), cause)
@@ -180,10 +186,8 @@ fn plan(
             let (low, high) = (low.max(0) as u64, high.max(0) as u64);
             plan.next = match start(source, partition) {
                 None => low,
-                Some(wanted) if wanted < low => {
-                    let cause = format!("offset {wanted} is no longer there (the oldest is {low})");
-                    return Err(plan.refused(sources, &cause));
-                }
+                Some(wanted) if wanted < low => return Err(plan.gone(sources, wanted, format!("begins at {low}"))),
+                Some(wanted) if wanted > high => return Err(plan.gone(sources, wanted, format!("ends at {high}"))),
                 Some(wanted) => wanted,
             };
             plan.end = high;

@@ -84,6 +84,21 @@ pub enum SourceError {
         /// The columns that are there.
         header: String,
     },
+    /// What was consumed before is not there any more.
+    #[error(
+        "source `{source_name}`: the input is no longer there: {place} was consumed up to offset {end}, and now \
+         {found}; give the run the input that it had, or start over with --fresh"
+    )]
+    Gone {
+        /// The source.
+        source_name: String,
+        /// The file or topic.
+        place: String,
+        /// The first offset that was not consumed.
+        end: u64,
+        /// What is there instead.
+        found: String,
+    },
     /// Reading failed half-way.
     #[error("source `{source_name}`: reading {place} failed at record {offset}: {cause}")]
     Read {

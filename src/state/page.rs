@@ -139,6 +139,19 @@ pub fn decode_words(columns: &str, width: u16, bytes: &[u8]) -> Result<Vec<u64>,
     frame::open_whole(bytes, Kind::Page, words_schema(columns), row_bytes(width)).map(read)
 }
 
+/// The words of the page of [`encode_words`] at the beginning of `bytes`, and what is behind it.
+///
+/// # Errors
+/// [`FrameError`], whatever the bytes are; also for rows of another width or description.
+///
+/// # Panics
+/// If `width` is 0.
+pub fn take_words<'b>(columns: &str, width: u16, bytes: &'b [u8]) -> Result<(Vec<u64>, &'b [u8]), FrameError> {
+    assert!(width > 0, "a row has a word");
+    let (body, rest) = frame::open(bytes, Kind::Page, words_schema(columns), row_bytes(width))?;
+    Ok((read(body), rest))
+}
+
 fn written<R: Abomonation + Pod>(rows: &Vec<R>, schema: Schema, row_bytes: u32) -> Vec<u8> {
     let mut draft = Draft::new(size_of_val(&rows[..]));
     body::entomb(rows, draft.body());

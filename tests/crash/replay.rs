@@ -2,6 +2,7 @@
 
 use super::dice::Dice;
 use super::support::{chained, field};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
@@ -14,12 +15,15 @@ use tidemill::flow::failure::Failure;
 use tidemill::flow::history::History;
 use tidemill::flow::lanes::Lanes;
 use tidemill::flow::plan::Plan;
-use tidemill::flow::{Bell, Edges, Workers, execute};
+use tidemill::flow::saving::{Cadence, consumed};
+use tidemill::flow::{Bell, Edges, Store, Workers, execute};
 use tidemill::record::Position;
 use tidemill::record::decode::Decoder;
 use tidemill::registry::Registry;
 use tidemill::sink::{Sink, SinkError, Stream, Written};
 use tidemill::source::{Batch, Delivery, Partition, Record};
+use tidemill::state::Digest;
+use tidemill::state::checkpoint::{Checkpoints, Found};
 use tidemill::time::Time;
 
 const PIPELINE: &str = r#"
@@ -67,7 +71,7 @@ margin = 0.0
 
 /// The lines of two partitions of events and one of labels: in order, but for what is malformed, doubled, late, of no
 /// event, and far ahead of its time.
-fn lines(events: i64) -> Vec<Vec<String>> {
+pub fn lines(events: i64) -> Vec<Vec<String>> {
     let mut dice = Dice::of(7);
     let at = |n: i64, seconds: i64| Time(1_704_067_200_000_000 + (n * 10 + seconds) * 1_000_000);
     let mut all = vec![Vec::new(); 3];
@@ -92,7 +96,7 @@ fn lines(events: i64) -> Vec<Vec<String>> {
     all
 }
 
-fn plan() -> Arc<Plan> {
+pub fn plan() -> Arc<Plan> {
     let spec = config::read(PIPELINE, "small.toml", &|_| Err("it names no file".to_owned())).expect("it is valid");
     Arc::new(Plan::new(spec).expect("it compiles"))
 }
@@ -114,19 +118,29 @@ impl Sink for Memory {
         Ok(())
     }
 
+    fn committed(&self) -> u64 {
+        self.0.lock().expect("nobody panicked").last().map_or(0, |written| written.tick + 1)
+    }
+
     fn close(self: Box<Self>) -> Result<(), SinkError> {
         Ok(())
     }
 }
 
 /// A partition whose records come in pieces of chance.
-fn partition(plan: &Plan, (source, number): (u16, u16), lines: Vec<String>, bell: &Bell, seed: u64) -> Partition {
+fn partition(
+    plan: &Plan,
+    (source, number, start): (u16, u16, u64),
+    lines: Vec<String>,
+    bell: &Bell,
+    seed: u64,
+) -> Partition {
     let (sender, deliveries) = sync_channel(2);
     let mut decoder = Decoder::new(&plan.spec.sources[usize::from(source)], Format::Json, 1 << 20);
     let (bell, mut dice) = (bell.clone(), Dice::of(seed));
     thread::spawn(move || {
-        let mut next = Position { source, partition: number, offset: 0 };
-        let mut lines = lines.into_iter().peekable();
+        let mut next = Position { source, partition: number, offset: start };
+        let mut lines = lines.into_iter().skip(start as usize).peekable();
         while lines.peek().is_some() {
             let some = lines.by_ref().take(1 + dice.below(90) as usize);
             let records = some.map(|line| {
@@ -148,38 +162,53 @@ fn partition(plan: &Plan, (source, number): (u16, u16), lines: Vec<String>, bell
 }
 
 /// What a run has written, and how it ended.
-struct Outcome {
-    written: Vec<Written>,
-    failures: Vec<Failure>,
+pub struct Outcome {
+    pub written: Vec<Written>,
+    pub failures: Vec<Failure>,
 }
 
 impl Outcome {
-    fn progress(&self) -> Vec<String> {
+    pub fn progress(&self) -> Vec<String> {
         self.written.iter().map(|tick| tick.progress.clone()).collect()
     }
 }
 
 /// Runs over the lines behind the history; live, what is cut and which partition is passed over as silent is chance.
 fn run(lines: &[Vec<String>], history: &[String], live: bool, seed: u64, threads: usize) -> Outcome {
-    let (outcome, panic) = run_with(lines, history, (live, seed, threads), Caution::default(), None);
+    let ways = (live, seed, threads);
+    let (outcome, panic) = run_with(lines, history, ways, (Caution::default(), None), Saving::default());
     assert_eq!(panic, None);
     outcome
 }
 
+/// What a run saves, and what it goes on from.
+#[derive(Default)]
+pub struct Saving {
+    pub checkpoints: Option<Checkpoints>,
+    pub cadence: Option<Cadence>,
+    pub restore: Option<Found>,
+    /// Where its registry is; else in a folder that is gone after it.
+    pub folder: Option<PathBuf>,
+}
+
 /// Runs with caution and a sink that panics on some bytes; what a worker said that panicked is there, too.
-fn run_with(
+pub fn run_with(
     lines: &[Vec<String>],
     history: &[String],
     (live, seed, threads): (bool, u64, usize),
-    caution: Caution,
-    poison: Option<&str>,
+    (caution, poison): (Caution, Option<&str>),
+    Saving { checkpoints, cadence, restore, folder }: Saving,
 ) -> (Outcome, Option<String>) {
     let plan = plan();
-    let folder = tempfile::tempdir().expect("a folder");
+    let own = tempfile::tempdir().expect("a folder");
+    let folder = folder.unwrap_or_else(|| own.path().to_owned());
     let bell = Bell::default();
     let places = [(0, 0), (0, 1), (1, 0)];
+    let ends = restore.as_ref().map(|found| consumed(&plan, found).expect("it has them")).unwrap_or_default();
     let open = |(place, lines): (usize, &Vec<String>)| {
-        partition(&plan, places[place], lines.clone(), &bell, seed + place as u64)
+        let (source, number) = places[place];
+        let start = ends.get(&(source, number)).copied().unwrap_or_default();
+        partition(&plan, (source, number, start), lines.clone(), &bell, seed + place as u64)
     };
     let partitions = lines.iter().enumerate().map(open).collect();
     let written = Arc::new(Mutex::new(Vec::new()));
@@ -191,16 +220,19 @@ fn run_with(
             plan.spec.max_ahead,
         ),
         sink: Box::new(Memory(written.clone(), poison.map(str::to_owned))),
-        registry: Registry::open(folder.path(), "m").expect("a registry"),
+        registry: Registry::open(&folder, "m").expect("a registry"),
         requests: Box::new(|| 0),
         history: History::check(&plan, history.to_vec(), "memory", "").expect("it is whole"),
         caution,
+        restore: restore.map(|found| found.name()),
+        saves: cadence.map(|cadence| (cadence, Digest::of(b"small"))),
         stop: Arc::new(AtomicBool::new(false)),
         bell,
         live,
     };
     let workers = Workers { threads, process: 0, sockets: Vec::new() };
-    let ended = execute(workers, &plan, Some(edges), || |_: Option<&_>| {});
+    let store = Store { checkpoints, ..Store::default() };
+    let ended = execute(workers, &plan, store, Some(edges), || |_: Option<&_>| {});
     let (failures, panic) = match ended {
         Ok(ended) => (ended.expect("it is process 0").failures, None),
         Err(panic) => (Vec::new(), Some(panic)),
@@ -210,7 +242,7 @@ fn run_with(
 }
 
 /// Runs that must end well.
-fn well(lines: &[Vec<String>], history: &[String], live: bool, seed: u64, threads: usize) -> Outcome {
+pub fn well(lines: &[Vec<String>], history: &[String], live: bool, seed: u64, threads: usize) -> Outcome {
     let outcome = run(lines, history, live, seed, threads);
     assert!(outcome.failures.is_empty(), "{:?}", outcome.failures);
     outcome
@@ -307,7 +339,7 @@ fn a_record_on_which_a_worker_panics_is_found_and_refused() {
     let lines = lines(1500);
     let poison = Some("\"prediction_id\":\"701\"");
     let files = (false, 1, 1);
-    let (first, panic) = run_with(&lines, &[], files, Caution::default(), poison);
+    let (first, panic) = run_with(&lines, &[], files, (Caution::default(), poison), Saving::default());
     assert!(panic.is_some(), "a worker panics");
     let committed = first.progress();
     assert!(!committed.is_empty());
@@ -319,7 +351,7 @@ fn a_record_on_which_a_worker_panics_is_found_and_refused() {
         Box::new(move |place| *last.lock().expect("nobody panicked") = place)
     };
     let careful = Caution::new(witness(&last), None, 100_000);
-    let (second, panic) = run_with(&lines, &committed, files, careful, poison);
+    let (second, panic) = run_with(&lines, &committed, files, (careful, poison), Saving::default());
     assert!(panic.is_some());
     let more = [committed, second.progress()].concat();
     let place = last.lock().expect("nobody panicked").expect("a record was named");
@@ -329,7 +361,7 @@ fn a_record_on_which_a_worker_panics_is_found_and_refused() {
     // It is refused, and all goes on; the label that comes for it has no event.
     let culprit = Culprit { place, detail: "poisoned".to_owned() };
     let careful = Caution::new(witness(&last), Some(culprit), 50);
-    let (third, panic) = run_with(&lines, &more, files, careful, poison);
+    let (third, panic) = run_with(&lines, &more, files, (careful, poison), Saving::default());
     assert_eq!((panic, third.failures.len()), (None, 0));
     let letters = |written: &[Written]| -> Vec<String> {
         let pages = written.iter().flat_map(|tick| &tick.pages).filter(|page| page.stream == Stream::DeadLetters);

@@ -123,7 +123,7 @@ fn files_of_records() {
         let path = folder.path().join(name);
         fuzz(name, &[example], 1_000, |bytes| {
             std::fs::write(&path, bytes).expect("a file");
-            let partition = file::open_one(0, 0, &spec.sources[0], &path, 4096, || {}).expect("it is a file");
+            let partition = file::open_one((0, 0, 0), &spec.sources[0], &path, 4096, || {}).expect("it is a file");
             let mut offsets = BTreeSet::new();
             let ended = partition.deliveries.iter().find(|delivery| match delivery {
                 Delivery::Batch(batch) => {

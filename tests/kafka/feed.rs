@@ -125,7 +125,7 @@ fn a_run_on_topics_reads_what_the_files_say() {
     for (index, source) in spec.sources.iter().enumerate() {
         let paths =
             tidemill::source::file::default_paths(&folder.path().join("datasets"), &spec.name, &source.name.value);
-        files.extend(tidemill::source::file::open(index as u16, source, &paths, limit, || {}).unwrap());
+        files.extend(tidemill::source::file::open(index as u16, source, &paths, &|_| 0, limit, || {}).unwrap());
     }
     let extent = Extent { until_end: true, stop: Arc::default() };
     let topics = KafkaSource::open(&ground.broker, &spec.sources, &|_, _| None, &extent, limit, || {}).unwrap();

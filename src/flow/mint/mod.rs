@@ -5,6 +5,7 @@
 //! input records. Files are cut by counts and by pipeline time alone, so the cuts of a file run are the same every
 //! time.
 
+mod kept;
 mod open;
 mod replay;
 
@@ -17,10 +18,14 @@ use super::items::{Item, Mark};
 use super::lanes::{Head, Lanes};
 use super::plan::Plan;
 use super::progress::name_of;
+use super::saving::{Order, Saver};
 use super::ticks::Tick;
 use crate::record::{DeadLetter, Reason};
+use crate::state::checkpoint::Name;
 use crate::time::Time;
+pub use kept::consumed;
 use open::OpenTick;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -81,6 +86,13 @@ pub(super) struct Minter {
     closed: bool,
     open: OpenTick,
     stalled_since: Option<Instant>,
+    /// The first offset not consumed, of each partition that was read.
+    ends: BTreeMap<(u16, u16), u64>,
+    saver: Saver,
+    /// What goes with the next mark.
+    order: Option<Order>,
+    /// The checkpoint that is to be taken up first.
+    restore: Option<Name>,
 }
 
 impl Minter {
@@ -89,7 +101,7 @@ impl Minter {
         plan: Arc<Plan>,
         rules: MintRules,
         input: Input,
-        board: SharedBoard,
+        (board, saver): (SharedBoard, Saver),
         capabilities: Vec<Capability<Tick>>,
     ) -> Minter {
         Minter {
@@ -113,15 +125,23 @@ impl Minter {
             closed: false,
             open: OpenTick::new(),
             stalled_since: None,
+            ends: BTreeMap::new(),
+            saver,
+            order: None,
+            restore: input.restore,
         }
     }
 
     /// Mints all that may be minted now.
     pub(super) fn pump(&mut self, out: &mut Outputs) -> Pause {
         self.read_board();
+        self.take_up(out);
         loop {
             if self.board.borrow().broken {
                 return Pause::Done;
+            }
+            if self.board.borrow().restored < self.board.borrow().restoring {
+                return Pause::Word;
             }
             if self.next >= self.board.borrow().written + self.in_flight() {
                 return Pause::Word;
@@ -249,7 +269,7 @@ impl Minter {
         self.unjudged.push(boundary);
         let tick = &mut self.open.minted;
         (tick.boundary, tick.last, tick.manual) = (Some(boundary), last, manual);
-        self.send(out, Vec::new(), Mark { now, boundary: Some(boundary), last, manual });
+        self.send(out, Vec::new(), Mark { now, boundary: Some(boundary), last, manual, order: None });
     }
 
     fn mint_resolution(&mut self, out: &mut Outputs) {
@@ -263,7 +283,7 @@ impl Minter {
         // The next record is at or beyond the effect, unless the input is at its end.
         let now = self.now.max(effect.filter(|_| !self.closed)).unwrap_or_default();
         self.now = Some(now);
-        self.send(out, Vec::new(), Mark { now, boundary: None, last: false, manual: 0 });
+        self.send(out, Vec::new(), Mark { now, boundary: None, last: false, manual: 0, order: None });
     }
 
     /// Refuses the head of a lane as too far ahead of pipeline time.
@@ -311,10 +331,10 @@ impl Minter {
         }
         let rows = self.open.close(self.lanes.kinds(), |lane| self.lanes.partition(lane));
         let now = self.now.unwrap_or_default();
-        self.send(out, rows, Mark { now, boundary: None, last: false, manual: 0 });
+        self.send(out, rows, Mark { now, boundary: None, last: false, manual: 0, order: None });
     }
 
-    fn send(&mut self, out: &mut Outputs, mut rows: Vec<Item>, mark: Mark) {
+    fn send(&mut self, out: &mut Outputs, mut rows: Vec<Item>, mut mark: Mark) {
         // Pipeline time inside the tick runs on from where the last tick left it.
         self.open.minted.began = rows.first().map(|item| item.row.time);
         let mut now = self.sent.unwrap_or(Time(i64::MIN));
@@ -328,12 +348,16 @@ impl Minter {
         tick.next_boundary = Some(self.boundary).filter(|next| *next != Time(i64::MAX));
         tick.now = mark.now;
         tick.cut = Some(Instant::now());
+        mark.order = self.order.take();
+        tick.order = mark.order;
+        self.ends.extend(&tick.ends);
         out.marks.session(&self.capabilities[1]).give(mark);
         out.minted.session(&self.capabilities[3]).give(tick);
         self.next += 1;
         for capability in &mut self.capabilities {
             capability.downgrade(&self.next);
         }
+        self.save_if_due();
     }
 
     fn wait(&mut self, out: &mut Outputs) -> Pause {
@@ -357,7 +381,7 @@ impl Minter {
         if failed || (self.stop.load(Ordering::Acquire) && !self.closed) {
             let failures = std::mem::take(&mut self.lanes.failures);
             self.board.borrow_mut().failures.extend(failures.into_iter().map(Failure::Source));
-            return Pause::Done;
+            return self.save_last(out);
         }
         if !self.closed {
             self.closed = true;
@@ -376,7 +400,7 @@ impl Minter {
             }
             self.mint_resolution(out);
         }
-        Pause::Done
+        self.save_last(out)
     }
 
     fn fail(&mut self, failure: Failure) -> Pause {

@@ -94,7 +94,7 @@ impl<'a> Reel<'a> {
         let format = format_of(spec, path);
         let open = |marked| {
             let read = lenient(spec, marked);
-            open_one(place.0, place.1, &read, path, limit, || {}).map(|partition| (read, partition))
+            open_one((place.0, place.1, 0), &read, path, limit, || {}).map(|partition| (read, partition))
         };
         // A CSV file may have no column that marks tombstones; standard input cannot be opened twice to find out.
         let opened = match open(format == Format::Json || path != Path::new("-")) {

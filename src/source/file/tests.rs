@@ -53,7 +53,7 @@ fn read(name: &str, content: &[u8]) -> Result<(Vec<Seen>, Option<Delivery>), Fai
     let folder = tempfile::tempdir()?;
     let path = folder.path().join(name);
     std::fs::write(&path, content)?;
-    let partitions = open(0, &spec(), &[path], 100, || {})?;
+    let partitions = open(0, &spec(), &[path], &|_| 0, 100, || {})?;
     Ok(drain(&partitions[0]))
 }
 
@@ -113,7 +113,7 @@ fn what_cannot_be_opened_says_so_and_what_to_do() -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let missing = default_paths(folder.path(), "p", "s");
     assert_eq!(missing, [folder.path().join("p/s.csv")]);
-    let told = |paths: &[PathBuf]| open(0, &spec(), paths, 100, || {}).map(|_| ()).map_err(|e| e.to_string());
+    let told = |paths: &[PathBuf]| open(0, &spec(), paths, &|_| 0, 100, || {}).map(|_| ()).map_err(|e| e.to_string());
     let error = told(&missing);
     let parts = ["source `s`: cannot open", "p/s.csv", "No such file", "`path` in [source.s]", "--input s=FILE"];
     assert!(error.as_ref().is_err_and(|e| parts.iter().all(|part| e.contains(part))), "{error:?}");

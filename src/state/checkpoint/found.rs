@@ -75,6 +75,16 @@ impl Found {
         name: Name,
         judge: &impl Fn(&Header) -> Result<(), String>,
     ) -> Result<Found, Damage> {
+        let found = Found::open(disk, folder, name)?;
+        judge(&found.header).map_err(Damage::Foreign)?;
+        for (entry, place) in found.sections.iter().zip(&found.places) {
+            section(&*found.disk, &found.folder, entry, place)?;
+        }
+        Ok(found)
+    }
+
+    /// Reads the manifest of a checkpoint, and compares the lengths of its parts.
+    pub(super) fn open(disk: Arc<dyn Disk>, folder: PathBuf, name: Name) -> Result<Found, Damage> {
         let manifest = match disk::read_whole(&*disk, &folder.join(MANIFEST), MOST_MANIFEST_BYTES) {
             Ok(bytes) => Manifest::decode(&bytes)?,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Err(Damage::Unfinished),
@@ -84,7 +94,6 @@ impl Found {
             return Err(Damage::Misplaced { found: manifest.name });
         }
         manifest.check()?;
-        judge(&manifest.header).map_err(Damage::Foreign)?;
         let mut sections = BTreeMap::new();
         for part in manifest.parts {
             let file: Arc<str> = part.file().into();
@@ -96,7 +105,6 @@ impl Found {
             let mut from = 0;
             for entry in part.sections {
                 let place = Place { file: file.clone(), from };
-                section(&*disk, &folder, &entry, &place)?;
                 from += entry.length;
                 sections.insert((entry.operator.clone(), entry.shard), (entry, place));
             }

@@ -89,6 +89,13 @@ pub struct Draft {
     name: Name,
 }
 
+impl Draft {
+    /// The last tick whose effects will be in it.
+    pub fn tick(self) -> u64 {
+        self.name.tick
+    }
+}
+
 /// One piece of state: what an operator keeps of a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Section<'b> {
@@ -195,6 +202,16 @@ impl Checkpoints {
             return Ok(None);
         }
         Err(CheckpointError::NoneLeft { folder: self.folder.clone(), at_most, refused })
+    }
+
+    /// A checkpoint that somebody else has found whole, by its name: its sections are compared with their digests when
+    /// they are read.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Changed`] if it is not there, or its manifest or the length of a part is wrong.
+    pub fn open_found(&self, name: Name) -> Result<Found, CheckpointError> {
+        let found = Found::open(self.disk.clone(), self.folder_of(name), name);
+        found.map_err(|why| CheckpointError::Changed { name, why })
     }
 
     /// The ticks that have a committed checkpoint, damaged or not, oldest first: progress is needed from the oldest on.

@@ -1,0 +1,170 @@
+//! What the judging room keeps in checkpoints: the window, the triggers' memory, and the training under way.
+//!
+//! A training is not kept as far as it has come but as what it was given: begun once more it comes to the same. Of its
+//! examples those that still stand in the window are named by their place there.
+
+use super::super::control::Resolution;
+use super::super::saving::{Keeps, Operators, Sections, Shares};
+use super::super::ticks::Tick;
+use super::{Judging, Training, UnderWay};
+use crate::config::spec::Metric;
+use crate::model::Body;
+use crate::time::Time;
+use crate::train::Example;
+use crate::trigger::{Decision, JudgeState};
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What the room keeps beside the examples.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    judge: JudgeState,
+    crowded_out: u64,
+    labels: u64,
+    new_examples: u64,
+    champion: u32,
+    activated: Option<Time>,
+    champion_is_live: bool,
+    at_release: BTreeMap<Metric, f64>,
+    versions: u32,
+    last_batch: Option<Body>,
+    under_way: Option<KeptUnderWay>,
+}
+
+/// What was under way.
+#[derive(Serialize, Deserialize)]
+enum KeptUnderWay {
+    Training(Box<KeptTraining>),
+    Decided(Arc<Resolution>),
+}
+
+/// What makes its job once more, beside the pipeline.
+#[derive(Serialize, Deserialize)]
+struct KeptTraining {
+    decision: Decision,
+    tick: Tick,
+    effect: Time,
+    live: Body,
+    champion_is_live: bool,
+    start_from: Option<Body>,
+    examples: Vec<Fitted>,
+}
+
+/// An example of a training under way.
+#[derive(Serialize, Deserialize)]
+enum Fitted {
+    /// It still stands in the window, at this place.
+    Kept(u32),
+    /// It has changed or left since.
+    Then(Arc<Example>),
+}
+
+/// So many examples are a section.
+const PIECE: usize = 4096;
+
+impl Keeps for Judging {
+    fn save(&self, to: &Sections) {
+        let Operators { judge, examples, .. } = &self.plan.operators;
+        let window: Vec<&Arc<Example>> = self.examples.values().collect();
+        for (number, piece) in window.chunks(PIECE).enumerate() {
+            to.value(examples, number as u32, &piece);
+        }
+        let under_way = match &self.under_way {
+            UnderWay::Nothing => None,
+            UnderWay::Decided(resolution) => Some(KeptUnderWay::Decided(resolution.clone())),
+            UnderWay::Training(training, _) | UnderWay::Due(training) => {
+                Some(KeptUnderWay::Training(Box::new(training.kept(&window))))
+            }
+        };
+        let kept = Kept {
+            judge: self.judge.state().clone(),
+            crowded_out: self.crowded_out,
+            labels: self.labels,
+            new_examples: self.new_examples,
+            champion: self.champion,
+            activated: self.activated,
+            champion_is_live: self.champion_is_live,
+            at_release: self.at_release.clone(),
+            versions: self.versions,
+            last_batch: self.last_batch.clone(),
+            under_way,
+        };
+        to.value(judge, 0, &kept);
+    }
+
+    fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
+        let plan = self.plan.clone();
+        let Operators { judge, examples, .. } = &plan.operators;
+        let mut window: Vec<Arc<Example>> = Vec::new();
+        for piece in from.written(examples) {
+            window.extend(from.value::<Vec<Arc<Example>>>(examples, piece)?.unwrap_or_default());
+        }
+        let Some(kept) = from.value::<Kept>(judge, 0)? else {
+            self.examples = window.into_iter().map(placed).collect();
+            return Ok(());
+        };
+        self.judge.resume(kept.judge);
+        (self.crowded_out, self.labels, self.new_examples) = (kept.crowded_out, kept.labels, kept.new_examples);
+        (self.champion, self.activated, self.champion_is_live) = (kept.champion, kept.activated, kept.champion_is_live);
+        (self.at_release, self.versions, self.last_batch) = (kept.at_release, kept.versions, kept.last_batch);
+        self.under_way = match kept.under_way {
+            None => UnderWay::Nothing,
+            Some(KeptUnderWay::Decided(resolution)) => UnderWay::Decided(resolution),
+            Some(KeptUnderWay::Training(training)) => {
+                let example = |fitted: Fitted| match fitted {
+                    Fitted::Kept(place) => window.get(place as usize).cloned(),
+                    Fitted::Then(example) => Some(example),
+                };
+                let KeptTraining { decision, tick, effect, live, champion_is_live, start_from, examples } = *training;
+                let all: Option<Vec<_>> = examples.into_iter().map(example).collect();
+                let all =
+                    all.ok_or_else(|| format!("section {}: an example of its training is missing", judge.name))?;
+                let job = Arc::new(self.job(all, (live, champion_is_live), start_from));
+                UnderWay::Due(Training { job, decision, tick, effect })
+            }
+        };
+        self.examples = window.into_iter().map(placed).collect();
+        Ok(())
+    }
+}
+
+impl Training {
+    /// What is kept of it, beside the window as it is now: both are in order, so one walk finds what they share.
+    fn kept(&self, window: &[&Arc<Example>]) -> KeptTraining {
+        let mut place = 0;
+        let fitted = |example: &Arc<Example>| {
+            let key = |example: &Arc<Example>| (example.predicted, example.id.clone());
+            while window.get(place).is_some_and(|now| key(now) < key(example)) {
+                place += 1;
+            }
+            match window.get(place) {
+                Some(now) if Arc::ptr_eq(now, example) => Fitted::Kept(place as u32),
+                _ => Fitted::Then(example.clone()),
+            }
+        };
+        KeptTraining {
+            decision: self.decision.clone(),
+            tick: self.tick,
+            effect: self.effect,
+            live: self.job.live.clone(),
+            champion_is_live: self.job.champion_is_live,
+            start_from: self.job.start_from.clone(),
+            examples: self.job.examples.iter().map(fitted).collect(),
+        }
+    }
+}
+
+fn placed(example: Arc<Example>) -> ((Time, CompactString), Arc<Example>) {
+    ((example.predicted, example.id.clone()), example)
+}
+
+/// The effect of what a checkpoint had under way: the minter waits there for its verdict.
+pub fn announced(operators: &Operators, from: &Shares<'_>) -> Result<Option<Time>, String> {
+    let kept: Option<Kept> = from.value(&operators.judge, 0)?;
+    Ok(kept.and_then(|kept| kept.under_way).map(|under_way| match under_way {
+        KeptUnderWay::Training(training) => training.effect,
+        KeptUnderWay::Decided(resolution) => resolution.at,
+    }))
+}

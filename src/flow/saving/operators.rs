@@ -1,0 +1,140 @@
+//! The operators of a pipeline that keep something: their names, and what their state means.
+//!
+//! In: the pipeline. Out: a name and a schema each. A name says what a person would call it and stays the same while the
+//! pipeline changes elsewhere; the schema changes with everything that the meaning of the state depends on, source
+//! numbers included, which decide between rows of one time.
+
+use crate::config::spec::{CauseSpec, PipelineSpec, SourceSpec};
+use crate::feature::plan::{FeaturePlan, Feed, Group, TablePlan};
+use crate::record::{Column, Kind};
+use crate::state::Schema;
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// Its name.
+    pub name: String,
+    /// What its state means.
+    pub schema: Schema,
+}
+
+impl Operator {
+    fn new(name: String, about: &str) -> Operator {
+        // The release of its encoding goes with it: bytes of another one are not read.
+        Operator { schema: Schema::of(&format!("1: {name}: {about}")), name }
+    }
+}
+
+/// All of a pipeline.
+#[derive(Clone, Debug)]
+pub struct Operators {
+    /// How far each partition is consumed, and pipeline time.
+    pub ingest: Operator,
+    /// Events and labels that are known, by shard.
+    pub matching: Operator,
+    /// The windows of each group, by shard, in the order of the plan.
+    pub windows: Vec<Operator>,
+    /// The rows of each table in use, by shard; `None` for one that is not.
+    pub tables: Vec<Option<Operator>>,
+    /// The online learner, the versions that are scored, the standardized features.
+    pub model: Operator,
+    /// Scored events that may still get a label, by shard.
+    pub pending: Operator,
+    /// Detectors.
+    pub watch: Operator,
+    /// The triggers' memory, and the training under way.
+    pub judge: Operator,
+    /// The training window, in pieces.
+    pub examples: Operator,
+    /// The counts behind the metrics.
+    pub metrics: Operator,
+    /// The chains of digests, the balance, and what is told at the end.
+    pub emit: Operator,
+}
+
+impl Operators {
+    /// Those of a pipeline, whose events are this source.
+    pub fn of(spec: &PipelineSpec, plan: &FeaturePlan, events: usize) -> Operators {
+        let model = &spec.model;
+        let features = plan.program.layout().digest();
+        let labels = spec.sources.iter().position(|s| s.kind == Kind::Label).map(|place| source(spec, place));
+        let columns = &spec.sources[events].schema.columns;
+        let of_labels = plan.groups.iter().filter(|group| group.feed == Feed::Labels);
+        let of_labels: Vec<String> = of_labels.map(|group| about(group, columns)).collect();
+        let window = |group: &Group| Operator::new(name(spec, events, group), &about(group, columns));
+        let table = |table: &TablePlan| {
+            let place = usize::from(table.source);
+            let name = format!("table {}", spec.sources[place].name.value);
+            table.used.then(|| Operator::new(name, &source(spec, place)))
+        };
+        let metrics = &model.metrics;
+        let slices: Vec<&str> = metrics.slices.iter().map(|slice| slice.value.as_str()).collect();
+        let counted = format!(
+            "{slices:?} of {:?}, {:?} of at most {}, {:?}, every {}",
+            metrics.windows, metrics.since, metrics.max_slice_values, metrics.names, spec.every
+        );
+        let causes: Vec<String> = model.triggers.iter().map(|trigger| cause(&trigger.cause)).collect();
+        let scored = format!("{features}, {slices:?}");
+        Operators {
+            ingest: Operator::new("ingest".to_owned(), ""),
+            matching: Operator::new(
+                "match".to_owned(),
+                &format!("{}; {labels:?}; {of_labels:?}", source(spec, events)),
+            ),
+            windows: plan.groups.iter().map(window).collect(),
+            tables: plan.tables.iter().map(table).collect(),
+            model: Operator::new(
+                format!("model {}", model.name),
+                &format!("{:?}, {:?}, frozen at {:?}, {features}", model.learner, model.deploy, model.freeze_at),
+            ),
+            pending: Operator::new(format!("predictions of {}", model.name), &scored),
+            watch: Operator::new(format!("detectors of {}", model.name), &format!("{causes:?}, {features}")),
+            judge: Operator::new(format!("triggers of {}", model.name), &format!("{causes:?}, {features}")),
+            examples: Operator::new(format!("examples of {}", model.name), &features),
+            metrics: Operator::new(format!("metrics of {}", model.name), &counted),
+            emit: Operator::new("emit".to_owned(), ""),
+        }
+    }
+
+    /// One after the other.
+    pub fn all(&self) -> impl Iterator<Item = &Operator> {
+        let Operators { ingest, matching, windows, tables, model, pending, watch, judge, examples, metrics, emit } =
+            self;
+        let ours = [ingest, matching, model, pending, watch, judge, examples, metrics, emit];
+        ours.into_iter().chain(windows).chain(tables.iter().flatten())
+    }
+}
+
+/// `window of takeoffs by origin`
+fn name(spec: &PipelineSpec, events: usize, group: &Group) -> String {
+    let feed = match group.feed {
+        Feed::Events => spec.sources[events].name.value.as_str(),
+        Feed::Context(place) => &spec.sources[usize::from(place)].name.value,
+        Feed::Labels => "labels",
+    };
+    let columns = &spec.sources[events].schema.columns;
+    let by: Vec<&str> = group.by.iter().map(|place| columns[*place].name.as_str()).collect();
+    if by.is_empty() { format!("window of {feed}") } else { format!("window of {feed} by {}", by.join(", ")) }
+}
+
+/// A compiled expression has no equality; what it prints as is its whole tree.
+fn about(group: &Group, events: &[Column]) -> String {
+    let keys: Vec<&Column> = group.by.iter().map(|place| &events[*place]).collect();
+    format!("{:?} by {keys:?}: {:?} in {:?}", group.feed, group.arguments, group.shape)
+}
+
+fn source(spec: &PipelineSpec, place: usize) -> String {
+    let SourceSpec { name, key, time, schema, label, .. } = &spec.sources[place];
+    let label = label.as_ref().map(|label| &label.value);
+    format!("source {place} `{}`: {key:?} at {time}, {schema:?}, {label:?}", name.value)
+}
+
+/// Without its place in the file.
+fn cause(cause: &CauseSpec) -> String {
+    match cause {
+        CauseSpec::Degradation { when, min_labels, min_coverage } => {
+            format!("{} of {min_labels}, {min_coverage}", when.value)
+        }
+        other => format!("{other:?}"),
+    }
+}
