@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const DIE_AT: &str = "TIDEMILL_DIE_AT";
 
 /// The points over files, in about the order in which a run passes them.
-pub const FILES: [&str; 17] = [
+pub const FILES: [&str; 22] = [
     "folder.written",
     "folder.synced",
     "folder.renamed",
@@ -31,6 +31,11 @@ pub const FILES: [&str; 17] = [
     "progress.before",
     "progress.flushed",
     "progress.synced",
+    "checkpoint.begun",
+    "checkpoint.written",
+    "checkpoint.part",
+    "checkpoint.before",
+    "checkpoint.after",
 ];
 
 /// The points over topics, beside those of the folder, versions, log and activation.

@@ -72,6 +72,8 @@ pub struct RunReport {
     pub stalled: Duration,
     /// When the run began.
     pub started: Instant,
+    /// The events that it had behind it then.
+    began_with: i64,
     tick_latency: Histogram<u64>,
     event_latency: Histogram<u64>,
 }
@@ -98,6 +100,7 @@ impl Default for RunReport {
             trainings: (0, Duration::ZERO),
             stalled: Duration::ZERO,
             started: Instant::now(),
+            began_with: 0,
             tick_latency: empty(),
             event_latency: empty(),
         }
@@ -131,6 +134,7 @@ impl RunReport {
         (self.records, self.reasons, self.verdicts) = (kept.records, kept.reasons, kept.verdicts);
         (self.others, self.refused_keys, self.champion) = (kept.others, kept.refused_keys, kept.champion);
         self.trainings.0 = kept.trainings;
+        self.began_with = kept.balance.events;
         [self.versions, self.decisions, self.metrics] = kept.told.map(records);
     }
 
@@ -221,6 +225,11 @@ impl RunReport {
     /// The last published metrics of what was served, over the whole run.
     pub fn served(&self) -> Option<&Value> {
         self.metrics.iter().find(|m| m["role"] == "champion" && m["version"].is_null() && m["window"] == "all")
+    }
+
+    /// Events a second since the run began; those that it had behind it then do not count.
+    pub fn events_per_s(&self) -> f64 {
+        (self.balance.events - self.began_with) as f64 / self.started.elapsed().as_secs_f64().max(1e-3)
     }
 
     /// Latencies in microseconds: of ticks from cut to written, and of events from arrival to written.

@@ -33,7 +33,7 @@ impl Bar {
             return;
         }
         self.drawn = Instant::now();
-        let rate = report.balance.events as f64 / report.started.elapsed().as_secs_f64().max(1e-3);
+        let rate = report.events_per_s();
         let metric = |name: &str| report.served().and_then(|m| m[name].as_f64());
         let metrics: String = ["log_loss", "roc_auc"]
             .iter()

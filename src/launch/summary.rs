@@ -41,7 +41,7 @@ pub fn summary(plan: &Plan, ended: &Ended) -> Value {
         "failures": ended.failures.iter().map(ToString::to_string).collect::<Vec<_>>(),
         // Everything below is by the wall clock.
         "latency_us": report.latency_us(),
-        "events_per_s": balance.events as f64 / seconds,
+        "events_per_s": report.events_per_s(),
         "seconds": seconds,
         "trainings": report.trainings.0,
         "training_s": report.trainings.1.as_secs_f64(),

@@ -1,9 +1,13 @@
 //! Runs that save while they go on, and runs that go on from any of their checkpoints with other workers.
 
 use super::dice::Dice;
+use super::files::Subject;
 use super::replay::{Outcome, Saving, lines, run_with, well};
+use super::support::tidemill;
+use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 use tempfile::TempDir;
 use tidemill::flow::caution::Caution;
@@ -163,9 +167,9 @@ fn a_run_goes_on_from_any_checkpoint_as_if_it_had_never_stopped() {
     let progress = whole.progress();
     let last = progress.len() as u64 - 1;
     let mut taken_up = 0;
-    for threads in [1, 2, 3] {
+    for (threads, ticks) in [(1, 1), (1, 7), (1, 19), (2, 1), (2, 11), (3, 1), (3, 17)] {
         let state = State::new();
-        let saved = state.well(&lines, &[], (None, 1), (false, 2, threads));
+        let saved = state.well(&lines, &[], (None, ticks), (false, 2, threads));
         same(&saved, &whole, 0, "saving changes nothing");
         let ticks = state.ticks();
         assert_eq!(ticks.last(), Some(&last), "the end is saved, so nothing is made again behind it");
@@ -219,4 +223,121 @@ fn a_checkpoint_that_changed_since_it_was_found_ends_the_run() {
         assert!(outcome.written.is_empty());
         assert!(matches!(&outcome.failures[..], [Failure::Checkpoint(_), ..]), "{:?}", outcome.failures);
     }
+}
+
+/// Whatever is damaged, a run goes on from what is left, or makes all again.
+#[test]
+fn no_damage_of_checkpoints_shows_in_the_outputs() {
+    let mut dice = Dice::new("no_damage_of_checkpoints");
+    let long = std::env::var_os("TIDEMILL_LONG").is_some_and(|set| set == "1");
+    let sea = Subject::new("sea", "2024-01-02", &[]);
+    let saved = sea.command("saved", &["--checkpoint-every", "5 ticks", "-w", "2"]).status().expect("it starts");
+    assert!(saved.success());
+    sea.same_as_whole("saved");
+    let names = |out: &str| -> Vec<PathBuf> {
+        let folder = sea.out(out).join("state/checkpoints");
+        let mut names: Vec<PathBuf> = fs::read_dir(folder).expect("it is there").flatten().map(|e| e.path()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("saved").len(), 3, "three are kept");
+    // A run that would not end is stopped in the middle: its log is cut, and it goes on from the last one before that.
+    let log = fs::read_to_string(sea.out("saved").join("progress.log")).expect("a log");
+    let mut passed_over = 0;
+    for case in 0..if long { 1000 } else { 25 } {
+        copy(&sea.out("saved"), &sea.out("damaged"));
+        let newest = names("damaged").pop().expect("there are some");
+        let tick: usize =
+            newest.file_name().and_then(|name| name.to_str()?.split('-').next()?.parse().ok()).expect("one");
+        // Behind it or ahead of it: a log that was cut off has ticks made again that are no longer committed.
+        let kept = (tick + 1 - dice.below(2) as usize).min(log.lines().count());
+        let lines: String = log.lines().take(kept).map(|line| format!("{line}\n")).collect();
+        fs::write(sea.out("damaged").join("progress.log"), lines).expect("it is written");
+        let all = dice.below(4) == 0;
+        for checkpoint in if all { names("damaged") } else { vec![newest] } {
+            damage(&checkpoint, &mut dice);
+        }
+        let shape = ["-w", ["1", "2", "3"][dice.below(3) as usize]];
+        let mut command = sea.command("damaged", &shape);
+        let output = command.stderr(Stdio::piped()).output().expect("it starts");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "case {case}: {told}");
+        passed_over += u32::from(told.contains("passed over") || told.contains("from the beginning"));
+        sea.same_as_whole("damaged");
+        fs::remove_dir_all(sea.out("damaged")).expect("it is there");
+    }
+    println!("{passed_over} times a checkpoint was passed over");
+    assert!(passed_over > 5);
+}
+
+/// Turns a bit, cuts a file off, takes one away, or gives one the bytes of another.
+fn damage(checkpoint: &Path, dice: &mut Dice) {
+    let mut files: Vec<PathBuf> = fs::read_dir(checkpoint).expect("it is there").flatten().map(|e| e.path()).collect();
+    files.sort();
+    let file = &files[dice.below(files.len() as u64) as usize];
+    let mut bytes = fs::read(file).expect("it is there");
+    match dice.below(4) {
+        0 => fs::remove_file(file).expect("it is there"),
+        1 => {
+            bytes.truncate(dice.below(bytes.len() as u64) as usize);
+            fs::write(file, bytes).expect("it is written");
+        }
+        2 => {
+            fs::copy(&files[0], file).expect("it is there");
+            fs::write(&files[0], bytes).expect("it is written");
+        }
+        _ => {
+            let at = dice.below(bytes.len() as u64) as usize;
+            bytes[at] ^= 1 << dice.below(8);
+            fs::write(file, bytes).expect("it is written");
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("it is there").flatten() {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).expect("it is there");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_was_saved_needs_only_the_input_behind_it() {
+    let sea = Subject::new("sea", "2024-01-02", &[]);
+    let told = |words: &[&str], code: i32| {
+        let mut command = tidemill();
+        command.arg("run").arg(&sea.file).arg("--out").arg(sea.out("saved")).args(words);
+        let output = command.stderr(Stdio::piped()).output().expect("it starts");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        told
+    };
+    told(&[], 0);
+    let left = sea.left("saved");
+    assert!(told(&["-w", "2"], 0).contains("all of them are in the checkpoint"));
+    assert!(told(&["-n", "2", "-w", "2"], 0).contains("all of them are in the checkpoint"));
+    assert!(sea.left("saved") == left, "there was nothing to do");
+    assert!(told(&["--checkpoint-every", "never"], 0).contains("they are made again and compared"));
+    // Its input is passed over without a look, but it must be there.
+    let events = sea.folder.path().join("datasets/sea/events.jsonl");
+    let text = fs::read_to_string(&events).expect("the events");
+    fs::write(&events, text.replacen("2024-01-01", "2024-01-09", 1)).expect("it is written");
+    told(&[], 0);
+    let (kept, _) = text.trim_end().rsplit_once('\n').expect("several events");
+    fs::write(&events, format!("{kept}\n")).expect("it is written");
+    let error = told(&[], 6);
+    assert!(error.contains("`events`: the input is no longer there") && error.contains("ends at"), "{error}");
+    let more = r#"{"id":"new","at":"2024-01-03T00:00:00Z","x0":1,"x1":1,"x2":1}"#;
+    fs::write(&events, format!("{text}{more}\n")).expect("it is written");
+    assert!(told(&[], 2).contains("the run has ended"));
+    fs::write(&events, &text).expect("it is written");
+    assert!(sea.left("saved") == left);
+    // Started over, nothing is left of what was saved.
+    assert!(!told(&["--fresh"], 0).contains("resumes"));
+    sea.same_as_whole("saved");
 }

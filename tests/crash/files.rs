@@ -18,6 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Workers and processes that a run may have.
 const SHAPES: [&[&str]; 4] = [&["-w", "1"], &["-w", "2"], &["-n", "2"], &["-n", "2", "-w", "2"]];
 
+/// How often a run saves: never, for a run that makes all again.
+const CADENCES: [&str; 5] = ["20 ticks", "200 ticks", "1s", "10s", "never"];
+/// Of a run that neither saves nor takes up what was saved.
+pub const REPLAY: [&str; 2] = ["--checkpoint-every", "never"];
+
 /// A pipeline with files of its own, and what an uninterrupted run of it writes.
 pub struct Subject {
     pub folder: tempfile::TempDir,
@@ -67,7 +72,7 @@ impl Subject {
 
     fn uninterrupted(mut self) -> Subject {
         let began = Instant::now();
-        let status = self.command("whole", &["-w", "1"]).status().expect("it starts");
+        let status = self.command("whole", &REPLAY).status().expect("it starts");
         assert!(status.success(), "an uninterrupted run ends well");
         self.took = began.elapsed();
         self
@@ -83,7 +88,7 @@ impl Subject {
         command
     }
 
-    /// Everything that a run left, by its path, but for what the clock says and what says whose it is.
+    /// Everything that a run left, by its path, but for its checkpoints and what the clock says.
     pub fn left(&self, out: &str) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
         let mut folders = vec![self.out(out)];
@@ -95,6 +100,9 @@ impl Subject {
                     continue;
                 }
                 let name = path.strip_prefix(self.out(out)).expect("it is in there").display().to_string();
+                if name.starts_with("state/checkpoints/") {
+                    continue;
+                }
                 let mut bytes = fs::read(&path).expect("a file");
                 if name == "summary.json" {
                     let mut summary: Value = serde_json::from_slice(&bytes).expect("it is JSON");
@@ -125,8 +133,9 @@ impl Subject {
         let mut ended = 0;
         for kill in 0..kills {
             let shape = SHAPES[dice.below(4) as usize];
+            let cadence = ["--checkpoint-every", CADENCES[dice.below(5) as usize]];
             let errors = self.out("errors");
-            let mut command = self.command("killed", shape);
+            let mut command = self.command("killed", &[shape, &cadence].concat());
             let mut child = command.stderr(File::create(&errors).expect("a file")).spawn().expect("it starts");
             // Starting takes its time, too: not every run gets to write.
             let after = Duration::from_micros(dice.below(self.took.as_micros() as u64 * 5 / 4));
@@ -135,7 +144,7 @@ impl Subject {
             ended += u32::from(status == Some(0));
             assert!(
                 matches!(status, None | Some(0 | 1)),
-                "kill {kill} after {after:?} of {shape:?}: {status:?} {told}"
+                "kill {kill} after {after:?} of {shape:?} {cadence:?}: {status:?} {told}"
             );
             if status != Some(0) && dice.below(3) == 0 {
                 self.leave_more_behind(dice);
@@ -256,17 +265,19 @@ fn what_does_not_go_with_the_run_is_refused_by_name() {
         assert!(changed.is_empty(), "what is refused changes nothing, but {changed:?} changed");
     };
 
+    let again = |shape: &[&str]| sea.command("whole", &[&REPLAY[..], shape].concat());
+
     // The run that has ended, once more.
-    assert_eq!(told(&mut sea.command("whole", &["-n", "2"]), 0), "");
+    assert_eq!(told(&mut again(&["-n", "2"]), 0), "");
     untouched();
     // Another pipeline; another name for the same, or other comments, is none.
     let text = fs::read_to_string(&sea.file).expect("the pipeline");
     fs::write(&sea.file, text.replace("learning_rate = 0.05", "learning_rate = 0.06")).expect("it is written");
-    let error = told(&mut sea.command("whole", &[]), 2);
+    let error = told(&mut again(&[]), 2);
     assert!(error.contains("another pipeline") && error.contains("--fresh"), "{error}");
     untouched();
     fs::write(&sea.file, format!("# The same.\n{text}")).expect("it is written");
-    assert_eq!(told(&mut sea.command("whole", &[]), 0), "");
+    assert_eq!(told(&mut again(&[]), 0), "");
 
     // A record that is damaged, one that was forged, and a stream that is too short.
     let lines: Vec<String> = String::from_utf8_lossy(&whole["progress.log"]).lines().map(str::to_owned).collect();
@@ -274,14 +285,14 @@ fn what_does_not_go_with_the_run_is_refused_by_name() {
     let mut damaged = lines.clone();
     damaged[2] = damaged[2].replace("\"manual\":0", "\"manual\":1");
     write(&damaged);
-    let error = told(&mut sea.command("whole", &[]), 1);
+    let error = told(&mut again(&[]), 1);
     assert!(error.contains("progress.log, line 3: ") && error.contains("cut the file off before that line"), "{error}");
     let mut forged = lines.clone();
     let digest = field(&lines[2], "outputs");
     forged[2] = lines[2].replace(digest.as_str().expect("a digest"), &"f".repeat(64));
     write(&chained(&forged));
     for shape in SHAPES {
-        let error = told(&mut sea.command("whole", shape), 4);
+        let error = told(&mut again(shape), 4);
         assert!(error.contains("determinism is broken: tick 2 comes out with other outputs"), "{error}");
     }
     let left = sea.left("whole");
@@ -289,13 +300,13 @@ fn what_does_not_go_with_the_run_is_refused_by_name() {
     write(&lines);
     let predictions = sea.out("whole").join("predictions.jsonl");
     fs::write(&predictions, &whole["predictions.jsonl"][1..]).expect("it is written");
-    let error = told(&mut sea.command("whole", &[]), 1);
+    let error = told(&mut again(&[]), 1);
     assert!(error.contains("predictions.jsonl is damaged") && error.contains("committed are"), "{error}");
     fs::write(&predictions, &whole["predictions.jsonl"]).expect("it is written");
 
     // The remedy for the damaged record.
     write(&lines[..2]);
-    assert_eq!(told(&mut sea.command("whole", &["-w", "2"]), 0), "");
+    assert_eq!(told(&mut again(&["-w", "2"]), 0), "");
     untouched();
 
     // Input that is not there any more, and input that goes on.
@@ -303,14 +314,14 @@ fn what_does_not_go_with_the_run_is_refused_by_name() {
     let text = fs::read_to_string(&events).expect("the events");
     let (kept, _) = text.trim_end().rsplit_once('\n').expect("several events");
     fs::write(&events, format!("{kept}\n")).expect("it is written");
-    let error = told(&mut sea.command("whole", &[]), 6);
+    let error = told(&mut again(&[]), 6);
     assert!(error.contains("the input is no longer there") && error.contains("`events/0`"), "{error}");
     fs::write(
         &events,
         format!("{text}{{\"id\":\"new\",\"at\":\"2024-01-03T00:00:00Z\",\"x0\":1,\"x1\":1,\"x2\":1}}\n"),
     )
     .expect("it is written");
-    let error = told(&mut sea.command("whole", &[]), 2);
+    let error = told(&mut again(&[]), 2);
     assert!(error.contains("the run has ended") && error.contains("--fresh"), "{error}");
     untouched();
 }

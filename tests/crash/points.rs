@@ -18,12 +18,12 @@ fn whatever_a_run_dies_at_is_taken_up_again() {
         let mut here = 0;
         for passing in passings {
             fs::remove_dir_all(subject.out("killed")).unwrap_or_default();
-            let mut first = subject.command("killed", &["-w", "2"]);
+            let mut first = subject.command("killed", &["-w", "2", "--checkpoint-every", "10 ticks"]);
             let status = first.env(DIE_AT, format!("{point}:{passing}")).status().expect("it starts");
             here += u32::from(status.signal() == Some(9));
             assert!(status.success() || status.signal() == Some(9), "{point}:{passing}: {status}");
             // Once more on the way back, wherever it gets to.
-            let mut second = subject.command("killed", &["-w", "1"]);
+            let mut second = subject.command("killed", &["-w", "1", "--checkpoint-every", "10 ticks"]);
             let status = second.env(DIE_AT, format!("{point}:{passing}")).status().expect("it starts");
             assert!(status.success() || status.signal() == Some(9), "{point}:{passing}, again: {status}");
             assert!(subject.command("killed", &[]).status().expect("it starts").success(), "{point}:{passing}");
@@ -43,7 +43,8 @@ fn ten_deaths_in_a_row_during_replay_change_nothing() {
     let committed = fs::read(subject.out("killed").join("progress.log")).expect("a log");
     for passing in 1..=10 {
         // Versions are told to the registry again, tick by tick, and it dies on the way.
-        let mut command = subject.command("killed", &["-w", if passing % 2 == 0 { "2" } else { "1" }]);
+        let workers = if passing % 2 == 0 { "2" } else { "1" };
+        let mut command = subject.command("killed", &["--checkpoint-every", "never", "-w", workers]);
         let point = if passing % 3 == 0 { "activation.before:1" } else { "activation.after:1" };
         assert_eq!(command.env(DIE_AT, point).status().expect("it starts").signal(), Some(9));
         let now = fs::read(subject.out("killed").join("progress.log")).expect("a log");
