@@ -11,6 +11,8 @@
 # eval "$(scripts/kafka.sh start)" sets TIDEMILL_KAFKA in this shell. Standard output has that line only, all else is on
 # standard error. TIDEMILL_KAFKA_HOME: where jars and data are kept (default target/kafka). TIDEMILL_KAFKA_RUN: where the
 # data is kept (default `run` in the home): one that is elsewhere is another broker's, with the same jars.
+# TIDEMILL_KAFKA_PROXY: a port on which the caller will listen: whoever comes by the address that stands in `proxied` of
+# the data is sent there from then on. For tests that stand between a client and the broker.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -77,21 +79,23 @@ jvm() {
 
 # Makes the data of one broker on ports of its own.
 prepare() {
-    local port controller
+    local port controller proxied=
     port=$(free_port)
     controller=$(free_port)
+    [ -z "${TIDEMILL_KAFKA_PROXY:-}" ] || proxied=$(free_port)
     rm -rf "$run"
     mkdir -p "$run"
     {
         cat "$here/kafka/server.properties"
-        echo "listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller"
-        echo "advertised.listeners=PLAINTEXT://127.0.0.1:$port"
+        echo "listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller${proxied:+,PROXIED://127.0.0.1:$proxied}"
+        echo "advertised.listeners=PLAINTEXT://127.0.0.1:$port${proxied:+,PROXIED://127.0.0.1:$TIDEMILL_KAFKA_PROXY}"
         echo "controller.quorum.voters=1@127.0.0.1:$controller"
         echo "log.dirs=$run/data"
     } >"$run/server.properties"
     jvm warn kafka.tools.StorageTool format --cluster-id AAAAAAAAAAAAAAAAAAAAAQ \
         --config "$run/server.properties" >"$run/format.out" 2>&1 || { cat "$run/format.out" >&2; return 1; }
     echo "127.0.0.1:$port" >"$run/address"
+    [ -z "$proxied" ] || echo "127.0.0.1:$proxied" >"$run/proxied"
 }
 
 # Starts the broker that was prepared; 1 if it died, as it does when another process took a port in between.

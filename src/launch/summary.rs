@@ -98,7 +98,7 @@ fn write(text: &mut String, plan: &Plan, ended: &Ended, out: &Path, (before, aft
     writeln!(
         text,
         "time: {seconds:.1} s, {:.0} events/s; {} trainings took {:.1} s, waited for {:.1} s",
-        balance.events as f64 / seconds,
+        report.events_per_s(),
         report.trainings.0,
         report.trainings.1.as_secs_f64(),
         report.stalled.as_secs_f64()

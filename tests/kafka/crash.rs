@@ -2,15 +2,19 @@
 //! reader of committed records sees them.
 
 use crate::dice::Dice;
+use crate::own::OwnBroker;
 use crate::project::{Project, Running, expect_code, id, values};
+use crate::proxy::{Faults, stand_between};
 use crate::support::{Ground, PATIENCE};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tidemill::fault::{DIE_AT, TOPICS};
 
@@ -126,6 +130,47 @@ fn a_run_that_dies_at_any_point_of_its_transactions_is_seen_once() {
     }
     assert!(died + 1 >= TOPICS.len(), "{died} died: all, unless the last commit was the last of all");
     expect_code(&mut run(), 0);
+    for stream in STREAMS {
+        let messages = ground.messages(&project.topic(stream));
+        assert_eq!(values(&messages), project.written("files", stream), "{stream}");
+    }
+    assert_eq!(ticks(&ground, &project), project.written("files", "progress").len() as u64);
+}
+
+/// The outcome of a commit is not known to the run, or only late: it asks again, or starts again, and finds out.
+#[test]
+fn a_commit_whose_reply_is_lost_or_late_counts_once() {
+    if Ground::find("proxy").is_none() {
+        return;
+    }
+    let long = std::env::var_os("TIDEMILL_LONG").is_some_and(|set| set == "1");
+    let (until, most) = if long { ("2024-01-09", 200) } else { ("2024-01-04", 12) };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let own = OwnBroker::sending_to(Some(listener.local_addr().unwrap().port()));
+    let address = listener.local_addr().unwrap().to_string();
+    let faults = Arc::new(Mutex::new(Faults::new(Dice::new("a_commit_whose_reply_is_lost_or_late"), most)));
+    stand_between(listener, own.proxied.clone().unwrap(), faults.clone());
+
+    let ground = Ground::at(&own.bootstrap, "proxy");
+    let project = Project::sea(&ground, until);
+    let out = project.path("files");
+    let mut files = project.command("run", None, &["--quiet", "--out", out.to_str().unwrap()]);
+    for part in project.parts("events", 2).into_iter().chain(project.parts("labels", 2)) {
+        files.args(["--input", &part]);
+    }
+    expect_code(&mut files, 0);
+    project.feed(&ground, 2);
+    let out = project.path("topics");
+    let words = ["--until-end", "--quiet", "-n", "2", "--restarts", "1000", "--out", out.to_str().unwrap()];
+    let log = project.path("errors");
+    let mut command = project.command("run", Some(&address), &words);
+    let status = command.stderr(File::create(&log).unwrap()).status().unwrap();
+    let told = std::fs::read_to_string(&log).unwrap();
+    assert!(status.success(), "{status}: {told}");
+    let Faults { lost, late, .. } = *faults.lock().unwrap();
+    let again = told.matches("starting the group again").count();
+    println!("{lost} replies lost, {late} late, the group started again {again} times");
+    assert!(lost > 0 && late > 0, "there were commits to lose");
     for stream in STREAMS {
         let messages = ground.messages(&project.topic(stream));
         assert_eq!(values(&messages), project.written("files", stream), "{stream}");

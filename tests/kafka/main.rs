@@ -7,7 +7,9 @@ mod crash;
 #[path = "../crash/dice.rs"]
 mod dice;
 mod feed;
+mod own;
 mod project;
+mod proxy;
 mod restart;
 mod run;
 mod sink;

@@ -1,59 +1,17 @@
 //! A broker that dies and comes back on its data: a live run goes on, and writes what a run over files writes.
 
-use crate::project::{Project, ROOT, Running, at, expect_code, id, values};
+use crate::own::OwnBroker;
+use crate::project::{Project, Running, at, expect_code, id, values};
 use crate::support::{Ground, PATIENCE, Stranger, send};
 use rdkafka::producer::Producer;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::path::PathBuf;
-use std::process::Command;
+use std::time::{Duration, Instant};
 use tidemill::broker::partition_of;
 use tidemill::time::Time;
 
 const PARTITIONS: u16 = 2;
-
-/// A broker of the test's own, which goes with it.
-struct OwnBroker {
-    folder: tempfile::TempDir,
-    bootstrap: String,
-}
-
-impl OwnBroker {
-    fn start() -> OwnBroker {
-        let folder = tempfile::tempdir().unwrap();
-        let bootstrap = script(&folder.path().join("run"), "start");
-        OwnBroker { folder, bootstrap }
-    }
-
-    fn run(&self) -> PathBuf {
-        self.folder.path().join("run")
-    }
-
-    /// Killed, not ended.
-    fn kill(&self) {
-        script(&self.run(), "kill");
-    }
-
-    /// On the same data and port.
-    fn restart(&self) {
-        assert_eq!(script(&self.run(), "restart"), self.bootstrap);
-    }
-}
-
-impl Drop for OwnBroker {
-    fn drop(&mut self) {
-        let _ =
-            Command::new(format!("{ROOT}/scripts/kafka.sh")).arg("stop").env("TIDEMILL_KAFKA_RUN", self.run()).status();
-    }
-}
-
-/// What the script says is its address.
-fn script(run: &std::path::Path, word: &str) -> String {
-    let mut command = Command::new(format!("{ROOT}/scripts/kafka.sh"));
-    let output = expect_code(command.arg(word).env("TIDEMILL_KAFKA_RUN", run), 0);
-    String::from_utf8_lossy(&output.stdout).trim().rsplit('=').next().unwrap_or_default().to_string()
-}
 
 /// A record without the tick of its lineage: the clock cuts a live run's ticks.
 fn without_tick(line: &str) -> Value {
@@ -110,25 +68,17 @@ fn a_run_goes_on_when_the_broker_was_killed_and_is_back() {
             producer.flush(PATIENCE).unwrap();
         }
     };
-    put("", "2024-01-03");
+    // Some stretches of time, each put while the broker is there; then it dies, under load or at rest.
+    let long = std::env::var_os("TIDEMILL_LONG").is_some_and(|set| set == "1");
+    let (kills, hours) = if long { (20, 3) } else { (2, 24) };
+    let hour = |hours: i64| Time(Time::parse("2024-01-01T00:00:00Z").unwrap().0 + hours * 3_600_000_000).to_string();
     let out = project.path("topics");
     let log = File::create(project.path("errors")).unwrap();
     let words = ["-w", "2", "--quiet", "--out", out.to_str().unwrap()];
-    let mut run = Running::start(project.command("run", Some(&own.bootstrap), &words).stderr(log));
-    let told = || std::fs::read_to_string(project.path("errors")).unwrap();
-
-    // Under load: the first predictions are there, and more are on their way.
     let predictions = [project.topic("predictions")];
-    while !ground.broker.admin().unwrap().partitions().unwrap().contains_key(&project.topic("progress")) {
-        assert!(run.runs(), "it makes its topics: {}", told());
-    }
-    Stranger::new(&ground, &predictions).next();
-    own.kill();
-    assert!(run.runs(), "{}", told());
-    own.restart();
-    put("2024-01-03", "2024-01-03T12");
-
-    // At rest, as far as it can be told.
+    let before = |until: &str| -> BTreeSet<String> {
+        events.iter().filter(|line| at(line).as_str() < until).map(|line| id(line)).collect()
+    };
     let seen = |wanted: &BTreeSet<String>| {
         let stranger = Stranger::new(&ground, &predictions);
         let mut missing = wanted.clone();
@@ -137,13 +87,34 @@ fn a_run_goes_on_when_the_broker_was_killed_and_is_back() {
             missing.remove(value["prediction_id"].as_str().unwrap());
         }
     };
-    // Of some partition nothing later than this is known.
-    let before = |until: &str| events.iter().filter(|line| at(line).as_str() < until).map(|line| id(line)).collect();
-    seen(&before("2024-01-03T11"));
-    own.kill();
-    assert!(run.runs(), "{}", told());
-    own.restart();
-    put("2024-01-03T12", "2025");
+    put("", &hour(hours));
+    let mut run = Running::start(project.command("run", Some(&own.bootstrap), &words).stderr(log));
+    let told = || std::fs::read_to_string(project.path("errors")).unwrap();
+    while !ground.broker.admin().unwrap().partitions().unwrap().contains_key(&project.topic("progress")) {
+        assert!(run.runs(), "it makes its topics: {}", told());
+    }
+    let mut longest = Duration::ZERO;
+    for kill in 1..=kills {
+        // Under load, with as much more on its way; or at rest, as far as it can be told.
+        let next = || put(&hour(hours * kill), &hour(hours * (kill + 1)));
+        if kill % 2 == 1 {
+            Stranger::new(&ground, &predictions).next();
+            next();
+        }
+        own.kill();
+        assert!(run.runs(), "{}", told());
+        own.restart();
+        let back = Instant::now();
+        if kill % 2 == 0 {
+            next();
+        }
+        // Of some partition nothing later than this is known.
+        seen(&before(&hour(hours * (kill + 1) - 1)));
+        longest = longest.max(back.elapsed());
+        assert!(run.runs(), "{}", told());
+    }
+    println!("the broker was killed {kills} times; {longest:?} at most from its return to the last prediction due");
+    put(&hour(hours * (kills + 1)), "2025");
     seen(&real);
     assert!(run.runs(), "{}", told());
     run.signal(rustix::process::Signal::TERM);
