@@ -1,16 +1,21 @@
 //! Points at which a run can be made to die, for the tests of crashes.
 //!
 //! In: the environment variable `TIDEMILL_DIE_AT`: `POINT:N` lets the process kill itself as it passes the point for
-//! the N-th time; `SOURCE/PARTITION:OFFSET` lets the worker panic that writes the tick of that record. Without the
-//! variable a point costs one load, and there is none on the way of single records. A child of a supervisor inherits
-//! it.
+//! the N-th time; `SOURCE/PARTITION:OFFSET` lets the worker panic that writes the tick of that record.
+//! `TIDEMILL_HOLD_AT`: `POINT:N:MS` lets whoever passes the point for the N-th time wait there for so many milliseconds,
+//! as for a disk or a broker that does not answer. Without the variables a point costs two loads, and there is none on
+//! the way of single records. A child of a supervisor inherits them.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// The variable.
 pub const DIE_AT: &str = "TIDEMILL_DIE_AT";
+
+/// The other.
+pub const HOLD_AT: &str = "TIDEMILL_HOLD_AT";
 
 /// The points over files, in about the order in which a run passes them.
 pub const FILES: [&str; 22] = [
@@ -61,8 +66,23 @@ static ARMED: LazyLock<Option<Armed>> = LazyLock::new(|| {
     Some(Armed { point: point.to_owned(), number: AtomicU64::new(number.parse().ok()?) })
 });
 
+/// Where to wait, and for how long.
+static HOLDING: LazyLock<Option<(Armed, Duration)>> = LazyLock::new(|| {
+    let text = std::env::var(HOLD_AT).ok()?;
+    let (armed, wait) = text.rsplit_once(':')?;
+    let (point, number) = armed.rsplit_once(':')?;
+    let armed = Armed { point: point.to_owned(), number: AtomicU64::new(number.parse().ok()?) };
+    Some((armed, Duration::from_millis(wait.parse().ok()?)))
+});
+
 /// Passes a point, or dies there.
 pub fn point(name: &str) {
+    if let Some((armed, wait)) = &*HOLDING
+        && armed.point == name
+        && armed.number.fetch_sub(1, Ordering::Relaxed) == 1
+    {
+        std::thread::sleep(*wait);
+    }
     let Some(armed) = &*ARMED else { return };
     if armed.point == name && armed.number.fetch_sub(1, Ordering::Relaxed) == 1 {
         // Not an exit: nothing is flushed, no destructor runs.

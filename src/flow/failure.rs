@@ -17,6 +17,18 @@ pub enum Failure {
     /// The registry cannot be written.
     #[error("{0}")]
     Registry(#[from] RegistryError),
+    /// The process holds more memory than it may.
+    #[error(
+        "the run holds {} MiB, allowed are {} MiB (--memory-limit): it has stopped behind its last tick and can be \
+         taken up again with more, or with lower max_pending, max_keys, max_examples or shorter windows",
+        held >> 20, allowed >> 20
+    )]
+    Memory {
+        /// Bytes.
+        held: u64,
+        /// Bytes.
+        allowed: u64,
+    },
     /// A checkpoint that was found whole could not be taken up.
     #[error("cannot go on from the checkpoint: {0}; start the run again")]
     Checkpoint(String),

@@ -17,7 +17,7 @@ use crate::state::checkpoint::Name;
 use crate::time::{Span, Time};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
@@ -110,6 +110,17 @@ pub struct Input {
     pub caution: Caution,
     /// The checkpoint that the run goes on from.
     pub restore: Option<Name>,
+    /// What the process holds.
+    pub held: Held,
+}
+
+/// The memory that a process holds once it is more than it may, in bytes; 0 before.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// What it holds.
+    pub bytes: Arc<AtomicU64>,
+    /// What it may hold.
+    pub allowed: u64,
 }
 
 /// Builds the minter. `input` is there on worker 0 only.

@@ -49,7 +49,7 @@ use control::{SharedBoard, Word};
 use emit::Outlet;
 use failure::Failure;
 use history::History;
-use ingest::{Input, MintRules};
+use ingest::{Held, Input, MintRules};
 use lanes::Lanes;
 use plan::Plan;
 use report::RunReport;
@@ -121,6 +121,8 @@ pub struct Edges {
     pub bell: Bell,
     /// Whether the input is live: ticks close by the clock, too.
     pub live: bool,
+    /// What the process holds, if that is limited.
+    pub held: Held,
 }
 
 /// Where a process has the state of the run, which all of them share.
@@ -227,8 +229,8 @@ where
     let releases = release::Releases::new(plan.clone(), edges.registry);
     let history = Arc::new(edges.history);
     let outlet = Outlet { sink: sink.clone(), releases, history: history.clone(), report: report.clone() };
-    let Edges { lanes, requests, stop, caution, restore, .. } = edges;
-    let input = Input { lanes, requests, stop, history, caution, restore };
+    let Edges { lanes, requests, stop, caution, restore, held, .. } = edges;
+    let input = Input { lanes, requests, stop, history, caution, restore, held };
     let bell = edges.bell.clone();
     let ends = Ends { input, outlet, bell: edges.bell, live: edges.live };
     build(worker, plan, Some(ends), (board.clone(), saver.clone()));
@@ -362,6 +364,11 @@ fn hear(
     });
 }
 
+/// Ticks that are minted and not yet written, at most.
+pub fn ticks_in_flight(plan: &Plan) -> u64 {
+    (RECORDS_IN_FLIGHT / plan.spec.tick_records.max(1) as u64).clamp(*TICKS_IN_FLIGHT.start(), *TICKS_IN_FLIGHT.end())
+}
+
 fn mint_rules(plan: &Plan, live: bool) -> MintRules {
     let spec = &plan.spec;
     MintRules {
@@ -370,7 +377,6 @@ fn mint_rules(plan: &Plan, live: bool) -> MintRules {
         max_ahead: spec.max_ahead,
         tick_records: spec.tick_records,
         tick_after: live.then_some(Duration::from_millis(spec.tick_ms)),
-        in_flight: (RECORDS_IN_FLIGHT / spec.tick_records.max(1) as u64)
-            .clamp(*TICKS_IN_FLIGHT.start(), *TICKS_IN_FLIGHT.end()),
+        in_flight: ticks_in_flight(plan),
     }
 }

@@ -104,6 +104,9 @@ pub struct RunArgs {
     /// How often state is saved: `10s`, `5m`, `5000 ticks`; with `never` it is neither saved nor taken up
     #[arg(long, value_name = "SPAN|TICKS", default_value = "10s", value_parser = cadence)]
     pub checkpoint_every: Cadences,
+    /// Stop behind a tick when a process holds more, like `4GiB`; it must cover what queues may hold
+    #[arg(long, value_name = "BYTES", value_parser = super::memory::bytes)]
+    pub memory_limit: Option<u64>,
     /// On Kafka: end at the high watermarks captured at start, instead of at SIGTERM
     #[arg(long)]
     pub until_end: bool,

@@ -9,6 +9,7 @@ pub mod graph;
 mod input;
 mod join;
 pub mod load;
+mod memory;
 mod outputs;
 mod requests;
 mod run;

@@ -6,7 +6,7 @@ use super::bar::Bar;
 use super::join::join;
 use super::load::{LoadError, Loaded, load};
 use super::outputs::{Claim, Refusal};
-use super::{checkpoints, crashes, input, requests, stop, summary, supervise};
+use super::{checkpoints, crashes, input, memory, requests, stop, summary, supervise};
 use crate::flow::failure::Failure;
 use crate::flow::lanes::Lanes;
 use crate::flow::plan::Plan;
@@ -80,6 +80,9 @@ fn member(args: &RunArgs) -> Result<Exit, Refusal> {
         true => Some(open(args, &loaded, &plan, &out, stop.unwrap_or_default())?).unzip(),
         false => (None, None),
     };
+    if let Some(limit) = args.memory_limit.filter(|_| !first) {
+        memory::watch(limit, false, || ());
+    }
     let sockets = join(args)?;
     end_with_any_panic(args.state(&plan.spec.name), args.process.unwrap_or(0));
     let workers = Workers { threads: args.threads, process: args.process.unwrap_or(0), sockets };
@@ -139,7 +142,7 @@ pub(super) fn exit_of(failure: &Failure) -> Exit {
         Failure::Gone { .. } | Failure::Source(SourceError::Gone { .. }) => Exit::Gone,
         Failure::Checkpoint(_) => Exit::Again,
         Failure::Grown { .. } => Exit::Usage,
-        Failure::Source(_) | Failure::Sink(_) | Failure::Registry(_) => Exit::Failed,
+        Failure::Source(_) | Failure::Sink(_) | Failure::Registry(_) | Failure::Memory { .. } => Exit::Failed,
     }
 }
 
@@ -170,6 +173,9 @@ fn open(
     let (restore, ends) = resume.map(|resume| (resume.name, resume.ends)).unzip();
     let ends = ends.unwrap_or_default();
     let (partitions, live) = input::open(broker.as_ref(), &args.inputs, loaded, plan, &ends, &extent, wake)?;
+    if let Some(limit) = args.memory_limit {
+        memory::check(limit, plan, partitions.len(), broker.is_some())?;
+    }
     claim.tell(plan, restore, args.quiet);
     let (folder, history, sink) = claim.open()?;
     if args.fresh {
@@ -182,7 +188,9 @@ fn open(
     let lanes = Lanes::new(partitions, &plan.kinds, idle, plan.spec.max_ahead);
     let requests = requests::requests(out);
     let saves = args.checkpoint_every.map(|cadence| (cadence, pipeline));
-    Ok((folder, Edges { lanes, sink, registry, requests, history, caution, restore, saves, stop, bell, live }))
+    let wake = bell.clone();
+    let held = args.memory_limit.map(|limit| memory::watch(limit, true, move || wake.ring())).unwrap_or_default();
+    Ok((folder, Edges { lanes, sink, registry, requests, history, caution, restore, saves, stop, bell, live, held }))
 }
 
 /// A worker that panics would leave the others waiting for ever: the process ends instead, and with it its group.

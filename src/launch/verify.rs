@@ -10,6 +10,7 @@ use super::outputs::{Refusal, committed};
 use super::run::{exit_of, prepare};
 use super::{input, stop};
 use crate::flow::caution::Caution;
+use crate::flow::ingest::Held;
 use crate::flow::lanes::Lanes;
 use crate::flow::report::RunReport;
 use crate::flow::{Bell, Edges, Store, Workers};
@@ -52,8 +53,9 @@ fn compare(args: &VerifyArgs) -> Result<Exit, Refusal> {
     let lanes = Lanes::new(partitions, &plan.kinds, None, plan.spec.max_ahead);
     let requests = Box::new(|| 0);
     let caution = Caution::default();
-    let (restore, saves) = (None, None);
-    let edges = Edges { lanes, sink, registry, requests, history, caution, restore, saves, stop, bell, live: false };
+    let (restore, saves, held) = (None, None, Held::default());
+    let edges =
+        Edges { lanes, sink, registry, requests, history, caution, restore, saves, stop, bell, live: false, held };
     let workers = Workers { threads: args.threads, process: 0, sockets: Vec::new() };
     let quiet = args.quiet;
     let ended = crate::flow::execute(workers, &plan, Store::default(), Some(edges), move || {

@@ -1,8 +1,8 @@
 //! Kafka topics as sources: every partition of every topic, read by static assignment, one thread a partition.
 //!
 //! In: a cluster, the declared sources, where to begin. Out: partitions, as [`super`] says. Keeps: one consumer for
-//! all, and per partition at most [`QUEUED_KIB`] of fetched messages and [`CHANNEL`] batches of [`BATCH`] records. No
-//! consumer group is joined and no offset is committed: where a run stands is in its own progress. Only committed
+//! all, and per partition at most [`QUEUED_BYTES`] of fetched messages and [`CHANNEL`] batches of [`BATCH`] records or
+//! about [`BATCH_BYTES`]. No consumer group is joined and no offset is committed: where a run stands is in its own progress. Only committed
 //! records are seen. Source: KIP-98 (transactions), librdkafka's `rd_kafka_assign` and `rd_kafka_queue_get_partition`.
 
 use super::{Batch, Delivery, Partition, Record, SourceError};
@@ -27,8 +27,10 @@ use std::time::{Duration, Instant};
 const BATCH: usize = 1024;
 /// Batches that wait to be taken at most, a partition.
 const CHANNEL: usize = 4;
+/// A batch of records with more bytes than this is handed over as it is.
+const BATCH_BYTES: usize = 1 << 20;
 /// Fetched messages that wait at most, a partition.
-const QUEUED_KIB: &str = "16384";
+pub const QUEUED_BYTES: usize = 16 << 20;
 /// How long a record waits for others to share its batch.
 const LINGER: Duration = Duration::from_millis(2);
 /// How often a silent partition looks whether the run is to stop.
@@ -138,7 +140,7 @@ fn connect(broker: &Broker) -> Result<BaseConsumer<Narrator>, BrokerError> {
     let defaults = [
         // Static assignment needs a name of a group, but joins none.
         ("group.id", "tidemill"),
-        ("queued.max.messages.kbytes", QUEUED_KIB),
+        ("queued.max.messages.kbytes", &(QUEUED_BYTES >> 10).to_string()),
         ("queued.min.messages", "10000"),
         ("fetch.wait.max.ms", "100"),
     ];
@@ -265,15 +267,16 @@ impl<W: Fn()> Reader<W> {
     }
 
     fn read(&mut self) -> Result<(), SourceError> {
-        let mut records = Vec::new();
+        let (mut records, mut bytes) = (Vec::new(), 0);
         let mut first = Instant::now();
         let mut told = false;
         loop {
             let caught_up = self.plan.next >= self.plan.end;
             let ended = self.until_end && caught_up || self.stop.load(Ordering::Acquire);
-            let due = records.len() >= BATCH || first.elapsed() >= LINGER || caught_up && !told;
+            let due = records.len() >= BATCH || bytes >= BATCH_BYTES || first.elapsed() >= LINGER || caught_up && !told;
             if (ended || due) && !records.is_empty() {
                 let batch = Batch { arrived: Instant::now(), records: std::mem::take(&mut records) };
+                bytes = 0;
                 if !self.outlet.hand_over(Delivery::Batch(batch)) {
                     return Ok(());
                 }
@@ -299,6 +302,7 @@ impl<W: Fn()> Reader<W> {
                         if records.is_empty() {
                             first = Instant::now();
                         }
+                        bytes += message.key_len() + message.payload_len();
                         records.push(record(&mut self.decoder, &self.plan, &message));
                     }
                 }

@@ -13,6 +13,7 @@ use tidemill::config::spec::Format;
 use tidemill::flow::caution::{Caution, Culprit, Place, Witness};
 use tidemill::flow::failure::Failure;
 use tidemill::flow::history::History;
+use tidemill::flow::ingest::Held;
 use tidemill::flow::lanes::Lanes;
 use tidemill::flow::plan::Plan;
 use tidemill::flow::saving::{Cadence, consumed};
@@ -229,6 +230,7 @@ pub fn run_with(
         stop: Arc::new(AtomicBool::new(false)),
         bell,
         live,
+        held: Held::default(),
     };
     let workers = Workers { threads, process: 0, sockets: Vec::new() };
     let store = Store { checkpoints, ..Store::default() };

@@ -13,7 +13,7 @@ fn asked(name: &str, default: u64) -> u64 {
 
 /// Events a second apart, each with a label two hours later, of which some are missing, some said twice, some corrected
 /// half an hour after: the lines of both streams, in the order of their times.
-fn streams(events: u64, dice: &mut Dice) -> [String; 2] {
+pub fn streams(events: u64, dice: &mut Dice) -> [String; 2] {
     let at = |second: u64| {
         let (day, rest) = (second / 86_400, second % 86_400);
         let time = tidemill::time::Time((19_723 + day as i64) * 86_400_000_000 + rest as i64 * 1_000_000);

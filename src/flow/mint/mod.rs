@@ -13,7 +13,7 @@ use super::caution::{Caution, Culprit};
 use super::control::{Resolution, SharedBoard, Word};
 use super::failure::Failure;
 use super::history::{History, Recorded};
-use super::ingest::{Input, MintRules, Minted, Requests};
+use super::ingest::{Held, Input, MintRules, Minted, Requests};
 use super::items::{Item, Mark};
 use super::lanes::{Head, Lanes};
 use super::plan::Plan;
@@ -93,6 +93,7 @@ pub(super) struct Minter {
     order: Option<Order>,
     /// The checkpoint that is to be taken up first.
     restore: Option<Name>,
+    held: Held,
 }
 
 impl Minter {
@@ -129,6 +130,7 @@ impl Minter {
             saver,
             order: None,
             restore: input.restore,
+            held: input.held,
         }
     }
 
@@ -142,6 +144,9 @@ impl Minter {
             }
             if self.board.borrow().restored < self.board.borrow().restoring {
                 return Pause::Word;
+            }
+            if let Some(pause) = self.halt(out) {
+                return pause;
             }
             if self.next >= self.board.borrow().written + self.in_flight() {
                 return Pause::Word;
@@ -401,6 +406,19 @@ impl Minter {
             self.mint_resolution(out);
         }
         self.save_last(out)
+    }
+
+    /// Stops behind a tick, if the process holds too much: a tick is never cut for that, or its cuts would differ.
+    fn halt(&mut self, out: &mut Outputs) -> Option<Pause> {
+        let (held, allowed) = (self.held.bytes.load(Ordering::Acquire), self.held.allowed);
+        if held == 0 || self.open.records() > 0 {
+            return None;
+        }
+        let pause = if self.replays() { Pause::Done } else { self.save_last(out) };
+        if let Pause::Done = pause {
+            return Some(self.fail(Failure::Memory { held, allowed }));
+        }
+        Some(pause)
     }
 
     fn fail(&mut self, failure: Failure) -> Pause {
