@@ -314,4 +314,5 @@ def main():
     print(f"\nload after {os.getloadavg()[0]:.1f}")
 
 
-main()
+if __name__ == "__main__":
+    main()

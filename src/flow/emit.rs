@@ -58,7 +58,8 @@ struct Kept {
     ends: Vec<((u16, u16), u64)>,
     cited: Vec<(Tick, (Time, Vec<Offsets>))>,
     started: bool,
-    /// What the registry has been told: entries, and the newest version.
+    /// Whose registry has been told what: entries, and the newest version.
+    model: String,
     told: (u64, u32),
 }
 
@@ -70,6 +71,7 @@ impl Keeps for Emission {
             ends: self.ends.clone().into_iter().collect(),
             cited: self.cited.clone().into_iter().collect(),
             started: self.started,
+            model: self.plan.spec.model.name.clone(),
             told: self.outlet.releases.told(),
         };
         let emit = &self.plan.operators.emit;
@@ -85,6 +87,12 @@ impl Keeps for Emission {
         (self.balance, self.chain, self.started) = (kept.balance, kept.chain, kept.started);
         (self.ends, self.cited) = (kept.ends.into_iter().collect(), kept.cited.into_iter().collect());
         self.outlet.report.borrow_mut().resume(report);
+        if kept.model != self.plan.spec.model.name {
+            // Another model begins with a version of its own, in a registry of its own.
+            self.started = false;
+            self.cited.clear();
+            return Ok(());
+        }
         self.outlet.releases.resume(kept.told).map_err(|error| error.to_string())
     }
 }

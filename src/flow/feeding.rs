@@ -73,6 +73,11 @@ impl Feeding {
         Feeding { groups, distinct }
     }
 
+    /// What a row says, as it prints.
+    pub fn trees(&self) -> Vec<String> {
+        self.distinct.iter().map(|argument| format!("{argument:?}")).collect()
+    }
+
     /// What a row says.
     pub fn said(&self, view: &View) -> Said {
         self.distinct.iter().map(|argument| value(argument, view)).collect()

@@ -42,8 +42,7 @@ pub mod sweeper;
 pub mod ticks;
 pub mod watch;
 
-use crate::state::Digest;
-use crate::state::checkpoint::{Checkpoints, Name};
+use crate::state::checkpoint::Name;
 use caution::Caution;
 use control::{SharedBoard, Word};
 use emit::Outlet;
@@ -54,10 +53,9 @@ use lanes::Lanes;
 use plan::Plan;
 use report::RunReport;
 use retrain::Heard;
-use saving::{Archive, Cadence, Filed, Keeper, Order, Saver, SharedKeeper, archiving};
+use saving::{Archive, Cadence, Filed, Keeper, Order, Saver, SharedKeeper, Store, archiving};
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
@@ -113,8 +111,8 @@ pub struct Edges {
     pub caution: Caution,
     /// The checkpoint that it goes on from, at or below the end of that.
     pub restore: Option<Name>,
-    /// How often it saves, if it does, and of what pipeline.
-    pub saves: Option<(Cadence, Digest)>,
+    /// How often it saves, if it does.
+    pub saves: Option<Cadence>,
     /// Set when the run is to stop before the end of its input.
     pub stop: Arc<AtomicBool>,
     /// What the sources' threads ring.
@@ -123,15 +121,6 @@ pub struct Edges {
     pub live: bool,
     /// What the process holds, if that is limited.
     pub held: Held,
-}
-
-/// Where a process has the state of the run, which all of them share.
-#[derive(Clone, Default)]
-pub struct Store {
-    /// The checkpoints; none if it neither takes one up nor writes any.
-    pub checkpoints: Option<Checkpoints>,
-    /// Operators that do not take up what they had.
-    pub dropped: Arc<BTreeSet<String>>,
 }
 
 /// How a run ended, on worker 0.
@@ -209,12 +198,10 @@ where
     L: FnMut(Option<&RunReport>),
 {
     let board: SharedBoard = SharedBoard::default();
-    let Store { checkpoints, dropped } = store.clone();
-    let archive = Archive::new(checkpoints.clone(), dropped, (worker.index(), worker.peers()));
-    let archive = Rc::new(RefCell::new(archive));
+    let archive = Rc::new(RefCell::new(Archive::new(store.clone(), (worker.index(), worker.peers()))));
     let saves = first.as_ref().and_then(|(edges, _)| edges.saves.zip(Some(edges.restore)));
-    let keeper = checkpoints.zip(saves).map(|(checkpoints, ((cadence, pipeline), restore))| {
-        Keeper::new(checkpoints, pipeline, cadence, worker.peers(), restore.map(|name| name.tick))
+    let keeper = store.checkpoints.clone().zip(saves).map(|(checkpoints, (cadence, restore))| {
+        Keeper::new(checkpoints, store.pipeline, cadence, worker.peers(), restore.map(|name| name.tick))
     });
     let saver = Saver { archive, keeper: Rc::new(RefCell::new(keeper)), peers: worker.peers() };
     let report = Rc::new(RefCell::new(RunReport::default()));

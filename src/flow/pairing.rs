@@ -390,6 +390,34 @@ impl Pairing {
 /// What is kept of one logical shard: when timeouts passed last, and by key.
 type Shard<K, W> = (Time, Vec<(Key, K)>, Vec<(Key, W)>);
 
+/// What the places in [`Known::keys`] and [`Labelled::said`] are: the windows of labels, and what they are told, as it
+/// prints. A pipeline that was changed has others.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Places {
+    windows: Vec<String>,
+    said: Vec<String>,
+}
+
+impl Places {
+    fn of(plan: &Plan, by_labels: &Feeding) -> Places {
+        let name = |(store, _): &(usize, _)| plan.operators.windows[*store].name.clone();
+        Places { windows: by_labels.groups.iter().map(name).collect(), said: by_labels.trees() }
+    }
+
+    /// Puts what was kept by these places into others; what is new there is null.
+    fn move_to(&self, other: &Places, event: &mut Known) {
+        let place = |of: &[String], name: &String| of.iter().position(|known| known == name);
+        if !event.keys.is_empty() {
+            let key = |name| place(&self.windows, name).and_then(|place| event.keys.get(place).copied().flatten());
+            event.keys = other.windows.iter().map(key).collect();
+        }
+        if let Some(label) = &mut event.label {
+            let said = |name| place(&self.said, name).and_then(|place| label.said.get(place).copied().flatten());
+            label.said = other.said.iter().map(said).collect();
+        }
+    }
+}
+
 impl Keeps for Pairing {
     fn save(&self, to: &Sections) {
         let mut shards: Vec<Shard<&Known, &Waiting>> = Vec::new();
@@ -402,21 +430,26 @@ impl Keeps for Pairing {
             }
             shard.1.sort_unstable_by_key(|(key, _)| *key);
             shard.2.sort_unstable_by_key(|(key, _)| *key);
-            to.value(&self.plan.operators.matching, number as u32, &shard);
+            let places = Places::of(&self.plan, &self.by_labels);
+            to.value(&self.plan.operators.matching, number as u32, &(places, shard));
         }
     }
 
     fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
         let (mut events, mut labels) = (Vec::new(), Vec::new());
+        let ours = Places::of(&self.plan, &self.by_labels);
         for shard in from.mine() {
-            let Some((passed, known, waiting)) =
-                from.value::<Shard<Known, Waiting>>(&self.plan.operators.matching, shard)?
-            else {
-                continue;
-            };
+            let Some(kept) = from.value(&self.plan.operators.matching, shard)? else { continue };
+            let (theirs, (passed, mut known, waiting)): (Places, Shard<Known, Waiting>) = kept;
+            if theirs != ours {
+                known.iter_mut().for_each(|(_, event)| theirs.move_to(&ours, event));
+            }
             self.passed = passed;
             events.extend(known.iter().map(|(key, event)| (event.time, *key)));
             labels.extend(waiting.iter().map(|(key, label)| (label.since, *key)));
+            if self.known.is_empty() {
+                self.known.reserve(known.len() * from.many());
+            }
             self.known.extend(known);
             self.waiting.extend(waiting);
         }

@@ -136,6 +136,9 @@ impl Keeps for ModelRoom {
         for shard in 0..Key::SHARDS as u32 {
             let events: Vec<(Key, Pending)> = from.value(pending, shard)?.unwrap_or_default();
             dates.extend(events.iter().map(|(key, event)| (event.scored.time, *key)));
+            if self.pending.is_empty() {
+                self.pending.reserve(events.len() * Key::SHARDS as usize);
+            }
             self.pending.extend(events);
         }
         // What is due together is due in any order.

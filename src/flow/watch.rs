@@ -159,25 +159,31 @@ impl Watch {
     }
 }
 
-/// What is kept: of each detector its state and the errors since it last fired, the champion with its profile, what
-/// came since, what was detected since the last boundary.
-type Kept = (Vec<(State, u64, u64)>, (u32, Arc<Profile>), BTreeMap<Time, Recent>, Vec<DriftSignal>);
+/// What is kept of detectors: the state of each and the errors since it last fired, what came since the release, what
+/// was detected since the last boundary.
+type Kept = (Vec<(State, u64, u64)>, BTreeMap<Time, Recent>, Vec<DriftSignal>);
+
+/// Where the champion and its profile stand among the sections of the training.
+const CHAMPION: u32 = 1;
 
 impl Keeps for Watch {
     fn save(&self, to: &Sections) {
         let detectors = self.detectors.iter().map(|w| (w.detector.save(), w.seen, w.wrong)).collect();
-        let champion = (self.champion, self.profile.clone());
-        let kept: Kept = (detectors, champion, self.recent.clone(), self.signals.clone());
-        to.value(&self.plan.operators.watch, 0, &kept);
+        let kept: Kept = (detectors, self.recent.clone(), self.signals.clone());
+        to.value(&self.plan.operators.detectors, 0, &kept);
+        to.value(&self.plan.operators.training, CHAMPION, &(self.champion, &self.profile));
     }
 
     fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
-        let Some(kept) = from.value::<Kept>(&self.plan.operators.watch, 0)? else { return Ok(()) };
-        let (detectors, (champion, profile), recent, signals) = kept;
+        if let Some(kept) = from.value(&self.plan.operators.training, CHAMPION)? {
+            (self.champion, self.profile) = kept;
+        }
+        let Some(kept) = from.value::<Kept>(&self.plan.operators.detectors, 0)? else { return Ok(()) };
+        let (detectors, recent, signals) = kept;
         for (watcher, (state, seen, wrong)) in self.detectors.iter_mut().zip(detectors) {
             (watcher.detector, watcher.seen, watcher.wrong) = (state.detector(), seen, wrong);
         }
-        (self.champion, self.profile, self.recent, self.signals) = (champion, profile, recent, signals);
+        (self.recent, self.signals) = (recent, signals);
         Ok(())
     }
 }

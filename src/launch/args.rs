@@ -104,6 +104,9 @@ pub struct RunArgs {
     /// How often state is saved: `10s`, `5m`, `5000 ticks`; with `never` it is neither saved nor taken up
     #[arg(long, value_name = "SPAN|TICKS", default_value = "10s", value_parser = cadence)]
     pub checkpoint_every: Cadences,
+    /// Where the pipeline file was changed: let go of what an operator had kept, by its name; several for several
+    #[arg(long = "drop-state", value_name = "NAME")]
+    pub drop_state: Vec<String>,
     /// Stop behind a tick when a process holds more, like `4GiB`; it must cover what queues may hold
     #[arg(long, value_name = "BYTES", value_parser = super::memory::bytes)]
     pub memory_limit: Option<u64>,

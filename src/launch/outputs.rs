@@ -13,7 +13,6 @@ use crate::sink::file::{self, FileSink};
 use crate::sink::folder::{Folder, Identity};
 use crate::sink::{Sink, SinkError, Stream, kafka};
 use crate::source::SourceError;
-use crate::state::Digest;
 use crate::state::checkpoint::Name;
 use std::path::Path;
 
@@ -60,7 +59,9 @@ pub(super) struct Claim {
     folder: Folder,
     topics: Option<kafka::Claim>,
     history: History,
-    pipeline: Digest,
+    identity: Identity,
+    /// Whether its pipeline was another when it was run last.
+    changed: bool,
 }
 
 impl Claim {
@@ -72,16 +73,18 @@ impl Claim {
         out: &Path,
         broker: Option<&Broker>,
     ) -> Result<Claim, Refusal> {
-        let identity = identity(loaded, plan, broker.is_some());
+        let mut identity = identity(loaded, plan, broker.is_some());
+        // Without checkpoints there is nothing that a changed pipeline could go on from.
+        let may_change = !args.fresh && args.checkpoint_every.is_some();
+        let changed = identity.follow(Folder::found(out).ok().flatten().filter(|_| !args.fresh), may_change);
         let folder = Folder::claim(out, &identity, args.fresh)?;
-        let pipeline = Digest::of(identity.spec.as_bytes());
         let Some(broker) = broker else {
             let lines = if args.fresh { Vec::new() } else { file::progress(out)? };
-            return Ok(Claim { folder, topics: None, history: of_files(plan, out, lines)?, pipeline });
+            return Ok(Claim { folder, topics: None, history: of_files(plan, out, lines)?, identity, changed });
         };
         let mut topics = kafka::claim(broker, &topics(plan, &sources(plan), &identity, args.fresh))?;
         let history = of_topics(plan, topics.progress())?;
-        Ok(Claim { folder, topics: Some(topics), history, pipeline })
+        Ok(Claim { folder, topics: Some(topics), history, identity, changed })
     }
 
     /// What is committed there.
@@ -89,9 +92,14 @@ impl Claim {
         &self.history
     }
 
-    /// The digest of the pipeline whose outputs they are.
-    pub(super) fn digest(&self) -> Digest {
-        self.pipeline
+    /// What they are of.
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Whether the pipeline was another when it was run last, and has committed something.
+    pub(super) fn is_changed(&self) -> bool {
+        self.changed && self.history.end() > 0
     }
 
     /// Says that a run is taken up again, if one is, and from which checkpoint.
@@ -111,7 +119,11 @@ impl Claim {
     }
 
     /// Opens the outputs behind what is committed.
-    pub(super) fn open(self) -> Result<(Folder, History, Box<dyn Sink>), SinkError> {
+    pub(super) fn open(mut self) -> Result<(Folder, History, Box<dyn Sink>), SinkError> {
+        if let Some(former) = self.identity.before.last_mut().filter(|_| self.changed) {
+            former.ticks = self.history.end();
+        }
+        self.folder.becomes(self.identity);
         self.folder.begin()?;
         let sink = match self.topics {
             Some(topics) => topics.open()?,
@@ -129,7 +141,11 @@ pub(super) fn committed(
     out: &Path,
     broker: Option<&Broker>,
 ) -> Result<(History, Box<dyn Sink>), Refusal> {
-    let identity = identity(loaded, plan, broker.is_some());
+    let mut identity = identity(loaded, plan, broker.is_some());
+    identity.follow(Folder::found(out)?, false);
+    if let Some(former) = identity.before.last() {
+        return Err(made_by_another(former.ticks).into());
+    }
     let Some(broker) = broker else {
         Folder::check(out, &identity)?;
         let history = of_files(plan, out, file::progress(out)?)?.alone();
@@ -140,6 +156,11 @@ pub(super) fn committed(
     let topics = topics(plan, &sources, &identity, false);
     let history = of_topics(plan, kafka::committed(broker, &topics)?)?.alone();
     Ok((history, kafka::compare(broker, &topics)?))
+}
+
+/// Why ticks cannot be made again from the beginning.
+pub(super) fn made_by_another(ticks: u64) -> String {
+    format!("its first {ticks} ticks were made by another pipeline file: they cannot be made again by this one")
 }
 
 fn of_files(plan: &Plan, out: &Path, lines: Vec<String>) -> Result<History, Box<HistoryError>> {
@@ -163,6 +184,7 @@ fn topics<'a>(plan: &'a Plan, sources: &'a [String], identity: &'a Identity, fre
         model: &plan.spec.model.name,
         sources,
         spec: &identity.spec,
+        before: &identity.before,
         fresh,
         partitions: 1,
     }
@@ -170,7 +192,7 @@ fn topics<'a>(plan: &'a Plan, sources: &'a [String], identity: &'a Identity, fre
 
 /// What the run is of. Comments, layout and the order of keys are no part of it; the values of features that are listed
 /// in files are.
-fn identity(loaded: &Loaded, plan: &Plan, topics: bool) -> Identity {
+pub(super) fn identity(loaded: &Loaded, plan: &Plan, topics: bool) -> Identity {
     let declared: toml::Table = toml::from_str(&loaded.text).unwrap_or_default();
     let mut hasher = blake3::Hasher::new();
     hasher.update(&serde_json::to_vec(&declared).unwrap_or_default());
@@ -179,5 +201,6 @@ fn identity(loaded: &Loaded, plan: &Plan, topics: bool) -> Identity {
         pipeline: plan.spec.name.clone(),
         spec: hasher.finalize().to_hex().to_string(),
         outputs: if topics { "topics" } else { "files" }.to_owned(),
+        before: Vec::new(),
     }
 }

@@ -3,15 +3,17 @@
 use super::Exit;
 use super::args::RunArgs;
 use super::bar::Bar;
+use super::checkpoints::Wanted;
 use super::join::join;
 use super::load::{LoadError, Loaded, load};
-use super::outputs::{Claim, Refusal};
+use super::outputs::{Claim, Refusal, identity, made_by_another};
 use super::{checkpoints, crashes, input, memory, requests, stop, summary, supervise};
 use crate::flow::failure::Failure;
 use crate::flow::lanes::Lanes;
 use crate::flow::plan::Plan;
 use crate::flow::report::RunReport;
-use crate::flow::{Bell, Edges, Ended, Store, Workers};
+use crate::flow::saving::Store;
+use crate::flow::{Bell, Edges, Ended, Workers};
 use crate::registry::Registry;
 use crate::sink::SinkError;
 use crate::sink::folder::{Folder, SUMMARY};
@@ -88,7 +90,9 @@ fn member(args: &RunArgs) -> Result<Exit, Refusal> {
     let workers = Workers { threads: args.threads, process: args.process.unwrap_or(0), sockets };
     let saves = args.checkpoint_every.is_some();
     let checkpoints = saves.then(|| checkpoints::open(&args.state(&plan.spec.name))).transpose()?;
-    let store = Store { checkpoints, ..Store::default() };
+    let pipeline = checkpoints::digest(&identity(&loaded, &plan, args.kafka.bootstrap.is_some()).spec);
+    let dropped = Arc::new(args.drop_state.iter().cloned().collect());
+    let store = Store { checkpoints, pipeline, dropped };
     let quiet = args.quiet || !first;
     let ended = crate::flow::execute(workers, &plan, store, edges, move || {
         let mut bar = Bar::new(quiet);
@@ -165,9 +169,12 @@ fn open(
     let claim = Claim::new(args, loaded, plan, out, broker.as_ref())?;
     let extent = Extent { until_end: args.until_end, stop: stop.clone() };
     let state = args.state(&plan.spec.name);
-    let pipeline = claim.digest();
-    let resume = match args.checkpoint_every {
-        Some(_) if !args.fresh => checkpoints::find(&checkpoints::open(&state)?, plan, claim.history(), pipeline)?,
+    let dropped = args.drop_state.iter().cloned().collect();
+    let (history, identity) = (claim.history(), claim.identity());
+    let wanted = Wanted { plan, history, identity, changed: claim.is_changed(), dropped: &dropped };
+    let resume = match (args.fresh, args.checkpoint_every, identity.before.last()) {
+        (false, Some(_), _) => checkpoints::find(&checkpoints::open(&state)?, &wanted)?,
+        (false, None, Some(former)) => return Err(made_by_another(former.ticks).into()),
         _ => None,
     };
     let (restore, ends) = resume.map(|resume| (resume.name, resume.ends)).unzip();
@@ -187,7 +194,7 @@ fn open(
     let idle = live.then(|| Duration::from_millis(plan.spec.idle_ms));
     let lanes = Lanes::new(partitions, &plan.kinds, idle, plan.spec.max_ahead);
     let requests = requests::requests(out);
-    let saves = args.checkpoint_every.map(|cadence| (cadence, pipeline));
+    let saves = args.checkpoint_every;
     let wake = bell.clone();
     let held = args.memory_limit.map(|limit| memory::watch(limit, true, move || wake.ring())).unwrap_or_default();
     Ok((folder, Edges { lanes, sink, registry, requests, history, caution, restore, saves, stop, bell, live, held }))

@@ -13,7 +13,8 @@ use crate::flow::caution::Caution;
 use crate::flow::ingest::Held;
 use crate::flow::lanes::Lanes;
 use crate::flow::report::RunReport;
-use crate::flow::{Bell, Edges, Store, Workers};
+use crate::flow::saving::Store;
+use crate::flow::{Bell, Edges, Workers};
 use crate::registry::Registry;
 use crate::source::kafka::Extent;
 use std::collections::BTreeMap;
@@ -58,7 +59,7 @@ fn compare(args: &VerifyArgs) -> Result<Exit, Refusal> {
         Edges { lanes, sink, registry, requests, history, caution, restore, saves, stop, bell, live: false, held };
     let workers = Workers { threads: args.threads, process: 0, sockets: Vec::new() };
     let quiet = args.quiet;
-    let ended = crate::flow::execute(workers, &plan, Store::default(), Some(edges), move || {
+    let ended = crate::flow::execute(workers, &plan, Store::none(), Some(edges), move || {
         let mut bar = Bar::new(quiet);
         move |report: Option<&RunReport>| match report {
             Some(report) => bar.show(report),

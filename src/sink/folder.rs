@@ -32,16 +32,43 @@ pub struct Identity {
     pub spec: String,
     /// Where its streams are: `files` or `topics`.
     pub outputs: String,
+    /// What the pipeline was before it was changed, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<Former>,
+}
+
+/// What a run's pipeline was before it was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Former {
+    /// As [`Identity::spec`].
+    pub spec: String,
+    /// Ticks below this were made by it, or by those before it.
+    pub ticks: u64,
 }
 
 impl Identity {
+    /// Takes over what the run was of before. If it was of another pipeline until now, which `may_change`, that is noted
+    /// down, with no ticks yet, and true is returned.
+    pub fn follow(&mut self, found: Option<Identity>, may_change: bool) -> bool {
+        let Some(found) = found.filter(|f| f.pipeline == self.pipeline && f.outputs == self.outputs) else {
+            return false;
+        };
+        self.before = found.before;
+        let changed = may_change && found.spec != self.spec;
+        if changed {
+            self.before.push(Former { spec: found.spec, ticks: 0 });
+        }
+        changed
+    }
+
     /// What differs from what was found, for a person; `None` if nothing does.
     pub fn differs(&self, found: &Identity) -> Option<String> {
         if self.pipeline != found.pipeline {
             Some(format!("`{}`, not `{}`", found.pipeline, self.pipeline))
         } else if self.outputs != found.outputs {
             Some(format!("its streams are {}, not {}", found.outputs, self.outputs))
-        } else if self.spec != found.spec {
+        } else if self.spec != found.spec && self.before.last().is_none_or(|former| former.spec != found.spec) {
             Some(format!("the pipeline file of `{}` was another", self.pipeline))
         } else {
             None
@@ -99,6 +126,26 @@ impl Folder {
         }
     }
 
+    /// The identity of the run that a folder holds, if it holds one.
+    ///
+    /// # Errors
+    /// [`SinkError::Damaged`] if its manifest cannot be read; [`SinkError::Write`] if the system refuses.
+    pub fn found(path: &Path) -> Result<Option<Identity>, SinkError> {
+        let path = path.join(MANIFEST);
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|error| SinkError::Damaged { place: path.display().to_string(), cause: error.to_string() }),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(cannot_write(&path, &error)),
+        }
+    }
+
+    /// What it is of from now on, once it is begun.
+    pub fn becomes(&mut self, identity: Identity) {
+        self.identity = identity;
+    }
+
     /// Whether what it holds is to be removed.
     pub fn fresh(&self) -> bool {
         self.fresh
@@ -113,7 +160,7 @@ impl Folder {
         if self.fresh {
             self.clear()?;
         }
-        if self.path.join(MANIFEST).exists() {
+        if Folder::found(&self.path)?.is_some_and(|found| found == self.identity) {
             return Ok(());
         }
         let mut bytes = serde_json::to_vec_pretty(&self.identity).unwrap_or_default();
@@ -163,21 +210,17 @@ impl Folder {
 
 /// Refuses a folder that holds another pipeline's run, or what is no run of ours.
 fn identify(folder: &Path, identity: &Identity) -> Result<(), SinkError> {
-    let path = folder.join(MANIFEST);
     let place = || folder.display().to_string();
-    match std::fs::read(&path) {
-        Ok(bytes) => {
-            let found: Identity = serde_json::from_slice(&bytes)
-                .map_err(|error| SinkError::Damaged { place: path.display().to_string(), cause: error.to_string() })?;
+    match Folder::found(folder)? {
+        Some(found) => {
             let foreign = |found| SinkError::Foreign { place: place(), found };
             identity.differs(&found).map_or(Ok(()), |found| Err(foreign(found)))
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
+        None => {
             let there = streams().filter(|name| folder.join(name).exists()).collect::<Vec<_>>();
             let found = format!("a run without a manifest ({})", there.join(", "));
             if there.is_empty() { Ok(()) } else { Err(SinkError::Occupied { place: place(), found }) }
         }
-        Err(error) => Err(cannot_write(&path, &error)),
     }
 }
 
@@ -202,7 +245,8 @@ mod tests {
     use super::*;
 
     fn identity(spec: &str) -> Identity {
-        Identity { pipeline: "sea".to_owned(), spec: spec.to_owned(), outputs: "files".to_owned() }
+        let before = Vec::new();
+        Identity { pipeline: "sea".to_owned(), spec: spec.to_owned(), outputs: "files".to_owned(), before }
     }
 
     fn names(folder: &Path) -> Vec<String> {

@@ -1,10 +1,12 @@
 //! Exactly once over files: whatever is killed, whenever, a run that is started again ends as if nothing had happened.
 
 mod blocked;
+mod changed;
 mod checkpoints;
 mod dice;
 mod files;
 mod points;
+mod reference;
 mod replay;
 mod support;
 mod torture;

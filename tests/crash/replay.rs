@@ -16,14 +16,13 @@ use tidemill::flow::history::History;
 use tidemill::flow::ingest::Held;
 use tidemill::flow::lanes::Lanes;
 use tidemill::flow::plan::Plan;
-use tidemill::flow::saving::{Cadence, consumed};
-use tidemill::flow::{Bell, Edges, Store, Workers, execute};
+use tidemill::flow::saving::{Cadence, Store, consumed};
+use tidemill::flow::{Bell, Edges, Workers, execute};
 use tidemill::record::Position;
 use tidemill::record::decode::Decoder;
 use tidemill::registry::Registry;
 use tidemill::sink::{Sink, SinkError, Stream, Written};
 use tidemill::source::{Batch, Delivery, Partition, Record};
-use tidemill::state::Digest;
 use tidemill::state::checkpoint::{Checkpoints, Found};
 use tidemill::time::Time;
 
@@ -226,14 +225,14 @@ pub fn run_with(
         history: History::check(&plan, history.to_vec(), "memory", "").expect("it is whole"),
         caution,
         restore: restore.map(|found| found.name()),
-        saves: cadence.map(|cadence| (cadence, Digest::of(b"small"))),
+        saves: cadence,
         stop: Arc::new(AtomicBool::new(false)),
         bell,
         live,
         held: Held::default(),
     };
     let workers = Workers { threads, process: 0, sockets: Vec::new() };
-    let store = Store { checkpoints, ..Store::default() };
+    let store = Store { checkpoints, ..Store::none() };
     let ended = execute(workers, &plan, store, Some(edges), || |_: Option<&_>| {});
     let (failures, panic) = match ended {
         Ok(ended) => (ended.expect("it is process 0").failures, None),

@@ -2,9 +2,9 @@
 
 use super::dice::Dice;
 use super::files::Subject;
+use super::reference;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
 
 /// A number from the environment.
 fn asked(name: &str, default: u64) -> u64 {
@@ -44,25 +44,24 @@ pub fn streams(events: u64, dice: &mut Dice) -> [String; 2] {
     [first, labels.into_values().collect()]
 }
 
+/// The short form of what follows.
+#[test]
+fn a_short_stream_survives_being_killed() {
+    let lines = streams(30_000, &mut Dice::of(2));
+    let subject = Subject::generated(&lines);
+    subject.survives(&mut Dice::new("a_short_stream_survives_being_killed"), 8);
+    reference::compare(&subject, "killed", &lines);
+}
+
 #[test]
 #[ignore = "long: just torture (TIDEMILL_EVENTS, TIDEMILL_KILLS)"]
 fn a_long_stream_survives_being_killed() {
     let mut dice = Dice::new("a_long_stream_survives_being_killed");
     let (events, kills) = (asked("TIDEMILL_EVENTS", 2_000_000), asked("TIDEMILL_KILLS", 200));
-    let subject = Subject::generated(&streams(events, &mut Dice::of(1)));
+    let lines = streams(events, &mut Dice::of(1));
+    let subject = Subject::generated(&lines);
     println!("{events} events, {kills} kills, {:.1} s uninterrupted", subject.took.as_secs_f64());
     subject.survives(&mut dice, kills as usize);
-    // By id: each event is answered by the champion once, and nothing is refused.
-    let file = fs::File::open(subject.out("killed").join("predictions.jsonl")).expect("it is there");
-    let mut answered = vec![0_u8; events as usize];
-    for line in BufReader::new(file).lines() {
-        let line = line.expect("it is text");
-        if line.contains("\"role\":\"champion\"") {
-            let (_, rest) = line.split_once("\"prediction_id\":\"").expect("it has an id");
-            let id: usize = rest.split('"').next().and_then(|id| id.parse().ok()).expect("a number");
-            answered[id] += 1;
-        }
-    }
-    assert!(answered.iter().all(|count| *count == 1), "{:?}", answered.iter().position(|count| *count != 1));
+    reference::compare(&subject, "killed", &lines);
     assert_eq!(fs::metadata(subject.out("killed").join("dead_letters.jsonl")).expect("it is there").len(), 0);
 }

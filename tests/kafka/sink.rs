@@ -13,7 +13,7 @@ use tidemill::time::Time;
 pub fn outputs(pipeline: &str, fresh: bool) -> Outputs<'_> {
     static SOURCES: std::sync::LazyLock<Vec<String>> =
         std::sync::LazyLock::new(|| vec!["departures".to_string(), "arrivals".to_string()]);
-    Outputs { pipeline, model: "late", sources: &SOURCES, spec: "0a", fresh, partitions: 3 }
+    Outputs { pipeline, model: "late", sources: &SOURCES, spec: "0a", before: &[], fresh, partitions: 3 }
 }
 
 fn open(broker: &Broker, pipeline: &str, fresh: bool) -> Result<Box<dyn Sink>, SinkError> {

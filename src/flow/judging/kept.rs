@@ -17,10 +17,12 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What the room keeps beside the examples.
+/// Where this room stands among the sections of the training.
+const JUDGE: u32 = 0;
+
+/// What the room keeps beside the examples and the triggers' memory.
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    judge: JudgeState,
     crowded_out: u64,
     labels: u64,
     new_examples: u64,
@@ -66,7 +68,7 @@ const PIECE: usize = 4096;
 
 impl Keeps for Judging {
     fn save(&self, to: &Sections) {
-        let Operators { judge, examples, .. } = &self.plan.operators;
+        let Operators { triggers, training, examples, .. } = &self.plan.operators;
         let window: Vec<&Arc<Example>> = self.examples.values().collect();
         for (number, piece) in window.chunks(PIECE).enumerate() {
             to.value(examples, number as u32, &piece);
@@ -74,12 +76,11 @@ impl Keeps for Judging {
         let under_way = match &self.under_way {
             UnderWay::Nothing => None,
             UnderWay::Decided(resolution) => Some(KeptUnderWay::Decided(resolution.clone())),
-            UnderWay::Training(training, _) | UnderWay::Due(training) => {
-                Some(KeptUnderWay::Training(Box::new(training.kept(&window))))
+            UnderWay::Training(job, _) | UnderWay::Due(job) => {
+                Some(KeptUnderWay::Training(Box::new(job.kept(&window))))
             }
         };
         let kept = Kept {
-            judge: self.judge.state().clone(),
             crowded_out: self.crowded_out,
             labels: self.labels,
             new_examples: self.new_examples,
@@ -91,36 +92,39 @@ impl Keeps for Judging {
             last_batch: self.last_batch.clone(),
             under_way,
         };
-        to.value(judge, 0, &kept);
+        to.value(training, JUDGE, &kept);
+        to.value(triggers, 0, self.judge.state());
     }
 
     fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
         let plan = self.plan.clone();
-        let Operators { judge, examples, .. } = &plan.operators;
+        let Operators { triggers, training, examples, .. } = &plan.operators;
+        if let Some(state) = from.value::<JudgeState>(triggers, 0)? {
+            self.judge.resume(state);
+        }
         let mut window: Vec<Arc<Example>> = Vec::new();
         for piece in from.written(examples) {
             window.extend(from.value::<Vec<Arc<Example>>>(examples, piece)?.unwrap_or_default());
         }
-        let Some(kept) = from.value::<Kept>(judge, 0)? else {
+        let Some(kept) = from.value::<Kept>(training, JUDGE)? else {
             self.examples = window.into_iter().map(placed).collect();
             return Ok(());
         };
-        self.judge.resume(kept.judge);
         (self.crowded_out, self.labels, self.new_examples) = (kept.crowded_out, kept.labels, kept.new_examples);
         (self.champion, self.activated, self.champion_is_live) = (kept.champion, kept.activated, kept.champion_is_live);
         (self.at_release, self.versions, self.last_batch) = (kept.at_release, kept.versions, kept.last_batch);
         self.under_way = match kept.under_way {
             None => UnderWay::Nothing,
             Some(KeptUnderWay::Decided(resolution)) => UnderWay::Decided(resolution),
-            Some(KeptUnderWay::Training(training)) => {
+            Some(KeptUnderWay::Training(kept)) => {
                 let example = |fitted: Fitted| match fitted {
                     Fitted::Kept(place) => window.get(place as usize).cloned(),
                     Fitted::Then(example) => Some(example),
                 };
-                let KeptTraining { decision, tick, effect, live, champion_is_live, start_from, examples } = *training;
+                let KeptTraining { decision, tick, effect, live, champion_is_live, start_from, examples } = *kept;
                 let all: Option<Vec<_>> = examples.into_iter().map(example).collect();
                 let all =
-                    all.ok_or_else(|| format!("section {}: an example of its training is missing", judge.name))?;
+                    all.ok_or_else(|| format!("section {}: an example of its training is missing", training.name))?;
                 let job = Arc::new(self.job(all, (live, champion_is_live), start_from));
                 UnderWay::Due(Training { job, decision, tick, effect })
             }
@@ -162,9 +166,9 @@ fn placed(example: Arc<Example>) -> ((Time, CompactString), Arc<Example>) {
 
 /// The effect of what a checkpoint had under way: the minter waits there for its verdict.
 pub fn announced(operators: &Operators, from: &Shares<'_>) -> Result<Option<Time>, String> {
-    let kept: Option<Kept> = from.value(&operators.judge, 0)?;
+    let kept: Option<Kept> = from.value(&operators.training, JUDGE)?;
     Ok(kept.and_then(|kept| kept.under_way).map(|under_way| match under_way {
-        KeptUnderWay::Training(training) => training.effect,
+        KeptUnderWay::Training(kept) => kept.effect,
         KeptUnderWay::Decided(resolution) => resolution.at,
     }))
 }

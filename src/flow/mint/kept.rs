@@ -1,8 +1,8 @@
 //! The minter and checkpoints: what it keeps itself, when it orders one, and how a run goes on behind one.
 //!
 //! Right behind a tick nothing is open, so its state there is how far each partition is consumed, pipeline time, and
-//! the next boundary. The order goes out with the mark of the next tick; at the end, with one of its own that is no
-//! tick. A run that goes on from a checkpoint sends the order to take it up at the tick that it is of, and mints
+//! the next boundary. The order goes out with the mark of the next tick; when the run is stopped, with one of its own
+//! that is no tick. A run that goes on from a checkpoint sends the order to take it up at the tick that it is of, and mints
 //! nothing before all workers have obeyed.
 
 use super::super::judging::announced;
@@ -116,14 +116,16 @@ impl Minter {
         }
     }
 
-    /// Nothing more is minted: saves once more, so that nothing has to be made again when the run is taken up.
+    /// Nothing more is minted for now: saves once more, so that nothing has to be made again when the run is taken up.
+    /// One that has come to the end of its input will never go on.
     pub(super) fn save_last(&mut self, out: &mut Outputs) -> Pause {
         let keeper = self.saver.keeper.clone();
         if let (None, Some(keeper)) = (self.order, keeper.borrow_mut().as_mut()) {
-            if keeper.is_busy() {
+            if keeper.is_busy() && !self.closed {
                 return Pause::Word;
             }
-            if keeper.may_begin(self.next)
+            if !self.closed
+                && keeper.may_begin(self.next)
                 && let Some(draft) = keeper.begin(self.next)
             {
                 self.order = Some(Order::Save(draft));

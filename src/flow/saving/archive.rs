@@ -6,9 +6,10 @@
 
 use super::super::items::Mark;
 use super::super::ticks::Tick;
-use super::Order;
 use super::sections::{Keeps, Sections, Shares, Written};
+use super::{Order, Store};
 use crate::fault;
+use crate::state::Digest;
 use crate::state::checkpoint::{Checkpoints, Draft, Found, Name, Part, Section};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -41,6 +42,7 @@ pub struct Archive {
     /// None if the run has no checkpoints.
     checkpoints: Option<Checkpoints>,
     dropped: Arc<BTreeSet<String>>,
+    pipeline: Digest,
     place: (usize, usize),
     rooms: usize,
     /// The order at hand, and how many rooms have still to obey it.
@@ -61,11 +63,13 @@ pub struct Archive {
 pub type SharedArchive = Rc<RefCell<Archive>>;
 
 impl Archive {
-    /// That of one of so many workers; operators in `dropped` do not take up what they had.
-    pub fn new(checkpoints: Option<Checkpoints>, dropped: Arc<BTreeSet<String>>, place: (usize, usize)) -> Archive {
+    /// That of one of so many workers.
+    pub fn new(store: Store, place: (usize, usize)) -> Archive {
+        let Store { checkpoints, pipeline, dropped } = store;
         Archive {
             checkpoints,
             dropped,
+            pipeline,
             place,
             rooms: 0,
             at_hand: None,
@@ -115,7 +119,10 @@ impl Archive {
         match (order, &self.sections, &self.found) {
             (Order::Save(_), Some(sections), _) => state.save(sections),
             (Order::Restore(_), _, Some(found)) => {
-                let outcome = state.restore(&Shares::of(found, self.place, &self.dropped));
+                // What begins anew has done so when the changed pipeline saved for the first time.
+                let changed = found.header().pipeline != self.pipeline;
+                let dropped = if changed { &*self.dropped } else { &BTreeSet::new() };
+                let outcome = state.restore(&Shares::of(found, self.place, dropped));
                 self.failed = self.failed.take().or(outcome.err());
             }
             _ => {}

@@ -18,8 +18,11 @@ pub use keeper::{Cadence, Keeper, SharedKeeper};
 pub use operators::{Operator, Operators};
 pub use sections::{Keeps, Sections, Shares};
 
-use crate::state::checkpoint::{Draft, Name};
+use crate::state::Digest;
+use crate::state::checkpoint::{Checkpoints, Draft, Name};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What a room is to do before a tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +31,24 @@ pub enum Order {
     Save(Draft),
     /// Take up what was written; the room is as new.
     Restore(Name),
+}
+
+/// Where a process has the state of the run, which all of them share.
+#[derive(Clone)]
+pub struct Store {
+    /// The checkpoints; none if it neither takes one up nor writes any.
+    pub checkpoints: Option<Checkpoints>,
+    /// The digest of the pipeline as it was declared.
+    pub pipeline: Digest,
+    /// Operators that do not take up what they had when the pipeline was another.
+    pub dropped: Arc<BTreeSet<String>>,
+}
+
+impl Store {
+    /// Of a run that has no checkpoints.
+    pub fn none() -> Store {
+        Store { checkpoints: None, pipeline: Digest::of(b""), dropped: Arc::default() }
+    }
 }
 
 /// What the rooms of a worker share for it.

@@ -40,10 +40,12 @@ pub struct Operators {
     pub model: Operator,
     /// Scored events that may still get a label, by shard.
     pub pending: Operator,
-    /// Detectors.
-    pub watch: Operator,
-    /// The triggers' memory, and the training under way.
-    pub judge: Operator,
+    /// Detectors, with what they have seen.
+    pub detectors: Operator,
+    /// The triggers' memory.
+    pub triggers: Operator,
+    /// The champion as those who watch and judge it know it, the versions so far, and the training under way.
+    pub training: Operator,
     /// The training window, in pieces.
     pub examples: Operator,
     /// The counts behind the metrics.
@@ -59,8 +61,6 @@ impl Operators {
         let features = plan.program.layout().digest();
         let labels = spec.sources.iter().position(|s| s.kind == Kind::Label).map(|place| source(spec, place));
         let columns = &spec.sources[events].schema.columns;
-        let of_labels = plan.groups.iter().filter(|group| group.feed == Feed::Labels);
-        let of_labels: Vec<String> = of_labels.map(|group| about(group, columns)).collect();
         let window = |group: &Group| Operator::new(name(spec, events, group), &about(group, columns));
         let table = |table: &TablePlan| {
             let place = usize::from(table.source);
@@ -77,10 +77,7 @@ impl Operators {
         let scored = format!("{features}, {slices:?}");
         Operators {
             ingest: Operator::new("ingest".to_owned(), ""),
-            matching: Operator::new(
-                "match".to_owned(),
-                &format!("{}; {labels:?}; {of_labels:?}", source(spec, events)),
-            ),
+            matching: Operator::new("match".to_owned(), &format!("{}; {labels:?}", source(spec, events))),
             windows: plan.groups.iter().map(window).collect(),
             tables: plan.tables.iter().map(table).collect(),
             model: Operator::new(
@@ -88,8 +85,9 @@ impl Operators {
                 &format!("{:?}, {:?}, frozen at {:?}, {features}", model.learner, model.deploy, model.freeze_at),
             ),
             pending: Operator::new(format!("predictions of {}", model.name), &scored),
-            watch: Operator::new(format!("detectors of {}", model.name), &format!("{causes:?}, {features}")),
-            judge: Operator::new(format!("triggers of {}", model.name), &format!("{causes:?}, {features}")),
+            detectors: Operator::new(format!("detectors of {}", model.name), &format!("{causes:?}, {features}")),
+            triggers: Operator::new(format!("triggers of {}", model.name), &format!("{causes:?}")),
+            training: Operator::new(format!("training of {}", model.name), &features),
             examples: Operator::new(format!("examples of {}", model.name), &features),
             metrics: Operator::new(format!("metrics of {}", model.name), &counted),
             emit: Operator::new("emit".to_owned(), ""),
@@ -98,10 +96,19 @@ impl Operators {
 
     /// One after the other.
     pub fn all(&self) -> impl Iterator<Item = &Operator> {
-        let Operators { ingest, matching, windows, tables, model, pending, watch, judge, examples, metrics, emit } =
-            self;
-        let ours = [ingest, matching, model, pending, watch, judge, examples, metrics, emit];
-        ours.into_iter().chain(windows).chain(tables.iter().flatten())
+        let Operators { windows, tables, .. } = self;
+        let ours = [&self.ingest, &self.matching, &self.detectors, &self.triggers, &self.metrics, &self.emit];
+        ours.into_iter().chain(self.of_model()).chain(windows).chain(tables.iter().flatten())
+    }
+
+    /// Those that make a model what it is: with other state it is another model.
+    pub fn of_model(&self) -> [&Operator; 4] {
+        [&self.model, &self.pending, &self.training, &self.examples]
+    }
+
+    /// Those without which no run goes on.
+    pub fn of_run(&self) -> [&Operator; 2] {
+        [&self.ingest, &self.emit]
     }
 }
 

@@ -67,7 +67,7 @@ pub struct Shares<'f> {
 }
 
 impl<'f> Shares<'f> {
-    /// Of a checkpoint, for one of so many workers.
+    /// Of a checkpoint, for one of so many workers; operators in `dropped` have nothing there.
     pub fn of(found: &'f Found, (index, peers): (usize, usize), dropped: &'f BTreeSet<String>) -> Shares<'f> {
         Shares { found, index, peers, dropped }
     }
@@ -75,6 +75,11 @@ impl<'f> Shares<'f> {
     /// The logical shards that live here.
     pub fn mine(&self) -> impl Iterator<Item = u32> {
         (0..Key::SHARDS as u32).skip(self.index).step_by(self.peers)
+    }
+
+    /// How many times as much as one shard holds a worker may expect: what it reserves with the first is enough.
+    pub fn many(&self) -> usize {
+        (Key::SHARDS as usize).div_ceil(self.peers)
     }
 
     /// The shards that an operator has written.

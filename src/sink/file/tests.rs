@@ -19,7 +19,8 @@ fn tick(tick: u64, pages: &[(Stream, &str)]) -> Written {
 }
 
 fn claim(path: &Path) -> Result<Folder, SinkError> {
-    let identity = Identity { pipeline: "p".to_owned(), spec: String::new(), outputs: "files".to_owned() };
+    let identity =
+        Identity { pipeline: "p".to_owned(), spec: String::new(), outputs: "files".to_owned(), before: Vec::new() };
     Folder::claim(path, &identity, false)
 }
 

@@ -14,6 +14,7 @@ mod transactions;
 
 use super::compare::{Compare, Stored, StoredRecord};
 use super::desk::Desk;
+use super::folder::Former;
 use super::{Sink, SinkError, Stream};
 use crate::broker::{Admin, Broker, BrokerError, MESSAGE_BYTES, Topic, cause_of, partition_of};
 use crate::fault::point;
@@ -41,6 +42,8 @@ pub struct Outputs<'a> {
     pub sources: &'a [String],
     /// The digest of the pipeline as it was declared; a progress record has it as its header `pipeline`.
     pub spec: &'a str,
+    /// Those of what it was before it was changed.
+    pub before: &'a [Former],
     /// Deletes topics that hold records, and begins anew.
     pub fresh: bool,
     /// Partitions of `predictions` when it is created, at least 1; the other topics have one. Topics that are there
@@ -220,6 +223,7 @@ fn read_progress(
     known: &BTreeMap<String, u16>,
 ) -> Result<Vec<String>, SinkError> {
     let mut lines = Vec::new();
+    let ours = |spec: &str| spec == outputs.spec || outputs.before.iter().any(|former| former.spec == spec);
     for topic in topics.iter().rev().filter(|t| known.contains_key(&t.name)) {
         let cannot_read = |cause: String| SinkError::Write { place: format!("topic `{}`", topic.name), cause };
         let progress = topic.name.ends_with(Stream::Progress.name());
@@ -227,7 +231,7 @@ fn read_progress(
         for partition in 0..topic.partitions {
             committed::read(broker, &topic.name, partition, |message| {
                 if progress {
-                    foreign = foreign.take().or_else(|| message.pipeline.filter(|spec| spec != outputs.spec));
+                    foreign = foreign.take().or_else(|| message.pipeline.filter(|spec| !ours(spec)));
                     lines.push(String::from_utf8_lossy(&message.value).into_owned());
                     return true;
                 }
