@@ -46,6 +46,31 @@ fuzz:
 torture:
     cargo test --release --test crash -- --ignored --nocapture a_long_stream
 
+# Damaged checkpoints under whole runs: a thousand
+checkpoints:
+    TIDEMILL_LONG=1 cargo test --release --test crash -- --nocapture no_damage_of_checkpoints
+
+# A sink that does not answer for two minutes at full input
+blocked:
+    TIDEMILL_LONG=1 cargo test --release --test crash -- --nocapture while_the_sink_is_blocked
+
+# Two hundred replies to commits lost or late, and a broker killed twenty times
+replies:
+    TIDEMILL_LONG=1 scripts/test.sh --test kafka -- --nocapture whose_reply_is_lost the_broker_was_killed
+
+# Fifty stops at random times under load
+stops:
+    TIDEMILL_LONG=1 scripts/test.sh --test kafka -- --nocapture a_live_run_that_is_killed
+
+# What checkpoints cost, and how long going on from one takes, by the size of state
+recovery *arguments:
+    cargo build --release
+    PYTHONPATH=benches python3 benches/recovery.py {{arguments}}
+
+# Builds that are broken on purpose, which the tests must catch
+broken:
+    tests/broken.sh
+
 # The digest of everything that a run writes, by workers and processes, uninterrupted and killed
 determinism *arguments:
     benches/determinism.sh {{arguments}}

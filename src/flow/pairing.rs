@@ -424,12 +424,10 @@ impl Keeps for Pairing {
         shards.resize_with(Key::SHARDS as usize, || (self.passed, Vec::new(), Vec::new()));
         self.known.iter().for_each(|(key, event)| shards[key.shard() as usize].1.push((*key, event)));
         self.waiting.iter().for_each(|(key, label)| shards[key.shard() as usize].2.push((*key, label)));
-        for (number, mut shard) in shards.into_iter().enumerate() {
+        for (number, shard) in shards.into_iter().enumerate() {
             if shard.1.is_empty() && shard.2.is_empty() {
                 continue;
             }
-            shard.1.sort_unstable_by_key(|(key, _)| *key);
-            shard.2.sort_unstable_by_key(|(key, _)| *key);
             let places = Places::of(&self.plan, &self.by_labels);
             to.value(&self.plan.operators.matching, number as u32, &(places, shard));
         }

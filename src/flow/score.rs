@@ -114,8 +114,7 @@ impl Keeps for ModelRoom {
         to.value(&self.plan.operators.model, 0, &kept);
         let mut shards: Vec<Vec<(Key, &Pending)>> = vec![Vec::new(); Key::SHARDS as usize];
         self.pending.iter().for_each(|(key, event)| shards[key.shard() as usize].push((*key, event)));
-        for (number, mut events) in shards.into_iter().enumerate().filter(|(_, events)| !events.is_empty()) {
-            events.sort_unstable_by_key(|(key, _)| *key);
+        for (number, events) in shards.into_iter().enumerate().filter(|(_, events)| !events.is_empty()) {
             to.value(&self.plan.operators.pending, number as u32, &events);
         }
     }

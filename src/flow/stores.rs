@@ -47,12 +47,11 @@ impl<S> Store<S> {
         self.states.insert(key, state);
     }
 
-    /// The states of each logical shard that has any, by key.
+    /// The states of each logical shard that has any, in no order.
     fn by_shard<'s>(&'s self, mut take: impl FnMut(u32, Vec<(Key, &'s S)>)) {
         let mut shards: Vec<Vec<(Key, &S)>> = self.kept.iter().map(|kept| Vec::with_capacity(*kept as usize)).collect();
         self.states.iter().for_each(|(key, state)| shards[key.shard() as usize].push((*key, state)));
-        for (number, mut states) in shards.into_iter().enumerate().filter(|(_, states)| !states.is_empty()) {
-            states.sort_unstable_by_key(|(key, _)| *key);
+        for (number, states) in shards.into_iter().enumerate().filter(|(_, states)| !states.is_empty()) {
             take(number as u32, states);
         }
     }

@@ -138,7 +138,7 @@ fn check_changes(wanted: &Wanted<'_>, found: &Found) -> Result<(), String> {
     }
     if wrong.is_empty() {
         let (kept, added, dropped) = (changes.kept.len(), changes.added, wanted.dropped);
-        tracing::info!(kept, ?added, ?dropped, "the pipeline file was changed: the run goes on with this one");
+        tracing::warn!(kept, ?added, ?dropped, "the pipeline file was changed: the run goes on with this one");
         return Ok(());
     }
     Err(format!(

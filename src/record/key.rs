@@ -71,10 +71,10 @@ impl Key {
     }
 }
 
-/// A map by key. A key is hashed already, so its lowest bits are taken as they are. Its iteration order is never used.
+/// A map by key. A key is hashed already, so its lowest bits are taken as they are. Its iteration order reaches no output.
 pub type KeyMap<V> = FastMap<Key, V>;
 
-/// A map with our pinned, quick hash. Its iteration order is never used.
+/// A map with our pinned, quick hash. Its iteration order reaches no output.
 pub type FastMap<K, V> = HashMap<K, V, BuildHasherDefault<Hashed>>;
 
 /// The hasher of [`FastMap`].

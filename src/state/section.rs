@@ -17,6 +17,7 @@
 use super::Schema;
 use super::frame::{self, Draft, FrameError, Kind};
 use postcard::de_flavors::Flavor;
+use postcard::ser_flavors;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -70,7 +71,7 @@ pub fn decode<'b, T: Deserialize<'b>>(schema: Schema, bytes: &'b [u8]) -> Result
 
 pub(super) fn encode_as<T: Serialize>(kind: Kind, schema: Schema, value: &T) -> Result<Vec<u8>, SectionError> {
     let mut draft = Draft::new(0);
-    postcard::to_io(value, draft.body()).map_err(SectionError::Value)?;
+    postcard::serialize_with_flavor(value, Body(draft.body())).map_err(SectionError::Value)?;
     Ok(draft.seal(kind, schema, 1))
 }
 
@@ -90,6 +91,29 @@ fn value_of<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, SectionError> {
     match reader.finalize().map_err(SectionError::Body)? {
         [] => Ok(value),
         rest => Err(SectionError::Trailing { extra: rest.len() }),
+    }
+}
+
+/// The bytes so far. Postcard's own for a vector is behind a feature, and that for a writer is asked byte by byte.
+struct Body<'b>(&'b mut Vec<u8>);
+
+impl ser_flavors::Flavor for Body<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
     }
 }
 

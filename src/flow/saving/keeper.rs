@@ -156,6 +156,8 @@ impl Keeper {
             tracing::warn!(tick, cause = failed, "a checkpoint could not be written");
             return None;
         };
+        let (rooms_ms, since_ms) = (self.took.as_millis() as u64, self.began.elapsed().as_millis() as u64);
+        tracing::debug!(tick, rooms_ms, since_ms, "all parts of a checkpoint are durable and its tick is committed");
         let (inputs, outputs) = (Digest(inputs), Digest(outputs));
         let header = Header { tick, pipeline: self.pipeline, inputs, outputs };
         let checkpoints = self.checkpoints.clone();
