@@ -137,8 +137,9 @@ impl Subject {
             let errors = self.out("errors");
             let mut command = self.command("killed", &[shape, &cadence].concat());
             let mut child = command.stderr(File::create(&errors).expect("a file")).spawn().expect("it starts");
-            // Starting takes its time, too: not every run gets to write.
-            let after = Duration::from_micros(dice.below(self.took.as_micros() as u64 * 5 / 4));
+            // Starting takes its time, too: not every run gets to write. All together they get about as far as the end.
+            let share = self.took.as_micros() as u64 * 3 / kills as u64;
+            let after = Duration::from_micros(30_000 + dice.below(share + 100_000));
             let status = kill_after(&mut child, after, dice);
             let told = fs::read_to_string(&errors).unwrap_or_default();
             ended += u32::from(status == Some(0));

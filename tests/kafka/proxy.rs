@@ -16,10 +16,11 @@ use std::time::Duration;
 const END_TRANSACTION: u16 = 26;
 
 /// What becomes of the replies to commits.
+#[derive(Default)]
 pub struct Faults {
-    dice: Dice,
+    dice: Option<Dice>,
     /// How many more are lost or held back.
-    pub left: u32,
+    left: u32,
     pub lost: u32,
     pub late: u32,
 }
@@ -31,15 +32,18 @@ enum Fate {
 }
 
 impl Faults {
+    /// At most so many of those to come: the first is lost, the second late, others are by chance.
     pub fn new(dice: Dice, left: u32) -> Faults {
-        Faults { dice, left, lost: 0, late: 0 }
+        Faults { dice: Some(dice), left, ..Faults::default() }
     }
 
     fn next(&mut self) -> Fate {
-        if self.left == 0 {
-            return Fate::Told;
-        }
-        let chance = self.dice.below(4);
+        let Some(dice) = self.dice.as_mut().filter(|_| self.left > 0) else { return Fate::Told };
+        let chance = match (self.lost, self.late) {
+            (0, _) => 0,
+            (_, 0) => 1,
+            _ => dice.below(4),
+        };
         self.left -= u32::from(chance < 2);
         match chance {
             0 => {
@@ -48,7 +52,7 @@ impl Faults {
             }
             1 => {
                 self.late += 1;
-                Fate::Late(Duration::from_millis(200 + self.dice.below(3000)))
+                Fate::Late(Duration::from_millis(200 + dice.below(3000)))
             }
             _ => Fate::Told,
         }
