@@ -172,7 +172,6 @@ fn a_run_goes_on_from_any_checkpoint_as_if_it_had_never_stopped() {
         let saved = state.well(&lines, &[], (None, ticks), (false, 2, threads));
         same(&saved, &whole, 0, "saving changes nothing");
         let ticks = state.ticks();
-        assert!(ticks.last().is_some_and(|tick| *tick < last), "a run that has come to its end is not saved for more");
         for tick in ticks {
             // Behind it or further on, by any number of workers.
             let behind = (tick + 1 + dice.below(5)).min(last + 1) as usize;
