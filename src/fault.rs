@@ -2,9 +2,9 @@
 //!
 //! In: the environment variable `TIDEMILL_DIE_AT`: `POINT:N` lets the process kill itself as it passes the point for
 //! the N-th time; `SOURCE/PARTITION:OFFSET` lets the worker panic that writes the tick of that record.
-//! `TIDEMILL_HOLD_AT`: `POINT:N:MS` lets whoever passes the point for the N-th time wait there for so many milliseconds,
-//! as for a disk or a broker that does not answer. Without the variables a point costs two loads, and there is none on
-//! the way of single records. A child of a supervisor inherits them.
+//! `TIDEMILL_HOLD_AT`: `POINT:N:MS` lets whoever passes the point for the N-th time wait there for so many
+//! milliseconds, as for a disk or a broker that does not answer. Without the variables a point costs two loads, and
+//! there is none on the way of single records. A child of a supervisor inherits them.
 
 use std::ops::Range;
 use std::sync::LazyLock;

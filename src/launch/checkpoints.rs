@@ -1,9 +1,10 @@
 //! The checkpoints of a run: where they are, and which one it goes on from.
 //!
-//! In: the state's folder, what is committed, what is run. Out: the newest checkpoint that is whole and of this history.
-//! One that is damaged is passed over for an older one, and said; if none is left, all is made again from the beginning,
-//! which needs the whole input and takes its time. A pipeline that was changed goes on from the last tick of the former
-//! one: what did not change keeps its state, what is new begins empty, and what would be lost has to be named.
+//! In: the state's folder, what is committed, what is run. Out: the newest checkpoint that is whole and of this
+//! history. One that is damaged is passed over for an older one, and said; if none is left, all is made again from the
+//! beginning, which needs the whole input and takes its time. A pipeline that was changed goes on from the last tick of
+//! the former one: what did not change keeps its state, what is new begins empty, and what would be lost has to be
+//! named.
 
 use super::outputs::made_by_another;
 use crate::config::suggest;

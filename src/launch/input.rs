@@ -9,8 +9,9 @@ use crate::source::{Partition, SourceError, file};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Opens all partitions, from their beginning or from what is consumed of them (`ends`), and tells whether they are live: whether some may be silent, and go on.
-/// `typed` are the files that the command line names, by source; `extent` is for topics.
+/// Opens all partitions, from their beginning or from what is consumed of them (`ends`), and tells whether they are
+/// live: whether some may be silent, and go on. `typed` are the files that the command line names, by source; `extent`
+/// is for topics.
 pub(super) fn open(
     broker: Option<&Broker>,
     typed: &[(String, PathBuf)],

@@ -71,7 +71,8 @@ impl Key {
     }
 }
 
-/// A map by key. A key is hashed already, so its lowest bits are taken as they are. Its iteration order reaches no output.
+/// A map by key. A key is hashed already, so its lowest bits are taken as they are. Its iteration order reaches no
+/// output.
 pub type KeyMap<V> = FastMap<Key, V>;
 
 /// A map with our pinned, quick hash. Its iteration order reaches no output.

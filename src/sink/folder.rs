@@ -48,8 +48,8 @@ pub struct Former {
 }
 
 impl Identity {
-    /// Takes over what the run was of before. If it was of another pipeline until now, which `may_change`, that is noted
-    /// down, with no ticks yet, and true is returned.
+    /// Takes over what the run was of before. If it was of another pipeline until now, which `may_change`, that is
+    /// noted down, with no ticks yet, and true is returned.
     pub fn follow(&mut self, found: Option<Identity>, may_change: bool) -> bool {
         let Some(found) = found.filter(|f| f.pipeline == self.pipeline && f.outputs == self.outputs) else {
             return false;

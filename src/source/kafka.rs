@@ -2,8 +2,9 @@
 //!
 //! In: a cluster, the declared sources, where to begin. Out: partitions, as [`super`] says. Keeps: one consumer for
 //! all, and per partition at most [`QUEUED_BYTES`] of fetched messages and [`CHANNEL`] batches of [`BATCH`] records or
-//! about [`BATCH_BYTES`]. No consumer group is joined and no offset is committed: where a run stands is in its own progress. Only committed
-//! records are seen. Source: KIP-98 (transactions), librdkafka's `rd_kafka_assign` and `rd_kafka_queue_get_partition`.
+//! about [`BATCH_BYTES`]. No consumer group is joined and no offset is committed: where a run stands is in its own
+//! progress. Only committed records are seen. Source: KIP-98 (transactions), librdkafka's `rd_kafka_assign` and
+//! `rd_kafka_queue_get_partition`.
 
 use super::{Batch, Delivery, Partition, Record, SourceError};
 use crate::broker::{Broker, BrokerError, Narrator, cause_of};

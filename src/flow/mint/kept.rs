@@ -2,8 +2,8 @@
 //!
 //! Right behind a tick nothing is open, so its state there is how far each partition is consumed, pipeline time, and
 //! the next boundary. The order goes out with the mark of the next tick; when the run is stopped, with one of its own
-//! that is no tick. A run that goes on from a checkpoint sends the order to take it up at the tick that it is of, and mints
-//! nothing before all workers have obeyed.
+//! that is no tick. A run that goes on from a checkpoint sends the order to take it up at the tick that it is of, and
+//! mints nothing before all workers have obeyed.
 
 use super::super::judging::announced;
 use super::super::plan::Plan;

@@ -1,7 +1,7 @@
 //! The operators of a pipeline that keep something: their names, and what their state means.
 //!
-//! In: the pipeline. Out: a name and a schema each. A name says what a person would call it and stays the same while the
-//! pipeline changes elsewhere; the schema changes with everything that the meaning of the state depends on, source
+//! In: the pipeline. Out: a name and a schema each. A name says what a person would call it and stays the same while
+//! the pipeline changes elsewhere; the schema changes with everything that the meaning of the state depends on, source
 //! numbers included, which decide between rows of one time.
 
 use crate::config::spec::{CauseSpec, PipelineSpec, SourceSpec};
