@@ -123,6 +123,8 @@ impl Claim {
         if let Some(former) = self.identity.before.last_mut().filter(|_| self.changed) {
             former.ticks = self.history.end();
         }
+        // What has committed nothing leaves nothing that was another's.
+        self.identity.before.retain(|former| former.ticks > 0);
         self.folder.becomes(self.identity);
         self.folder.begin()?;
         let sink = match self.topics {

@@ -55,7 +55,7 @@ pub struct Keeper {
 /// Shared by the rooms of worker 0.
 pub type SharedKeeper = Rc<RefCell<Option<Keeper>>>;
 
-/// Rooms are at it for at most this share of the time.
+/// Rooms are at it for at most a twentieth of the time.
 const SHARE: u32 = 20;
 
 impl Keeper {
@@ -154,6 +154,10 @@ impl Keeper {
         let tick = draft.tick();
         let (Some((inputs, outputs)), None) = (digests, &failed) else {
             tracing::warn!(tick, cause = failed, "a checkpoint could not be written");
+            // Or one that fails every time would fill the disk with what is left of it.
+            if let Err(error) = self.checkpoints.discard(draft) {
+                tracing::warn!(tick, %error, "what is left of it could not be removed");
+            }
             return None;
         };
         let (rooms_ms, since_ms) = (self.took.as_millis() as u64, self.began.elapsed().as_millis() as u64);

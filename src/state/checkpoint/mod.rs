@@ -163,6 +163,14 @@ impl Checkpoints {
         Ok(())
     }
 
+    /// Removes a draft that will not be committed.
+    ///
+    /// # Errors
+    /// [`CheckpointError::System`]; what is left of it goes with the next commit.
+    pub fn discard(&self, draft: Draft) -> Result<(), CheckpointError> {
+        self.remove(draft.name)
+    }
+
     /// A whole checkpoint by one writer.
     ///
     /// # Errors

@@ -115,6 +115,8 @@ fn parts_that_contradict_each_other_are_not_committed() {
     let twice = checkpoints.commit(draft, header(2), vec![one.clone(), one]).unwrap_err();
     assert!(matches!(twice, CheckpointError::Parts { why: Damage::WriterTwice { writer: 0 }, .. }), "{twice}");
     assert_eq!(checkpoints.load(9, accept).unwrap().unwrap().name().tick, 1);
+    checkpoints.discard(draft).unwrap();
+    assert_eq!(names(&checkpoints), ["00000000000000000001-1"]);
 }
 
 #[test]
