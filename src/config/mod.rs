@@ -6,6 +6,7 @@
 //! the pipeline file.
 
 mod bounds;
+mod detector;
 mod doubts;
 mod error;
 mod features;

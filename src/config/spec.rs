@@ -317,7 +317,7 @@ pub struct TriggerSpec {
 /// The cause of a trigger.
 #[derive(Clone, Debug)]
 pub enum CauseSpec {
-    /// `kind = "drift", detector = "adwin" | "page_hinkley" | "psi"`
+    /// `kind = "drift", detector = "adwin" | "ddm" | "eddm" | "hddm_a" | "hddm_w" | "page_hinkley" | "psi"`
     Drift(DetectorSpec),
     /// `kind = "degradation", when = "log_loss[7d] > 1.05 * log_loss_at_release"`
     Degradation {
@@ -363,6 +363,36 @@ pub enum DetectorSpec {
         min_instances: u64,
         /// Forgetting factor, default 0.9999.
         alpha: f64,
+    },
+    /// The drift detection method on the champion's 0/1 error. Gama and others 2004.
+    Ddm {
+        /// Observations before it may fire, default 30.
+        warm_start: u64,
+        /// Deviations above the least rate, above 0, default 3.
+        drift_threshold: f64,
+    },
+    /// The early drift detection method on the champion's 0/1 error. Baena-Garcia and others 2006.
+    Eddm {
+        /// Observations and errors before it may fire, default 30.
+        warm_start: u64,
+        /// Share of the greatest distance below which it fires, in (0, 1), default 0.9.
+        beta: f64,
+    },
+    /// Hoeffding's method by averages on the champion's 0/1 error. Frias-Blanco and others 2015.
+    HddmA {
+        /// Chance of a false alarm, in (0, 1), default 0.001.
+        drift_confidence: f64,
+        /// Whether a fall of the error fires too, default false.
+        two_sided: bool,
+    },
+    /// Hoeffding's method by weighted averages on the champion's 0/1 error. Frias-Blanco and others 2015.
+    HddmW {
+        /// Chance of a false alarm, in (0, 1), default 0.001.
+        drift_confidence: f64,
+        /// Weight of the newest value, in (0, 1), default 0.05.
+        lambda: f64,
+        /// Whether a fall of the error fires too, default false.
+        two_sided: bool,
     },
     /// Population stability index of any feature against the serving version's training window.
     Psi {

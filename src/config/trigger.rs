@@ -1,10 +1,11 @@
 //! `[[model.NAME.trigger]]`: the reasons to retrain.
 
 use super::bounds::Bounds;
+use super::detector;
 use super::item::Item;
 use super::metrics::multiple;
 use super::source::LONGEST;
-use super::spec::{CauseSpec, DetectorSpec, Spanned, TriggerSpec};
+use super::spec::{CauseSpec, Spanned, TriggerSpec};
 use super::table::Table;
 use crate::time::Span;
 
@@ -17,13 +18,6 @@ enum Cause {
     Manual,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Detector {
-    Adwin,
-    PageHinkley,
-    Psi,
-}
-
 const CAUSES: [(&str, Cause); 5] = [
     ("drift", Cause::Drift),
     ("degradation", Cause::Degradation),
@@ -31,8 +25,6 @@ const CAUSES: [(&str, Cause); 5] = [
     ("schedule", Cause::Schedule),
     ("manual", Cause::Manual),
 ];
-const DETECTORS: [(&str, Detector); 3] =
-    [("adwin", Detector::Adwin), ("page_hinkley", Detector::PageHinkley), ("psi", Detector::Psi)];
 
 /// Reads all triggers of a model, in order.
 pub(super) fn read_all(item: &Item<'_>, model: &Table<'_>, every: Span) -> Vec<TriggerSpec> {
@@ -54,7 +46,7 @@ fn read(mut table: Table<'_>, every: Span) -> Option<TriggerSpec> {
     let budget = table.take("daily_budget").map_or(Some(4), |i| i.whole(1, 1000));
     // Without its kind nothing is known about the other keys.
     let cause = match kind? {
-        Cause::Drift => read_detector(&mut table, every).map(CauseSpec::Drift),
+        Cause::Drift => detector::read(&mut table, every).map(CauseSpec::Drift),
         Cause::Degradation => {
             let when = table.need("when", "\"log_loss[7d] > 1.05 * log_loss_at_release\"").and_then(|i| i.words());
             let min_labels = table.take("min_labels").map_or(Some(500), |i| i.whole(1, 1_000_000_000));
@@ -90,49 +82,4 @@ fn read(mut table: Table<'_>, every: Span) -> Option<TriggerSpec> {
 
 fn degradation(when: Option<Spanned<String>>, min_labels: Option<u64>, min_coverage: Option<f64>) -> Option<CauseSpec> {
     Some(CauseSpec::Degradation { when: when?, min_labels: min_labels?, min_coverage: min_coverage? })
-}
-
-fn read_detector(table: &mut Table<'_>, every: Span) -> Option<DetectorSpec> {
-    let help = "one of adwin, page_hinkley, psi";
-    let detector = table.need("detector", help).and_then(|i| i.choice("detector", &DETECTORS));
-    let Some(detector) = detector else {
-        table.knows(&["delta", "threshold", "min_instances", "alpha", "window", "min_events"]);
-        return None;
-    };
-    match detector {
-        Detector::Adwin => {
-            let delta = table.take("delta").map_or(Some(0.002), |i| i.number(Bounds::inside(0.0, 1.0)));
-            delta.map(|delta| DetectorSpec::Adwin { delta })
-        }
-        Detector::PageHinkley => {
-            let delta = table.take("delta").map_or(Some(0.005), |i| i.number(Bounds::from(0.0, 1.0)));
-            let threshold = table.take("threshold").map_or(Some(50.0), |i| i.number(Bounds::above(0.0, 1e9)));
-            let min_instances = table.take("min_instances").map_or(Some(30), |i| i.whole(1, 1_000_000_000));
-            let alpha = table.take("alpha").map_or(Some(0.9999), |i| i.number(Bounds::above(0.0, 1.0)));
-            page_hinkley(delta, threshold, min_instances, alpha)
-        }
-        Detector::Psi => {
-            let threshold = table.take("threshold").map_or(Some(0.25), |i| i.number(Bounds::above(0.0, 1000.0)));
-            let window = match table.take("window") {
-                Some(item) => multiple(&item, every),
-                // A week, or the next longer multiple.
-                None => Some(Span((7 * Span::DAY.0 + every.0 - 1) / every.0 * every.0)),
-            };
-            let min_events = table.take("min_events").map_or(Some(1000), |i| i.whole(1, 1_000_000_000));
-            psi(threshold, window, min_events)
-        }
-    }
-}
-
-fn page_hinkley(
-    delta: Option<f64>,
-    threshold: Option<f64>,
-    min: Option<u64>,
-    alpha: Option<f64>,
-) -> Option<DetectorSpec> {
-    Some(DetectorSpec::PageHinkley { delta: delta?, threshold: threshold?, min_instances: min?, alpha: alpha? })
-}
-
-fn psi(threshold: Option<f64>, window: Option<Span>, min_events: Option<u64>) -> Option<DetectorSpec> {
-    Some(DetectorSpec::Psi { threshold: threshold?, window: window?, min_events: min_events? })
 }

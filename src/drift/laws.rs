@@ -1,6 +1,6 @@
 //! The laws of every detector, each as a test over all of them, and the sequences of the golden file.
 
-use super::{Adwin, Detector, PageHinkley, State};
+use super::{Adwin, Ddm, Detector, Eddm, HddmA, HddmW, PageHinkley, State};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -12,6 +12,14 @@ fn all() -> Vec<Box<dyn Detector>> {
         Box::new(Adwin::new(0.9)),
         Box::<PageHinkley>::default(),
         Box::new(PageHinkley::new(0.0, 1.0, 1, 1.0)),
+        Box::<Ddm>::default(),
+        Box::new(Ddm::new(1, 0.5)),
+        Box::<Eddm>::default(),
+        Box::new(Eddm::new(1, 0.99)),
+        Box::<HddmA>::default(),
+        Box::new(HddmA::new(0.5, true)),
+        Box::<HddmW>::default(),
+        Box::new(HddmW::new(0.5, 0.5, true)),
     ]
 }
 
@@ -92,6 +100,14 @@ pub(super) struct Sequence {
     pub adwin_strict: Vec<usize>,
     pub page_hinkley: Vec<usize>,
     pub page_hinkley_quick: Vec<usize>,
+    pub ddm: Vec<usize>,
+    pub ddm_quick: Vec<usize>,
+    pub eddm: Vec<usize>,
+    pub eddm_quick: Vec<usize>,
+    pub hddm_a: Vec<usize>,
+    pub hddm_a_both: Vec<usize>,
+    pub hddm_w: Vec<usize>,
+    pub hddm_w_both: Vec<usize>,
 }
 
 impl Sequence {

@@ -1,10 +1,14 @@
 //! Drift: detectors that watch one number at a time, and the distance between two distributions of a feature.
 //!
-//! In: the champion's 0/1 errors in the law's order ([`Adwin`], [`PageHinkley`]), or histograms of a feature
-//! ([`psi`]). Out: whether it drifted. Keeps: what each detector's file says, all of it in [`State`]. Every detector
+//! In: the champion's 0/1 errors in the law's order ([`Adwin`], [`Ddm`], [`Eddm`], [`HddmA`], [`HddmW`],
+//! [`PageHinkley`]), or histograms of a feature ([`psi`]). Out: whether it drifted. Keeps: what each detector's file says, all of it in [`State`]. Every detector
 //! obeys the battery in `laws.rs`; adding one is its file, a variant of [`State`], and joining that battery.
 
 mod adwin;
+mod ddm;
+mod eddm;
+mod hddm_a;
+mod hddm_w;
 #[cfg(test)]
 mod laws;
 mod page_hinkley;
@@ -12,6 +16,10 @@ mod profile;
 mod psi;
 
 pub use adwin::Adwin;
+pub use ddm::Ddm;
+pub use eddm::Eddm;
+pub use hddm_a::HddmA;
+pub use hddm_w::HddmW;
 pub use page_hinkley::PageHinkley;
 pub use profile::{Profile, Recent};
 pub use psi::{Reference, psi};
@@ -43,6 +51,14 @@ pub enum State {
     Adwin(Adwin),
     /// The Page-Hinkley test.
     PageHinkley(PageHinkley),
+    /// The drift detection method.
+    Ddm(Ddm),
+    /// The early drift detection method.
+    Eddm(Eddm),
+    /// Hoeffding's method by averages.
+    HddmA(HddmA),
+    /// Hoeffding's method by weighted averages.
+    HddmW(HddmW),
 }
 
 impl State {
@@ -51,6 +67,10 @@ impl State {
         match self {
             State::Adwin(detector) => Box::new(detector),
             State::PageHinkley(detector) => Box::new(detector),
+            State::Ddm(detector) => Box::new(detector),
+            State::Eddm(detector) => Box::new(detector),
+            State::HddmA(detector) => Box::new(detector),
+            State::HddmW(detector) => Box::new(detector),
         }
     }
 }
@@ -61,6 +81,12 @@ pub fn detector(spec: &DetectorSpec) -> Option<Box<dyn Detector>> {
         DetectorSpec::Adwin { delta } => Some(Box::new(Adwin::new(delta))),
         DetectorSpec::PageHinkley { delta, threshold, min_instances, alpha } => {
             Some(Box::new(PageHinkley::new(delta, threshold, min_instances, alpha)))
+        }
+        DetectorSpec::Ddm { warm_start, drift_threshold } => Some(Box::new(Ddm::new(warm_start, drift_threshold))),
+        DetectorSpec::Eddm { warm_start, beta } => Some(Box::new(Eddm::new(warm_start, beta))),
+        DetectorSpec::HddmA { drift_confidence, two_sided } => Some(Box::new(HddmA::new(drift_confidence, two_sided))),
+        DetectorSpec::HddmW { drift_confidence, lambda, two_sided } => {
+            Some(Box::new(HddmW::new(drift_confidence, lambda, two_sided)))
         }
         DetectorSpec::Psi { .. } => None,
     }

@@ -189,6 +189,10 @@ fn retrain_name(retrain: &RetrainSpec) -> &'static str {
 fn cause(trigger: &TriggerSpec) -> String {
     let cause = match &trigger.cause {
         CauseSpec::Drift(DetectorSpec::Adwin { .. }) => "drift by adwin on the error".to_string(),
+        CauseSpec::Drift(DetectorSpec::Ddm { .. }) => "drift by ddm on the error".to_string(),
+        CauseSpec::Drift(DetectorSpec::Eddm { .. }) => "drift by eddm on the error".to_string(),
+        CauseSpec::Drift(DetectorSpec::HddmA { .. }) => "drift by hddm_a on the error".to_string(),
+        CauseSpec::Drift(DetectorSpec::HddmW { .. }) => "drift by hddm_w on the error".to_string(),
         CauseSpec::Drift(DetectorSpec::PageHinkley { .. }) => "drift by page_hinkley on the error".to_string(),
         CauseSpec::Drift(DetectorSpec::Psi { threshold, window, .. }) => {
             format!("drift by psi above {threshold} of a feature's last {window}")

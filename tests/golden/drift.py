@@ -1,6 +1,6 @@
 """Golden values of the drift detectors.
 
-Writes drift.json (River 0.26.1: where ADWIN and Page-Hinkley fire) and psi.json (numpy: edges, counts and index by the
+Writes drift.json (River 0.26.1: where its detectors fire) and psi.json (numpy: edges, counts and index by the
 rules of src/drift/psi.rs, written down independently) beside this file.
 """
 import json
@@ -38,6 +38,14 @@ def sequence(name, values, scale):
         adwin_strict=fires(drift.ADWIN(delta=1e-6), values),
         page_hinkley=fires(drift.PageHinkley(), values),
         page_hinkley_quick=fires(drift.PageHinkley(min_instances=10, delta=0.01, threshold=5.0, alpha=1.0), values),
+        ddm=fires(drift.binary.DDM(), values),
+        ddm_quick=fires(drift.binary.DDM(warm_start=10, drift_threshold=2.0), values),
+        eddm=fires(drift.binary.EDDM(), values),
+        eddm_quick=fires(drift.binary.EDDM(warm_start=10, alpha=0.9, beta=0.8), values),
+        hddm_a=fires(drift.binary.HDDMA(), values),
+        hddm_a_both=fires(drift.binary.HDDMA(drift_confidence=0.05, two_sided_test=True), values),
+        hddm_w=fires(drift.binary.HDDMW(), values),
+        hddm_w_both=fires(drift.binary.HDDMW(drift_confidence=0.05, lambda_val=0.02, two_sided_test=True), values),
     )
 
 

@@ -1,0 +1,104 @@
+//! `detector = ".."` of a drift trigger, and its parameters.
+
+use super::bounds::Bounds;
+use super::metrics::multiple;
+use super::spec::DetectorSpec;
+use super::table::Table;
+use crate::time::Span;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Detector {
+    Adwin,
+    Ddm,
+    Eddm,
+    HddmA,
+    HddmW,
+    PageHinkley,
+    Psi,
+}
+
+const DETECTORS: [(&str, Detector); 7] = [
+    ("adwin", Detector::Adwin),
+    ("ddm", Detector::Ddm),
+    ("eddm", Detector::Eddm),
+    ("hddm_a", Detector::HddmA),
+    ("hddm_w", Detector::HddmW),
+    ("page_hinkley", Detector::PageHinkley),
+    ("psi", Detector::Psi),
+];
+
+/// The keys of all of them.
+const KEYS: [&str; 12] = [
+    "alpha",
+    "beta",
+    "delta",
+    "drift_confidence",
+    "drift_threshold",
+    "lambda",
+    "min_events",
+    "min_instances",
+    "threshold",
+    "two_sided",
+    "warm_start",
+    "window",
+];
+
+/// Reads the detector that a table names, with its parameters; defaults are River's.
+pub(super) fn read(table: &mut Table<'_>, every: Span) -> Option<DetectorSpec> {
+    let help = "one of adwin, ddm, eddm, hddm_a, hddm_w, page_hinkley, psi";
+    let Some(detector) = table.need("detector", help).and_then(|i| i.choice("detector", &DETECTORS)) else {
+        table.knows(&KEYS);
+        return None;
+    };
+    match detector {
+        Detector::Adwin => share(table, "delta", 0.002).map(|delta| DetectorSpec::Adwin { delta }),
+        Detector::Ddm => {
+            let warm_start = instances(table, "warm_start");
+            let threshold = table.take("drift_threshold").map_or(Some(3.0), |i| i.number(Bounds::above(0.0, 1e9)));
+            Some(DetectorSpec::Ddm { warm_start: warm_start?, drift_threshold: threshold? })
+        }
+        Detector::Eddm => {
+            let (warm_start, beta) = (instances(table, "warm_start"), share(table, "beta", 0.9));
+            Some(DetectorSpec::Eddm { warm_start: warm_start?, beta: beta? })
+        }
+        Detector::HddmA => {
+            let (confidence, two_sided) = (share(table, "drift_confidence", 0.001), both(table));
+            Some(DetectorSpec::HddmA { drift_confidence: confidence?, two_sided: two_sided? })
+        }
+        Detector::HddmW => {
+            let (confidence, two_sided) = (share(table, "drift_confidence", 0.001), both(table));
+            let lambda = share(table, "lambda", 0.05);
+            Some(DetectorSpec::HddmW { drift_confidence: confidence?, lambda: lambda?, two_sided: two_sided? })
+        }
+        Detector::PageHinkley => {
+            let delta = table.take("delta").map_or(Some(0.005), |i| i.number(Bounds::from(0.0, 1.0)));
+            let threshold = table.take("threshold").map_or(Some(50.0), |i| i.number(Bounds::above(0.0, 1e9)));
+            let min_instances = instances(table, "min_instances");
+            let alpha = table.take("alpha").map_or(Some(0.9999), |i| i.number(Bounds::above(0.0, 1.0)));
+            let (delta, threshold) = (delta?, threshold?);
+            Some(DetectorSpec::PageHinkley { delta, threshold, min_instances: min_instances?, alpha: alpha? })
+        }
+        Detector::Psi => {
+            let threshold = table.take("threshold").map_or(Some(0.25), |i| i.number(Bounds::above(0.0, 1000.0)));
+            let window = match table.take("window") {
+                Some(item) => multiple(&item, every),
+                // A week, or the next longer multiple.
+                None => Some(Span((7 * Span::DAY.0 + every.0 - 1) / every.0 * every.0)),
+            };
+            let min_events = table.take("min_events").map_or(Some(1000), |i| i.whole(1, 1_000_000_000));
+            Some(DetectorSpec::Psi { threshold: threshold?, window: window?, min_events: min_events? })
+        }
+    }
+}
+
+fn share(table: &mut Table<'_>, key: &'static str, default: f64) -> Option<f64> {
+    table.take(key).map_or(Some(default), |i| i.number(Bounds::inside(0.0, 1.0)))
+}
+
+fn instances(table: &mut Table<'_>, key: &'static str) -> Option<u64> {
+    table.take(key).map_or(Some(30), |i| i.whole(1, 1_000_000_000))
+}
+
+fn both(table: &mut Table<'_>) -> Option<bool> {
+    table.take("two_sided").map_or(Some(false), |i| i.boolean())
+}
