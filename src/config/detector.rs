@@ -54,7 +54,7 @@ pub(super) fn read(table: &mut Table<'_>, every: Span) -> Option<DetectorSpec> {
         Detector::Adwin => share(table, "delta", 0.002).map(|delta| DetectorSpec::Adwin { delta }),
         Detector::Ddm => {
             let warm_start = instances(table, "warm_start");
-            let threshold = table.take("drift_threshold").map_or(Some(3.0), |i| i.number(Bounds::above(0.0, 1e9)));
+            let threshold = table.take("drift_threshold").map_or(Some(3.0), |i| i.number(Bounds::above(1.0, 1e9)));
             Some(DetectorSpec::Ddm { warm_start: warm_start?, drift_threshold: threshold? })
         }
         Detector::Eddm => {

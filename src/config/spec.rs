@@ -368,7 +368,7 @@ pub enum DetectorSpec {
     Ddm {
         /// Observations before it may fire, default 30.
         warm_start: u64,
-        /// Deviations above the least rate, above 0, default 3.
+        /// Deviations above the least rate, above 1, default 3.
         drift_threshold: f64,
     },
     /// The early drift detection method on the champion's 0/1 error. Baena-Garcia and others 2006.

@@ -1,9 +1,10 @@
 //! The drift detection method: drift where the error rate is well above the least that it ever was.
 //!
 //! In: errors, 0 or 1 (or values in [0, 1]). Out: drift. Keeps: the error rate, and its least sum with its deviation;
-//! O(1) in all. Parameters: `warm_start` (30), values before the first judgement; `drift_threshold` (3), deviations above
-//! the least rate at which there is drift. The arithmetic is River 0.26.1's `DDM`, operation by operation, and so are the
-//! instants of drift. Source: Gama, Medas, Castillo, Rodrigues, Learning with drift detection, SBIA 2004.
+//! O(1) in all. Parameters: `warm_start` (30), values before the first judgement; `drift_threshold` (3, above 1: at 1
+//! the least itself would be drift), deviations above the least rate at which there is drift. The arithmetic is River
+//! 0.26.1's `DDM`, operation by operation, and so are the instants of drift. Source: Gama, Medas, Castillo, Rodrigues,
+//! Learning with drift detection, SBIA 2004.
 
 use super::{Detector, State};
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,7 @@ pub struct Ddm {
 impl Ddm {
     /// One that has seen nothing; the parameters are checked with the pipeline file.
     pub fn new(warm_start: u64, drift_threshold: f64) -> Ddm {
-        assert!(drift_threshold > 0.0, "the parameters are checked with the pipeline file");
+        assert!(drift_threshold > 1.0, "the parameters are checked with the pipeline file");
         Ddm { warm_start, drift_threshold, seen: 0, rate: 0.0, least: None }
     }
 }

@@ -1,9 +1,9 @@
 //! The early drift detection method: drift where errors come closer together than they used to.
 //!
 //! In: errors, 0 or 1. Out: drift. Keeps: mean and variance of the distance between two errors, and their greatest sum;
-//! O(1) in all. Parameters: `warm_start` (30), values and errors before the first judgement; `beta` in (0, 1) (0.9), the
-//! share of the greatest sum below which there is drift. The arithmetic is River 0.26.1's `EDDM`, operation by operation,
-//! and so are the instants of drift. Source: Baena-Garcia and others, Early drift detection method, 2006.
+//! O(1) in all. Parameters: `warm_start` (30), values and errors before the first judgement; `beta` in (0, 1) (0.9),
+//! the share of the greatest sum below which there is drift. The arithmetic is River 0.26.1's `EDDM`, operation by
+//! operation, and so are the instants of drift. Source: Baena-Garcia and others, Early drift detection method, 2006.
 
 use super::{Detector, State};
 use serde::{Deserialize, Serialize};

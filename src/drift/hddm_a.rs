@@ -2,9 +2,9 @@
 //!
 //! In: values in [0, 1]. Out: drift. Keeps: the mean, and the mean up to the cut where it was least (and, two-sided,
 //! greatest); O(1) in all. Parameters: `drift_confidence` in (0, 1) (0.001), the chance of a false alarm at one place;
-//! `two_sided` (false), whether a fall is drift too. The arithmetic is River 0.26.1's `HDDMA`, operation by operation, and
-//! so are the instants of drift. Source: Frias-Blanco and others, Online and non-parametric drift detection methods based
-//! on Hoeffding's bounds, IEEE TKDE 27, 2015.
+//! `two_sided` (false), whether a fall is drift too. The arithmetic is River 0.26.1's `HDDMA`, operation by operation,
+//! and so are the instants of drift. Source: Frias-Blanco and others, Online and non-parametric drift detection methods
+//! based on Hoeffding's bounds, IEEE TKDE 27, 2015.
 
 use super::{Detector, State};
 use serde::{Deserialize, Serialize};

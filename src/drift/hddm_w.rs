@@ -1,10 +1,10 @@
 //! Hoeffding's drift detection method by weighted averages: as [`super::HddmA`], but newer values count more.
 //!
-//! In: values in [0, 1]. Out: drift. Keeps: an exponentially weighted mean of all values, and two more before and behind
-//! the cut where it was least (and, two-sided, greatest); O(1) in all. Parameters: `drift_confidence` in (0, 1) (0.001),
-//! the chance of a false alarm at one place; `lambda` in (0, 1) (0.05), the weight of the newest value; `two_sided`
-//! (false), whether a fall is drift too. The arithmetic is River 0.26.1's `HDDMW`, operation by operation, and so are the
-//! instants of drift. Source: Frias-Blanco and others, IEEE TKDE 27, 2015 (McDiarmid's bound).
+//! In: values in [0, 1]. Out: drift. Keeps: an exponentially weighted mean of all values, and two more before and
+//! behind the cut where it was least (and, two-sided, greatest); O(1) in all. Parameters: `drift_confidence` in (0, 1)
+//! (0.001), the chance of a false alarm at one place; `lambda` in (0, 1) (0.05), the weight of the newest value;
+//! `two_sided` (false), whether a fall is drift too. The arithmetic is River 0.26.1's `HDDMW`, operation by operation,
+//! and so are the instants of drift. Source: Frias-Blanco and others, IEEE TKDE 27, 2015 (McDiarmid's bound).
 
 use super::{Detector, State};
 use serde::{Deserialize, Serialize};

@@ -13,7 +13,7 @@ fn all() -> Vec<Box<dyn Detector>> {
         Box::<PageHinkley>::default(),
         Box::new(PageHinkley::new(0.0, 1.0, 1, 1.0)),
         Box::<Ddm>::default(),
-        Box::new(Ddm::new(1, 0.5)),
+        Box::new(Ddm::new(1, 1.1)),
         Box::<Eddm>::default(),
         Box::new(Eddm::new(1, 0.99)),
         Box::<HddmA>::default(),
