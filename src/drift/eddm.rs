@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 /// ```
 /// use tidemill::drift::{Detector, Eddm};
 /// let mut detector = Eddm::default();
-/// assert!((0..1000).all(|i| !detector.update(f64::from(i % 10 == 0))));
-/// assert!((0..300).any(|i| detector.update(f64::from(i % 3 == 0))), "three times as many from here on");
+/// assert!((0..1000).all(|i| !detector.update(f64::from(i % 10 == 9))));
+/// assert!((0..400).any(|_| detector.update(1.0)), "all wrong from here on");
 /// assert_eq!(detector, Eddm::default(), "a drift starts it afresh");
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
