@@ -193,6 +193,9 @@ fn producer(broker: &Broker, pipeline: &str) -> Result<BaseProducer<Ledger>, Bro
         ("linger.ms", "2"),
         ("message.max.bytes", bytes.as_str()),
         ("transaction.timeout.ms", "60000"),
+        // One request a broker at a time. A broker that has nothing of this producer for a partition yet, as of a topic
+        // made a moment ago, takes a batch whatever its number is (KIP-360), so one that overtakes another is not told.
+        ("max.in.flight.requests.per.connection", "1"),
     ];
     let name = format!("tidemill.{pipeline}");
     let fixed = [("transactional.id", name.as_str()), ("enable.idempotence", "true"), ("acks", "all")];
