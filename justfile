@@ -46,6 +46,10 @@ fuzz:
 torture:
     cargo test --release --test crash -- --ignored --nocapture a_long_stream
 
+# The same over the topics of a real broker
+torture-kafka:
+    scripts/test.sh --test kafka -- --ignored --nocapture a_long_stream
+
 # Damaged checkpoints under whole runs: a thousand
 checkpoints:
     TIDEMILL_LONG=1 cargo test --release --test crash -- --nocapture no_damage_of_checkpoints

@@ -8,6 +8,7 @@ mod files;
 mod points;
 mod reference;
 mod replay;
+mod stream;
 mod support;
 mod torture;
 mod verify;

@@ -32,7 +32,7 @@ fn pipeline(name: &str, sources: Vec<SourceSpec>) -> PipelineSpec {
         model: ModelSpec {
             name: "m".to_string(),
             learner: LearnerSpec::Logistic { learning_rate: 0.01, l2: 0.0 },
-            retrain: None,
+            retrain: Vec::new(),
             metrics: MetricsSpec::default(),
             triggers: Vec::new(),
             train: TrainSpec {

@@ -14,4 +14,6 @@ mod restart;
 mod run;
 mod sink;
 mod source;
+#[path = "../crash/stream.rs"]
+mod stream;
 mod support;

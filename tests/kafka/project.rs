@@ -22,6 +22,16 @@ pub struct Project {
 impl Project {
     /// The sea's records before `until` (an instant as it is written in the data).
     pub fn sea(ground: &Ground, until: &str) -> Project {
+        let cut = |source| {
+            let packed = File::open(Path::new(ROOT).join(format!("datasets/sea/{source}.jsonl.gz"))).unwrap();
+            let whole = std::io::read_to_string(flate2::read::MultiGzDecoder::new(packed)).unwrap();
+            whole.lines().filter(|line| at(line).as_str() < until).map(|line| format!("{line}\n")).collect()
+        };
+        Project::with(ground, &["events", "labels"].map(cut))
+    }
+
+    /// The same pipeline over given events and labels.
+    pub fn with(ground: &Ground, lines: &[String; 2]) -> Project {
         let project = Project { folder: tempfile::tempdir().unwrap(), name: ground.prefix.clone() };
         let text = std::fs::read_to_string(Path::new(ROOT).join("dataflows/sea.toml")).unwrap();
         let renamed = text.replace("name  = \"sea\"", &format!("name = \"{}\"", project.name));
@@ -29,12 +39,8 @@ impl Project {
         std::fs::create_dir(project.path("dataflows")).unwrap();
         std::fs::write(project.pipeline(), renamed).unwrap();
         std::fs::create_dir_all(project.data("")).unwrap();
-        for source in ["events", "labels"] {
-            let packed = File::open(Path::new(ROOT).join(format!("datasets/sea/{source}.jsonl.gz"))).unwrap();
-            let whole = std::io::read_to_string(flate2::read::MultiGzDecoder::new(packed)).unwrap();
-            let kept: String =
-                whole.lines().filter(|line| at(line).as_str() < until).map(|line| format!("{line}\n")).collect();
-            std::fs::write(project.data(&format!("{source}.jsonl")), kept).unwrap();
+        for (source, lines) in ["events", "labels"].iter().zip(lines) {
+            std::fs::write(project.data(&format!("{source}.jsonl")), lines).unwrap();
         }
         project
     }
