@@ -119,7 +119,7 @@ fn the_example_of_the_design_reads_in_full() {
 
     let model = &spec.model;
     assert_eq!(model.learner, LearnerSpec::Logistic { learning_rate: 0.01, l2: 0.0 });
-    assert_eq!(model.retrain, Some(RetrainSpec::Logistic { alpha: 1.0, max_iterations: 100 }));
+    assert_eq!(model.retrain, [RetrainSpec::Logistic { alpha: 1.0, max_iterations: 100 }]);
     assert_eq!(model.metrics.windows, [Span::DAY, Span(7 * Span::DAY.0)]);
     assert_eq!(model.metrics.names, Metric::ALL.map(|(_, m)| m));
     assert_eq!(model.triggers.len(), 4);
@@ -177,7 +177,7 @@ fn other_forms_of_the_same_are_read() {
     let since = spec.expect("instants in both forms").model.metrics.since;
     assert_eq!(since.first(), Time::parse("2013-04-01").as_ref());
     let spec = parse(&with("retrain = { kind = \"logistic\" }", "retrain = { kind = \"gaussian_nb\" }"));
-    assert_eq!(spec.expect("bayes").model.retrain, Some(RetrainSpec::GaussianNb { var_smoothing: 1e-9 }));
+    assert_eq!(spec.expect("bayes").model.retrain, [RetrainSpec::GaussianNb { var_smoothing: 1e-9 }]);
     let spec = parse(&with("detector = \"adwin\"", "detector = \"psi\"\nwindow = \"3d\"")).expect("psi");
     assert!(matches!(&spec.model.triggers[0].cause, CauseSpec::Drift(DetectorSpec::Psi { min_events: 1000, .. })));
     let spec = parse(&with("kind = \"schedule\"\nevery = \"30d\"", "kind = \"manual\"\nat = [2013-08-15, 2013-02-01]"));

@@ -15,6 +15,7 @@ mod metrics;
 mod model;
 mod nearest;
 mod pipeline;
+mod retrain;
 mod source;
 pub mod spec;
 mod table;

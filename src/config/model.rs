@@ -5,8 +5,9 @@ use super::doubts::Doubts;
 use super::features::Around;
 use super::item::Item;
 use super::metrics;
+use super::retrain;
 use super::source::LONGEST;
-use super::spec::{DeploySpec, GateSpec, LearnerSpec, Metric, MetricsSpec, ModelSpec, RetrainSpec, TrainSpec};
+use super::spec::{DeploySpec, GateSpec, LearnerSpec, Metric, MetricsSpec, ModelSpec, TrainSpec};
 use super::table::{Table, check_name};
 use super::trigger;
 use crate::time::Span;
@@ -14,7 +15,6 @@ use crate::time::Span;
 /// The tasks by name; the first release has one.
 const TASKS: [(&str, ()); 1] = [("binary", ())];
 const LEARNERS: [(&str, ()); 1] = [("logistic", ())];
-const RETRAINERS: [(&str, bool); 2] = [("logistic", false), ("gaussian_nb", true)];
 const STRATEGIES: [(&str, DeploySpec); 2] = [("immediate", DeploySpec::Immediate), ("shadow", DeploySpec::Shadow)];
 
 /// Reads the one model below `[model]`.
@@ -36,7 +36,7 @@ fn read(mut table: Table<'_>, name: String, every: Span, around: &Around<'_>) ->
     table.need("task", "task = \"binary\"").and_then(|i| i.choice("task", &TASKS));
     let learner_help = "the online learner: { kind = \"logistic\", learning_rate = 0.01 }";
     let learner = table.need("learner", learner_help).and_then(|i| read_learner(&i, &table));
-    let retrain = table.take("retrain").and_then(|i| read_retrain(&i, &table));
+    let retrain = table.take("retrain").map(|i| retrain::read_all(&i, &table)).unwrap_or_default();
     let freeze_at = table.take("freeze_at").and_then(|i| i.list_of(Item::instant)).unwrap_or_default();
     let (faults, before) = (table.faults, table.faults.count());
     let metrics = table.section("metrics");
@@ -66,7 +66,7 @@ pub(super) fn stand_in(every: Span) -> ModelSpec {
     ModelSpec {
         name: String::new(),
         learner: STAND_IN,
-        retrain: None,
+        retrain: Vec::new(),
         metrics: default_metrics(),
         triggers: Vec::new(),
         train: read_train(None, every),
@@ -95,25 +95,6 @@ fn read_learner(item: &Item<'_>, model: &Table<'_>) -> Option<LearnerSpec> {
     }
     kind?;
     Some(LearnerSpec::Logistic { learning_rate: learning_rate?, l2: l2? })
-}
-
-fn read_retrain(item: &Item<'_>, model: &Table<'_>) -> Option<RetrainSpec> {
-    let mut table = item.table(model.title_of("retrain"))?;
-    let help = "one of logistic, gaussian_nb";
-    let bayes = table.need("kind", help).and_then(|i| i.choice("batch learner", &RETRAINERS))?;
-    if bayes {
-        for key in ["alpha", "max_iterations"] {
-            table.refuse(key, "it belongs to kind \"logistic\"");
-        }
-        let var_smoothing = table.take("var_smoothing").map_or(Some(1e-9), |i| i.number(Bounds::from(0.0, 1.0)));
-        table.finish();
-        return Some(RetrainSpec::GaussianNb { var_smoothing: var_smoothing? });
-    }
-    table.refuse("var_smoothing", "it belongs to kind \"gaussian_nb\"");
-    let alpha = table.take("alpha").map_or(Some(1.0), |i| i.number(Bounds::from(0.0, 1e9)));
-    let max_iterations = table.take("max_iterations").map_or(Some(100), |i| i.whole(1, 100_000));
-    table.finish();
-    Some(RetrainSpec::Logistic { alpha: alpha?, max_iterations: max_iterations? })
 }
 
 fn read_train(table: Option<Table<'_>>, every: Span) -> TrainSpec {

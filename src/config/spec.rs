@@ -196,8 +196,8 @@ pub struct ModelSpec {
     pub name: String,
     /// The online learner.
     pub learner: LearnerSpec,
-    /// The batch learner fitted when a trigger fires, if any.
-    pub retrain: Option<RetrainSpec>,
+    /// The batch learners fitted when a trigger fires; of those the best stands before the gate.
+    pub retrain: Vec<RetrainSpec>,
     /// `[model.NAME.metrics]`
     pub metrics: MetricsSpec,
     /// `[[model.NAME.trigger]]`, in order.
@@ -238,6 +238,19 @@ pub enum RetrainSpec {
     GaussianNb {
         /// Share of the greatest variance added to all, default 1e-9.
         var_smoothing: f64,
+    },
+    /// Gradient boosting over histograms; names and defaults are scikit-learn's.
+    GradientBoosting {
+        /// The number of trees, 1 to 10,000, default 100.
+        max_iter: usize,
+        /// The share of each leaf that is taken, above 0 and at most 1, default 0.1.
+        learning_rate: f64,
+        /// The most leaves of a tree, 2 to 1024, default 31.
+        max_leaf_nodes: usize,
+        /// The fewest rows of a leaf, default 20.
+        min_samples_leaf: u32,
+        /// L2 penalty of a leaf, at least 0, default 0.
+        l2_regularization: f64,
     },
 }
 

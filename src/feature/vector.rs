@@ -15,6 +15,20 @@ pub struct Vector {
 }
 
 impl Vector {
+    /// The value of a slot.
+    ///
+    /// ```
+    /// use tidemill::feature::Vector;
+    /// let x = Vector { dense: [2.0].into(), hot: [3].into() };
+    /// assert_eq!([0, 1, 2, 3].map(|slot| x.slot(slot)), [2.0, 0.0, 0.0, 1.0]);
+    /// ```
+    pub fn slot(&self, slot: u32) -> f64 {
+        match self.dense.get(slot as usize) {
+            Some(value) => *value,
+            None => f64::from(u8::from(self.hot.contains(&slot))),
+        }
+    }
+
     /// The inner product with `weights` (one a slot).
     ///
     /// ```

@@ -102,7 +102,7 @@ impl Judging {
         self.labels += u64::from(first);
         self.new_examples += u64::from(first);
         // Nothing will ever be fitted: there is no window to keep. (A request by hand needs a batch learner.)
-        if self.plan.spec.model.triggers.is_empty() && self.plan.spec.model.retrain.is_none() {
+        if self.plan.spec.model.triggers.is_empty() && self.plan.spec.model.retrain.is_empty() {
             return;
         }
         let place = (scored.time, scored.id.clone());
@@ -140,7 +140,8 @@ impl Judging {
         self.champion = resolution.version;
         self.champion_is_live = *source == Contestant::Live;
         self.activated = Some(resolution.at);
-        let figures = if self.champion_is_live { Some(&report.live) } else { report.batch.as_ref() };
+        let figures =
+            if self.champion_is_live { Some(&report.live) } else { report.batch().and_then(|c| c.figures.as_ref()) };
         self.at_release.clear();
         for (name, metric) in Metric::ALL {
             if let Some(figure) = figures.and_then(|figures| figures.get(name)) {

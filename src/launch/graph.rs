@@ -5,10 +5,11 @@
 
 use crate::config::spec::{
     CauseSpec, DeploySpec, DetectorSpec, FeatureKind, FeatureSpec, Function, LearnerSpec, ModelSpec, Over,
-    PipelineSpec, RetrainSpec, SourceSpec, TriggerSpec,
+    PipelineSpec, SourceSpec, TriggerSpec,
 };
 use crate::record::Kind;
 use crate::sink::Stream;
+use crate::train::Parameters;
 use std::fmt::Display;
 
 /// Longer texts are cut: the file has them whole.
@@ -155,10 +156,10 @@ fn model(model: &ModelSpec) -> Vec<String> {
     row(
         "retrain",
         match &model.retrain {
-            None => "nothing is fitted; triggers judge the online learner".to_string(),
-            Some(retrain) => format!(
+            none if none.is_empty() => "nothing is fitted; triggers judge the online learner".to_string(),
+            retrain => format!(
                 "{} on {} of examples, newest {}% held out; in effect {} after the decision",
-                retrain_name(retrain),
+                joined(retrain.iter().map(|spec| Parameters::from(spec).name())),
                 train.window,
                 train.holdout * 100.0,
                 train.activate_after
@@ -177,13 +178,6 @@ fn model(model: &ModelSpec) -> Vec<String> {
         row("freeze", joined(model.freeze_at.iter()));
     }
     table(rows.into_iter())
-}
-
-fn retrain_name(retrain: &RetrainSpec) -> &'static str {
-    match retrain {
-        RetrainSpec::Logistic { .. } => "logistic",
-        RetrainSpec::GaussianNb { .. } => "gaussian_nb",
-    }
 }
 
 fn cause(trigger: &TriggerSpec) -> String {

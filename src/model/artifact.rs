@@ -5,7 +5,7 @@
 //! parsing, [`Artifact::MAX_WIDTH`] slots while parsing, every number finite and in its range after. An artifact is
 //! numbers; nothing in it is ever executed, whoever wrote it.
 
-use super::{GaussianNb, Learner, Logistic, Majority, NoChange};
+use super::{BoostedTrees, GaussianNb, Learner, Logistic, Majority, NoChange};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -47,6 +47,8 @@ pub enum Body {
     Logistic(Logistic),
     /// Gaussian naive Bayes, fitted.
     GaussianNb(GaussianNb),
+    /// Boosted trees, fitted.
+    BoostedTrees(BoostedTrees),
     /// The baseline `majority`.
     Majority(Majority),
     /// The baseline `no_change`.
@@ -192,6 +194,7 @@ impl Body {
         match self {
             Body::Logistic(_) => "logistic",
             Body::GaussianNb(_) => "gaussian_nb",
+            Body::BoostedTrees(_) => "boosted_trees",
             Body::Majority(_) => "majority",
             Body::NoChange(_) => "no_change",
         }
@@ -202,6 +205,7 @@ impl Body {
         match self {
             Body::Logistic(model) => model.updates(),
             Body::GaussianNb(model) => model.examples,
+            Body::BoostedTrees(model) => model.examples,
             Body::Majority(model) => model.updates(),
             Body::NoChange(model) => model.updates(),
         }
@@ -211,7 +215,7 @@ impl Body {
     pub fn learner(self) -> Option<Box<dyn Learner>> {
         match self {
             Body::Logistic(model) => Some(Box::new(model)),
-            Body::GaussianNb(_) => None,
+            Body::GaussianNb(_) | Body::BoostedTrees(_) => None,
             Body::Majority(model) => Some(Box::new(model)),
             Body::NoChange(model) => Some(Box::new(model)),
         }
@@ -221,6 +225,7 @@ impl Body {
         match self {
             Body::Logistic(model) => model.check(width),
             Body::GaussianNb(model) => model.check(width),
+            Body::BoostedTrees(model) => model.check(width),
             Body::Majority(model) => model.check(),
             Body::NoChange(_) => Ok(()),
         }

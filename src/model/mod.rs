@@ -5,6 +5,7 @@
 //! file, a variant of [`Body`], and joining that battery.
 
 mod artifact;
+mod boosted;
 mod fixed;
 mod gaussian_nb;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod no_change;
 mod role;
 
 pub use artifact::{Artifact, ArtifactError, Body};
+pub use boosted::{BoostedTrees, Node};
 pub use fixed::Fixed;
 pub use gaussian_nb::{ClassStatistics, GaussianNb};
 pub use logistic::Logistic;

@@ -120,20 +120,30 @@ fn card_text(card: &Card) -> String {
     let Some(report) = &card.report else { return text };
     line("fitted", format!("{} rows for the gate, {} for the release", report.fitted, report.refitted));
     line("held out", format!("{} rows", report.held_out));
-    report.gate_digest.iter().for_each(|digest| line("judged", digest.clone()));
-    let _ = writeln!(text, "  {:<14} {:>10} {:>10} {:>10} {:>10}", "held-out", "champion", "live", "batch", "majority");
+    for candidate in &report.candidates {
+        let name = candidate.parameters.name();
+        match (&candidate.digest, &candidate.error) {
+            (Some(digest), _) => line("judged", format!("{name}, {digest}")),
+            (None, error) => line("not fitted", format!("{name}: {}", error.as_deref().unwrap_or("unknown"))),
+        }
+    }
+    let fitted = || report.candidates.iter().filter_map(|c| Some((c.parameters.name(), c.figures.as_ref()?)));
+    let names: Vec<&str> =
+        ["champion", "live"].into_iter().chain(fitted().map(|(name, _)| name)).chain(["majority"]).collect();
+    let mut row = |name: &str, cells: &[String], end: &str| {
+        let _ = write!(text, "  {name:<14}");
+        for (cell, name) in cells.iter().zip(&names) {
+            let _ = write!(text, " {cell:>width$}", width = name.len().max(10));
+        }
+        let _ = writeln!(text, "{end}");
+    };
+    row("held-out", &names.iter().map(|name| name.to_string()).collect::<Vec<String>>(), "");
     for (name, _) in Metric::ALL {
         let cell = |figure: Option<&f64>| figure.map_or("-".to_string(), |value| format!("{value:.4}"));
-        let batch = report.batch.as_ref().and_then(|figures| figures.get(name));
-        let _ = writeln!(
-            text,
-            "  {name:<14} {:>10} {:>10} {:>10} {:>10}{}",
-            cell(report.champion.get(name)),
-            cell(report.live.get(name)),
-            cell(batch),
-            cell(report.majority.get(name)),
-            if report.metric == name { "  gate" } else { "" }
-        );
+        let all =
+            [&report.champion, &report.live].into_iter().chain(fitted().map(|(_, f)| f)).chain([&report.majority]);
+        let cells: Vec<String> = all.map(|figures| cell(figures.get(name))).collect();
+        row(name, &cells, if report.metric == name { "  gate" } else { "" });
     }
     text
 }

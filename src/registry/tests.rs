@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{Artifact, Logistic, Role};
 use crate::time::{Span, Time};
-use crate::train::{Bounds, Figures, Report};
+use crate::train::{Bounds, Candidate, Figures, Parameters, Report};
 use std::fs;
 use std::path::Path;
 
@@ -46,12 +46,15 @@ fn card(number: u32, artifact: &[u8]) -> Card {
             margin: 0.0,
             champion: figures.clone(),
             live: Figures::new(),
-            batch: Some(figures),
+            candidates: vec![Candidate {
+                parameters: Parameters::Logistic { alpha: 1.0, max_iterations: 100, tolerance: 0.1 },
+                figures: Some(figures),
+                error: None,
+                digest: Some("ab".repeat(32)),
+            }],
+            best: Some(0),
             majority: Figures::new(),
             positive_share: Some(0.237),
-            parameters: None,
-            fit_error: None,
-            gate_digest: Some("ab".repeat(32)),
             digest: Some(Artifact::digest(artifact)),
         }),
     }

@@ -5,7 +5,7 @@
 //! candidate is fitted only on rows whose label was known by the first held-out prediction. A warm start may come from
 //! a version that has seen held-out rows; the fit forgets its start within the estimator's tolerance.
 
-use super::report::{Bounds, Figures, Parameters, figures};
+use super::report::{Bounds, Candidate, Figures, Parameters, figures};
 use super::{FitError, Report, Rows, estimator};
 use crate::config::spec::{GateSpec, RetrainSpec, TrainSpec};
 use crate::feature::Vector;
@@ -45,8 +45,8 @@ pub struct Job {
     pub features_digest: String,
     /// The model's name.
     pub model: String,
-    /// The batch learner, if one is declared.
-    pub retrain: Option<RetrainSpec>,
+    /// The batch learners that are declared.
+    pub retrain: Vec<RetrainSpec>,
     /// `[model.NAME.train]`
     pub train: TrainSpec,
     /// `[model.NAME.gate]`
@@ -63,7 +63,7 @@ pub struct Job {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Contestant {
-    /// The freshly fitted candidate.
+    /// The best of the freshly fitted candidates.
     Batch,
     /// The online learner.
     Live,
@@ -150,59 +150,88 @@ pub fn run(job: &Job) -> Verdict {
     }
 
     let start = job.start_from.as_ref().unwrap_or(&job.live);
-    let candidate = job.retrain.as_ref().map(|spec| fit(job, spec, fitting, start));
-    let candidate = match candidate.transpose() {
-        Ok(candidate) => candidate,
-        Err(error) => {
-            report.fit_error = Some(error.to_string());
-            None
+    let mut best: Option<(f64, Judged)> = None;
+    for (index, spec) in job.retrain.iter().enumerate() {
+        let (candidate, body) = candidate(job, spec, fitting, start, held_out);
+        let found = candidate.figures.as_ref().and_then(|figures| gain(job, figures));
+        report.candidates.push(candidate);
+        // Of equals the first that is declared.
+        if let (Some(found), Some(body)) = (found, body)
+            && best.as_ref().is_none_or(|(best, _)| found > *best)
+        {
+            report.best = Some(index as u32);
+            best = Some((found, Judged { index, body }));
         }
-    };
-    if let Some((body, digest)) = &candidate {
-        report.gate_digest = Some(digest.clone());
-        let fixed = Fixed::from(body.clone());
-        report.batch = Some(figures(held_out.iter().map(|e| (fixed.predict(&e.vector), e.label))));
     }
-    gate(job, candidate.map(|(body, _)| body), report)
+    gate(job, best, report)
+}
+
+/// The candidate that may stand before the gate.
+struct Judged {
+    /// Its place in the pipeline file.
+    index: usize,
+    body: Body,
+}
+
+/// Fits one of the declared learners and asks it about the held-out rows.
+fn candidate(
+    job: &Job,
+    spec: &RetrainSpec,
+    fitting: &[&Example],
+    start: &Body,
+    held_out: &[Arc<Example>],
+) -> (Candidate, Option<Body>) {
+    let blank = Candidate { parameters: Parameters::from(spec), figures: None, error: None, digest: None };
+    match fit(job, spec, fitting, start) {
+        Err(error) => (Candidate { error: Some(error.to_string()), ..blank }, None),
+        Ok((body, digest)) => {
+            let fixed = Fixed::from(body.clone());
+            let figures = figures(held_out.iter().map(|e| (fixed.predict(&e.vector), e.label)));
+            (Candidate { figures: Some(figures), digest: Some(digest), ..blank }, Some(body))
+        }
+    }
+}
+
+/// The gate's metric, turned so that higher is better.
+fn gain(job: &Job, figures: &Figures) -> Option<f64> {
+    let value = figures.get(job.gate.metric.name())?;
+    Some(if job.gate.metric.lower_is_better() { -value } else { *value })
 }
 
 /// The better contestant against the champion.
-fn gate(job: &Job, candidate: Option<Body>, mut report: Report) -> Verdict {
-    let name = job.gate.metric.name();
-    // Higher is better from here on.
-    let gain = |figures: &Figures| {
-        figures.get(name).map(|value| if job.gate.metric.lower_is_better() { -value } else { *value })
-    };
-    let (Some(champion), Some(live)) = (gain(&report.champion), gain(&report.live)) else {
+fn gate(job: &Job, best: Option<(f64, Judged)>, mut report: Report) -> Verdict {
+    let (Some(champion), Some(live)) = (gain(job, &report.champion), gain(job, &report.live)) else {
+        let name = job.gate.metric.name();
         let reason = format!("{name} is undefined on the {} held-out rows", report.held_out);
         return Verdict::Failed { reason, report };
     };
-    let batch = report.batch.as_ref().and_then(&gain);
     // At a tie the learner that is there already stands.
-    let source = if batch.is_some_and(|batch| batch > live) { Contestant::Batch } else { Contestant::Live };
-    let best = batch.map_or(live, |batch| batch.max(live));
-    let failed = report.fit_error.clone();
+    let batch = best.filter(|(found, _)| *found > live);
+    let source = if batch.is_some() { Contestant::Batch } else { Contestant::Live };
+    let gained = batch.as_ref().map_or(live, |(found, _)| *found) - champion;
+    // Nothing could be fitted at all; the failure of some stands in the report only.
+    let failed = report.candidates.first().filter(|_| report.best.is_none()).and_then(|first| first.error.clone());
     if source == Contestant::Live && job.champion_is_live {
         return match failed {
             Some(reason) => Verdict::Failed { reason, report },
             None => Verdict::Kept { report },
         };
     }
-    let passes = best - champion > job.gate.margin;
+    let passes = gained > job.gate.margin;
     if !passes {
         return match failed {
             Some(reason) => Verdict::Failed { reason, report },
             None => Verdict::Rejected { report },
         };
     }
-    let released = match (source, candidate, &job.retrain) {
-        (Contestant::Batch, Some(judged), Some(spec)) => {
+    let released = match batch {
+        Some((_, judged)) => {
             let all: Vec<&Example> = job.examples.iter().map(Arc::as_ref).collect();
             let rows = newest(&all, job.width);
             report.refitted = rows.len() as u64;
-            fit(job, spec, rows, &judged)
+            fit(job, &job.retrain[judged.index], rows, &judged.body)
         }
-        _ => artifact(job, job.live.clone()),
+        None => artifact(job, job.live.clone()),
     };
     match released {
         Ok((body, digest)) => {
@@ -258,12 +287,10 @@ fn blank(job: &Job, held_out: &[Arc<Example>]) -> Report {
         margin: job.gate.margin,
         champion: figures(held_out.iter().map(|example| (example.served, example.label))),
         live: figures(held_out.iter().map(|example| (example.live, example.label))),
-        batch: None,
+        candidates: Vec::new(),
+        best: None,
         majority: Figures::new(),
         positive_share: None,
-        parameters: job.retrain.as_ref().map(Parameters::from),
-        fit_error: None,
-        gate_digest: None,
         digest: None,
     }
 }

@@ -5,12 +5,21 @@ use crate::feature::Vector;
 use crate::model::{Artifact, ClassStatistics, Fixed, GaussianNb};
 use serde::Deserialize;
 
+const BOOSTING: BoostingEstimator = BoostingEstimator {
+    max_iter: 30,
+    learning_rate: 0.1,
+    max_leaf_nodes: 16,
+    min_samples_leaf: 20,
+    l2_regularization: 0.0,
+};
+
 /// Every estimator joins here.
 fn all() -> Vec<(&'static str, Box<dyn Estimator>)> {
     vec![
         ("logistic", Box::new(LogisticEstimator { alpha: 1.0, max_iterations: 100 })),
         ("logistic without penalty", Box::new(LogisticEstimator { alpha: 0.0, max_iterations: 100 })),
         ("gaussian_nb", Box::new(GaussianNbEstimator { var_smoothing: 1e-9 })),
+        ("gradient_boosting", Box::new(BOOSTING)),
     ]
 }
 
@@ -94,6 +103,42 @@ fn gaussian_nb_fits_what_scikit_learn_fits() {
             assert!((found - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{found} is not {expected}");
         }
     }
+}
+
+#[derive(Deserialize)]
+struct Boosted {
+    width: usize,
+    max_iter: usize,
+    learning_rate: f64,
+    max_leaf_nodes: usize,
+    min_samples_leaf: u32,
+    l2_regularization: f64,
+    dense: Vec<Vec<f64>>,
+    hot: Vec<u32>,
+    labels: Vec<bool>,
+    nodes: Vec<usize>,
+    scores: Vec<f64>,
+}
+
+#[test]
+fn boosting_grows_the_trees_that_scikit_learn_grows() {
+    let golden: Boosted =
+        serde_json::from_str(include_str!("../../tests/golden/boosting.json")).expect("the golden file reads");
+    let vectors: Vec<Vector> = golden.dense.iter().zip(&golden.hot).map(|(x, slot)| vector(x, &[*slot])).collect();
+    let estimator = BoostingEstimator {
+        max_iter: golden.max_iter,
+        learning_rate: golden.learning_rate,
+        max_leaf_nodes: golden.max_leaf_nodes,
+        min_samples_leaf: golden.min_samples_leaf,
+        l2_regularization: golden.l2_regularization,
+    };
+    let body = estimator.fit(&rows(&vectors, &golden.labels, golden.width), None).expect("it fits");
+    let Body::BoostedTrees(model) = &body else { panic!("another kind") };
+    assert_eq!(model.trees.iter().map(Vec::len).collect::<Vec<_>>(), golden.nodes);
+    let apart = golden.scores.iter().zip(&vectors).map(|(score, x)| (model.predict(x) - score).abs());
+    let apart = apart.fold(0.0, f64::max);
+    // Its gradients have 24 bits.
+    assert!(apart < 1e-5, "scores differ by {apart}");
 }
 
 #[test]
@@ -198,11 +243,13 @@ fn what_cannot_be_fitted_is_refused_and_never_a_panic() {
 
     // Constant features leave the share of the positives; a variance of 0 is no model.
     assert_eq!(outcomes(&many(|_| 0.0), &mixed, 1)[..2], ["fitted", "fitted"]);
-    assert!(outcomes(&many(|_| 0.0), &mixed, 1)[2].contains("variance 0"));
+    let constant = outcomes(&many(|_| 0.0), &mixed, 1);
+    assert!(constant[2].contains("variance 0") && constant[3] == "fitted", "{constant:?}");
     // Sizes that overflow when squared.
-    for outcome in outcomes(&many(|i| 1e300 * (i % 2) as f64), &mixed, 1) {
-        assert_ne!(outcome, "fitted");
-    }
+    let found = outcomes(&many(|i| 1e300 * (i % 2) as f64), &mixed, 1);
+    assert!(found[..3].iter().all(|outcome| outcome != "fitted"), "{found:?}");
+    // Trees only compare.
+    assert_eq!(found[3], "fitted");
     // Separable rows have no optimum without a penalty. Whatever is returned is finite.
     let separable: Vec<bool> = (0..40).map(|i| i > 20).collect();
     let found = outcomes(&many(|i| i as f64), &separable, 1);

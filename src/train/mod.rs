@@ -4,6 +4,7 @@
 //! Keeps nothing; a job's verdict is a function of the job alone, to the byte. Adding an estimator is its file, an
 //! [`Estimator`] in it, a variant of the configuration, and joining the battery in `laws.rs`.
 
+mod boosting;
 mod gaussian_nb;
 mod job;
 #[cfg(test)]
@@ -15,10 +16,11 @@ mod rows;
 mod tests;
 mod whitening;
 
+pub use boosting::BoostingEstimator;
 pub use gaussian_nb::GaussianNbEstimator;
 pub use job::{Contestant, Example, Job, Verdict, run};
 pub use logistic::LogisticEstimator;
-pub use report::{Bounds, Figures, Parameters, Report};
+pub use report::{Bounds, Candidate, Figures, Parameters, Report};
 pub use rows::Rows;
 
 use crate::config::spec::RetrainSpec;
@@ -36,6 +38,15 @@ pub fn estimator(spec: &RetrainSpec) -> Box<dyn Estimator> {
     match *spec {
         RetrainSpec::Logistic { alpha, max_iterations } => Box::new(LogisticEstimator { alpha, max_iterations }),
         RetrainSpec::GaussianNb { var_smoothing } => Box::new(GaussianNbEstimator { var_smoothing }),
+        RetrainSpec::GradientBoosting {
+            max_iter,
+            learning_rate,
+            max_leaf_nodes,
+            min_samples_leaf,
+            l2_regularization,
+        } => {
+            Box::new(BoostingEstimator { max_iter, learning_rate, max_leaf_nodes, min_samples_leaf, l2_regularization })
+        }
     }
 }
 

@@ -36,19 +36,35 @@ pub struct Report {
     pub champion: Figures,
     /// The online learner, by its scores when the rows came.
     pub live: Figures,
-    /// The candidate; `null` if there is none.
-    pub batch: Option<Figures>,
+    /// What was fitted, in the order of the pipeline file.
+    pub candidates: Vec<Candidate>,
+    /// Which of the candidates did best by the gate's metric, from 0; `null` if none could be fitted.
+    pub best: Option<u32>,
     /// A constant score: the share of true labels among the rows fitted.
     pub majority: Figures,
     /// That share; `null` without rows to fit.
     pub positive_share: Option<f64>,
-    /// How the candidate was fitted; `null` if no batch learner is declared.
-    pub parameters: Option<Parameters>,
-    /// Why there is no candidate, if fitting failed.
-    pub fit_error: Option<String>,
-    /// The digest of the artifact that was judged.
-    pub gate_digest: Option<String>,
     /// The digest of the artifact that is released: refitted on the whole window, or the online learner's state.
+    pub digest: Option<String>,
+}
+
+impl Report {
+    /// The candidate that did best.
+    pub fn batch(&self) -> Option<&Candidate> {
+        self.candidates.get(self.best? as usize)
+    }
+}
+
+/// One batch learner of a training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// How it was fitted.
+    pub parameters: Parameters,
+    /// How it did on the held-out rows; `null` if it could not be fitted.
+    pub figures: Option<Figures>,
+    /// Why it could not be fitted.
+    pub error: Option<String>,
+    /// The digest of the artifact that was judged.
     pub digest: Option<String>,
 }
 
@@ -81,6 +97,30 @@ pub enum Parameters {
         /// Share of the greatest variance added to all.
         var_smoothing: f64,
     },
+    /// Gradient boosting.
+    GradientBoosting {
+        /// The trees.
+        max_iter: usize,
+        /// The share of each leaf that is taken.
+        learning_rate: f64,
+        /// The most leaves of a tree.
+        max_leaf_nodes: usize,
+        /// The fewest rows of a leaf.
+        min_samples_leaf: u32,
+        /// L2 penalty of a leaf.
+        l2_regularization: f64,
+    },
+}
+
+impl Parameters {
+    /// The batch learner, as in the pipeline file.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Parameters::Logistic { .. } => "logistic",
+            Parameters::GaussianNb { .. } => "gaussian_nb",
+            Parameters::GradientBoosting { .. } => "gradient_boosting",
+        }
+    }
 }
 
 impl From<&RetrainSpec> for Parameters {
@@ -90,6 +130,19 @@ impl From<&RetrainSpec> for Parameters {
                 Parameters::Logistic { alpha, max_iterations, tolerance: super::LogisticEstimator::TOLERANCE }
             }
             RetrainSpec::GaussianNb { var_smoothing } => Parameters::GaussianNb { var_smoothing },
+            RetrainSpec::GradientBoosting {
+                max_iter,
+                learning_rate,
+                max_leaf_nodes,
+                min_samples_leaf,
+                l2_regularization,
+            } => Parameters::GradientBoosting {
+                max_iter,
+                learning_rate,
+                max_leaf_nodes,
+                min_samples_leaf,
+                l2_regularization,
+            },
         }
     }
 }

@@ -37,9 +37,9 @@ impl<'a> Rows<'a> {
         Ok(Rows { vectors, labels, width })
     }
 
-    /// The most rows of `width` slots that a dense estimator is given.
+    /// The most rows of `width` slots that an estimator is given: at most 2^23, which boosting can count.
     pub fn limit(width: usize) -> usize {
-        Rows::MAX_CELLS / width.max(1)
+        (Rows::MAX_CELLS / width.max(1)).min(1 << 23)
     }
 
     /// The number of rows, at least 2.

@@ -36,7 +36,7 @@ fn job(served: f64, live: f64) -> Job {
         width: 3,
         features_digest: "0a".to_string(),
         model: "late".to_string(),
-        retrain: Some(RetrainSpec::Logistic { alpha: 1.0, max_iterations: 100 }),
+        retrain: vec![RetrainSpec::Logistic { alpha: 1.0, max_iterations: 100 }],
         train: TrainSpec {
             window: Span(365 * Span::DAY.0),
             holdout: 0.2,
@@ -49,6 +49,15 @@ fn job(served: f64, live: f64) -> Job {
         champion_is_live: false,
         start_from: None,
     }
+}
+
+fn batch(report: &Report) -> &Figures {
+    report.batch().and_then(|candidate| candidate.figures.as_ref()).expect("there is a candidate")
+}
+
+/// The digest of what was judged.
+fn judged(report: &Report) -> Option<String> {
+    report.batch()?.digest.clone()
 }
 
 fn edit(job: &mut Job, change: impl Fn(i64, &mut Example)) {
@@ -67,10 +76,10 @@ fn a_better_candidate_is_released_refitted() {
     assert_eq!((report.fitted, report.not_yet_known), (796, 4));
     assert_eq!(report.held_out_window, Some(Bounds { from: Time(800 * Span::HOUR.0), to: Time(999 * Span::HOUR.0) }));
     assert!((report.champion["log_loss"] - std::f64::consts::LN_2).abs() < 1e-9);
-    assert!(report.batch.as_ref().expect("there is a candidate")["log_loss"] < report.majority["log_loss"]);
+    assert!(batch(&report)["log_loss"] < report.majority["log_loss"]);
     let bytes = Artifact::new("late", "0a", 3, body.clone()).expect("it is in range").to_bytes();
     assert_eq!(report.digest, Some(Artifact::digest(&bytes)));
-    assert_ne!(report.gate_digest, report.digest);
+    assert_ne!(judged(&report), report.digest);
     assert_eq!(body.updates(), 1000);
     let text = serde_json::to_string(&report).expect("a report serializes");
     assert!(text.contains(r#""window":{"from":"1970-01-01T00:00:00Z""#), "{text}");
@@ -84,13 +93,13 @@ fn the_candidate_is_judged_by_a_fit_that_saw_no_later_label() {
     let mut turned = job(0.5, 0.5);
     edit(&mut turned, |i, example| example.label ^= i + 5 > 800);
     let turned = run(&turned);
-    assert_eq!(honest.report().gate_digest, turned.report().gate_digest);
-    assert!(turned.report().batch.as_ref().expect("a candidate")["log_loss"] > 1.0);
+    assert_eq!(judged(honest.report()), judged(turned.report()));
+    assert!(batch(turned.report())["log_loss"] > 1.0);
     assert_eq!(turned.word(), "rejected");
     // One label that was known just in time is another fit.
     let mut known = job(0.5, 0.5);
     edit(&mut known, |i, example| example.label ^= i == 795);
-    assert_ne!(honest.report().gate_digest, run(&known).report().gate_digest);
+    assert_ne!(judged(honest.report()), judged(run(&known).report()));
 }
 
 #[test]
@@ -129,7 +138,7 @@ fn verdict(served: f64, live: f64, change: impl Fn(&mut Job)) -> (&'static str, 
 #[test]
 fn the_better_one_stands_before_the_gate() {
     let live_is_champion = |job: &mut Job| job.champion_is_live = true;
-    let no_batch = |job: &mut Job| job.retrain = None;
+    let no_batch = |job: &mut Job| job.retrain.clear();
     let one_class_known = |job: &mut Job| edit(job, |i, example| example.label &= i >= 800);
     assert_eq!(verdict(0.5, 0.5, |_| ()), ("released", Some(Contestant::Batch)));
     assert_eq!(verdict(0.5, 0.9, |_| ()), ("released", Some(Contestant::Live)));
@@ -191,10 +200,42 @@ fn verdicts_are_deterministic_and_a_start_is_forgotten() {
 #[test]
 fn a_live_release_is_the_learner_as_it_stood() {
     let mut job = job(0.5, 0.9);
-    job.retrain = None;
+    job.retrain.clear();
     edit(&mut job, |_, example| example.live = if example.label { 0.9 } else { 0.1 });
     let Verdict::Released { body, report, .. } = run(&job) else { panic!("it is released") };
     assert_eq!(body, job.live);
     let bytes = Artifact::new("late", "0a", 3, job.live.clone()).expect("it is in range").to_bytes();
-    assert_eq!((report.digest, report.gate_digest), (Some(Artifact::digest(&bytes)), None));
+    assert_eq!((judged(&report), report.digest), (None, Some(Artifact::digest(&bytes))));
+}
+
+#[test]
+fn of_several_candidates_the_best_stands_before_the_gate() {
+    let mut job = job(0.5, 0.5);
+    // Labels that a line cannot tell apart.
+    edit(&mut job, |i, example| {
+        let away = example.vector.dense[0].abs();
+        example.label = noise(i, 2) < 1.0 / (1.0 + (8.0 - 8.0 * away).exp());
+    });
+    let boosting = RetrainSpec::GradientBoosting {
+        max_iter: 20,
+        learning_rate: 0.1,
+        max_leaf_nodes: 8,
+        min_samples_leaf: 20,
+        l2_regularization: 0.0,
+    };
+    let spoilt = RetrainSpec::Logistic { alpha: 0.0, max_iterations: 1 };
+    job.retrain = vec![spoilt, RetrainSpec::Logistic { alpha: 1.0, max_iterations: 100 }, boosting];
+    let Verdict::Released { body, report, .. } = run(&job) else { panic!("it is better than a coin") };
+    assert_eq!((body.kind(), report.best, report.candidates.len()), ("boosted_trees", Some(2), 3));
+    let figures: Vec<Option<f64>> =
+        report.candidates.iter().map(|c| c.figures.as_ref().map(|figures| figures["log_loss"])).collect();
+    assert!(figures[1] > figures[2], "{figures:?}");
+    assert_eq!(report.candidates[0].error.is_some(), figures[0].is_none());
+
+    // The order in the file decides nothing but ties.
+    job.retrain.reverse();
+    let Verdict::Released { body: again, report, .. } = run(&job) else { panic!("it is better than a coin") };
+    assert_eq!((again, report.best), (body, Some(0)));
+    job.retrain = vec![job.retrain[1].clone(); 2];
+    assert_eq!(run(&job).report().best, Some(0));
 }

@@ -231,7 +231,7 @@ fn model(triggers: Vec<TriggerSpec>) -> ModelSpec {
     ModelSpec {
         name: "late".to_string(),
         learner: LearnerSpec::Logistic { learning_rate: 0.01, l2: 0.0 },
-        retrain: None,
+        retrain: Vec::new(),
         metrics: MetricsSpec { windows: vec![Span::DAY], ..MetricsSpec::default() },
         triggers,
         train: TrainSpec {

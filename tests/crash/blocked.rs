@@ -2,7 +2,7 @@
 
 use super::dice::Dice;
 use super::files::Subject;
-use super::torture::streams;
+use super::stream::streams;
 use std::fs;
 use std::process::Stdio;
 use std::sync::mpsc::channel;

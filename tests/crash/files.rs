@@ -128,30 +128,36 @@ impl Subject {
         }
     }
 
-    /// Kills so many runs into one folder, then lets one end.
+    /// Kills so many runs into one folder, then lets one end. What came to its end before is compared, and begun anew.
     pub fn survives(&self, dice: &mut Dice, kills: usize) {
-        let mut ended = 0;
-        for kill in 0..kills {
+        let (mut kill, mut ended) = (0, 0);
+        while kill < kills {
             let shape = SHAPES[dice.below(4) as usize];
             let cadence = ["--checkpoint-every", CADENCES[dice.below(5) as usize]];
             let errors = self.out("errors");
             let mut command = self.command("killed", &[shape, &cadence].concat());
             let mut child = command.stderr(File::create(&errors).expect("a file")).spawn().expect("it starts");
-            // Starting takes its time, too: not every run gets to write. All together they get about as far as the end.
+            // Starting takes its time, too: not every run gets to write. All together they get to the end or beyond.
             let share = self.took.as_micros() as u64 * 3 / kills as u64;
             let after = Duration::from_micros(30_000 + dice.below(share + 100_000));
             let status = kill_after(&mut child, after, dice);
             let told = fs::read_to_string(&errors).unwrap_or_default();
-            ended += u32::from(status == Some(0));
             assert!(
                 matches!(status, None | Some(0 | 1)),
                 "kill {kill} after {after:?} of {shape:?} {cadence:?}: {status:?} {told}"
             );
-            if status != Some(0) && dice.below(3) == 0 {
+            if status == Some(0) {
+                ended += 1;
+                self.same_as_whole("killed");
+                fs::remove_dir_all(self.out("killed")).expect("it can be removed");
+                continue;
+            }
+            kill += 1;
+            if dice.below(3) == 0 {
                 self.leave_more_behind(dice);
             }
         }
-        println!("{ended} of {kills} ended before they were killed");
+        println!("{kills} were killed; {ended} came to the end before they were, and were begun anew");
         let output = self.command("killed", &["-w", "1"]).stderr(Stdio::piped()).output().expect("it starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         self.same_as_whole("killed");

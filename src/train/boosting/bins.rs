@@ -1,0 +1,98 @@
+//! Rows in bins: each dense slot in at most 255 intervals, each sparse slot by its ones.
+//!
+//! A slot of at most 255 different values has a bin for each, with limits half-way between; one of more is cut where
+//! its sorted values have equal shares, as found in at most 200,000 rows at equal distances (scikit-learn draws as many
+//! at random).
+
+use crate::train::Rows;
+
+/// The most bins of a dense slot.
+pub(super) const MAX_BINS: usize = 255;
+/// The rows that limits are found in.
+const SAMPLE: usize = 200_000;
+
+/// The rows of a fit.
+pub(super) struct Binned {
+    /// The number of rows.
+    pub(super) rows: usize,
+    /// For each dense slot the limits between its bins: bin `b` is what is above limit `b - 1` and at most limit `b`.
+    pub(super) limits: Vec<Vec<f64>>,
+    /// For each dense slot the bin of each row.
+    pub(super) dense: Vec<Vec<u8>>,
+    /// The ones of the rows, as places behind the dense slots, one row after the other.
+    pub(super) ones: Vec<u32>,
+    /// Where the ones of each row begin; one more at the end.
+    pub(super) starts: Vec<usize>,
+    /// The number of sparse slots.
+    pub(super) sparse: usize,
+}
+
+impl Binned {
+    pub(super) fn new(rows: &Rows) -> Binned {
+        let slots = rows.vectors().iter().map(|x| x.dense.len()).max().unwrap_or(0);
+        let value = |row: usize, slot: usize| rows.vectors()[row].slot(slot as u32);
+        let step = rows.len().div_ceil(SAMPLE);
+        let limits: Vec<Vec<f64>> = (0..slots)
+            .map(|slot| limits((0..rows.len()).step_by(step).map(|row| value(row, slot)).collect()))
+            .collect();
+        let bin = |limits: &[f64], x: f64| limits.partition_point(|limit| x > *limit) as u8;
+        let dense = limits
+            .iter()
+            .enumerate()
+            .map(|(slot, limits)| (0..rows.len()).map(|row| bin(limits, value(row, slot))).collect())
+            .collect();
+        let (mut ones, mut starts) = (Vec::new(), vec![0]);
+        for x in rows.vectors() {
+            ones.extend(x.hot.iter().filter(|slot| **slot as usize >= slots).map(|slot| slot - slots as u32));
+            starts.push(ones.len());
+        }
+        Binned { rows: rows.len(), limits, dense, ones, starts, sparse: rows.width() - slots }
+    }
+
+    /// The ones of a row.
+    pub(super) fn ones(&self, row: u32) -> &[u32] {
+        &self.ones[self.starts[row as usize]..self.starts[row as usize + 1]]
+    }
+}
+
+/// The limits between the bins of some values.
+fn limits(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    // Halves first: the sum of two great numbers is infinite.
+    let between = |a: f64, b: f64| (0.5 * a + 0.5 * b).max(a);
+    let mut different = values.clone();
+    different.dedup();
+    if different.len() <= MAX_BINS {
+        return different.windows(2).map(|pair| between(pair[0], pair[1])).filter(|limit| limit.is_finite()).collect();
+    }
+    let cut = |share: usize| {
+        let place = values.len() * share / MAX_BINS;
+        between(values[place - 1], values[place])
+    };
+    let mut limits: Vec<f64> = (1..MAX_BINS).map(cut).collect();
+    limits.dedup();
+    // A limit at the greatest value would leave a bin empty.
+    limits.retain(|limit| *limit < values[values.len() - 1]);
+    limits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_values_have_a_bin_each() {
+        assert_eq!(limits(vec![3.0, 1.0, 1.0, 2.0]), [1.5, 2.5]);
+        assert!(limits(vec![7.0; 9]).is_empty());
+        assert_eq!(limits(vec![f64::MAX, f64::MAX / 2.0, -f64::MAX]).len(), 2);
+        let close = limits(vec![1.0, 1.0 + f64::EPSILON]);
+        assert!((1.0..1.0 + f64::EPSILON).contains(&close[0]), "{close:?} tells them apart");
+    }
+
+    #[test]
+    fn many_values_have_bins_of_equal_shares() {
+        let limits = limits((0..100_000).map(f64::from).collect());
+        assert_eq!(limits.len(), MAX_BINS - 1);
+        assert!(limits.windows(2).all(|pair| (pair[1] - pair[0] - 100_000.0 / 255.0).abs() <= 1.0));
+    }
+}

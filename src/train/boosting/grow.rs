@@ -1,0 +1,270 @@
+//! Grows one tree: the leaf whose split gains most is split, until there are enough leaves or nothing to gain.
+//!
+//! A leaf is a range of row numbers and a histogram: the sums of gradient, curvature and rows by slot and bin. A split
+//! counts the rows of its smaller side anew; the other side is what is left. Ties of gain go to the older leaf, the
+//! lower slot and the lower limit.
+
+use super::BoostingEstimator;
+use super::bins::Binned;
+use crate::model::Node;
+use std::ops::{AddAssign, Range, Sub};
+
+/// The unit of gradients, in bits: their sum over 2^23 rows is below 2^54.
+const GRADIENT_BITS: i32 = 30;
+/// The unit of curvatures, in bits: their sum over 2^23 rows is below 2^39.
+const CURVATURE_BITS: i32 = 18;
+/// The bits that rows are counted in, below the curvature.
+const COUNT_BITS: i32 = 24;
+/// The least curvature of a leaf (scikit-learn's).
+const MIN_CURVATURE: f64 = 1e-3;
+
+/// Gradient and curvature of one row's loss by its log odds, in fixed point.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Pull {
+    gradient: i32,
+    curvature: u32,
+}
+
+impl Pull {
+    /// Of the logistic loss.
+    pub(super) fn new(odds: f64, label: bool) -> Pull {
+        let p = 1.0 / (1.0 + (-odds).exp());
+        let gradient = p - f64::from(u8::from(label));
+        Pull {
+            gradient: (gradient * 2f64.powi(GRADIENT_BITS)).round() as i32,
+            curvature: (p * (1.0 - p) * 2f64.powi(CURVATURE_BITS)).round() as u32,
+        }
+    }
+}
+
+/// Sums over rows: the gradient, and in one word the curvature and, below it, their number.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    gradient: i64,
+    rest: u64,
+}
+
+impl Sums {
+    fn rows(self) -> u32 {
+        (self.rest & ((1 << COUNT_BITS) - 1)) as u32
+    }
+
+    fn gradient(self) -> f64 {
+        self.gradient as f64 * 2f64.powi(-GRADIENT_BITS)
+    }
+
+    fn curvature(self) -> f64 {
+        (self.rest >> COUNT_BITS) as f64 * 2f64.powi(-CURVATURE_BITS)
+    }
+}
+
+impl AddAssign<Pull> for Sums {
+    fn add_assign(&mut self, pull: Pull) {
+        self.gradient += i64::from(pull.gradient);
+        self.rest += u64::from(pull.curvature) << COUNT_BITS | 1;
+    }
+}
+
+impl AddAssign for Sums {
+    fn add_assign(&mut self, other: Sums) {
+        self.gradient += other.gradient;
+        self.rest += other.rest;
+    }
+}
+
+impl Sub for Sums {
+    type Output = Sums;
+    fn sub(self, other: Sums) -> Sums {
+        Sums { gradient: self.gradient - other.gradient, rest: self.rest - other.rest }
+    }
+}
+
+/// A leaf that may still be split.
+struct Leaf {
+    /// Its place among the nodes.
+    node: usize,
+    rows: Range<usize>,
+    sums: Sums,
+    histogram: Vec<Sums>,
+    best: Option<Split>,
+}
+
+/// Where a leaf is split best.
+#[derive(Clone, Copy)]
+struct Split {
+    gain: f64,
+    slot: usize,
+    /// The last bin of the low side; of a sparse slot 0.
+    bin: usize,
+    low: Sums,
+}
+
+/// Grows trees over the same rows, one after the other.
+pub(super) struct Grower<'a> {
+    parameters: BoostingEstimator,
+    binned: &'a Binned,
+    /// Where the bins of each dense slot begin in a histogram; behind them the sparse slots' ones.
+    places: Vec<usize>,
+    /// All rows, those of a leaf side by side.
+    order: Vec<u32>,
+    scratch: Vec<u32>,
+    pulls: Vec<Pull>,
+    /// Histograms that are free again.
+    spare: Vec<Vec<Sums>>,
+}
+
+impl<'a> Grower<'a> {
+    pub(super) fn new(parameters: &BoostingEstimator, binned: &'a Binned) -> Grower<'a> {
+        let mut places = vec![0];
+        places.extend(binned.limits.iter().scan(0, |place, limits| {
+            *place += limits.len() + 1;
+            Some(*place)
+        }));
+        Grower {
+            parameters: *parameters,
+            binned,
+            places,
+            order: Vec::new(),
+            scratch: Vec::new(),
+            pulls: Vec::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// The next tree for some pulls, one a row; adds what it says of each row to the log odds.
+    pub(super) fn grow(&mut self, pulls: &[Pull], odds: &mut [f64]) -> Vec<Node> {
+        self.order.clear();
+        self.order.extend(0..self.binned.rows as u32);
+        let mut sums = Sums::default();
+        pulls.iter().for_each(|pull| sums += *pull);
+        let histogram = self.histogram(0..self.binned.rows, pulls);
+        let mut nodes = vec![Node::Leaf(0.0)];
+        let mut leaves = vec![self.leaf(0, 0..self.binned.rows, sums, histogram)];
+        while leaves.len() < self.parameters.max_leaf_nodes {
+            let gain = |leaf: &Leaf| leaf.best.map_or(0.0, |split| split.gain);
+            // The first of the greatest.
+            let best = (0..leaves.len()).rev().max_by(|a, b| gain(&leaves[*a]).total_cmp(&gain(&leaves[*b])));
+            let Some((best, split)) = best.and_then(|best| Some((best, leaves[best].best?))) else { break };
+            let leaf = leaves.remove(best);
+            let child = nodes.len();
+            nodes[leaf.node] = self.node(&split, child);
+            nodes.extend([Node::Leaf(0.0); 2]);
+            leaves.extend(self.split(leaf, &split, child, pulls));
+        }
+        for leaf in leaves {
+            let value = -self.parameters.learning_rate * leaf.sums.gradient() / self.weight(leaf.sums);
+            nodes[leaf.node] = Node::Leaf(value);
+            self.order[leaf.rows].iter().for_each(|row| odds[*row as usize] += value);
+            self.spare.push(leaf.histogram);
+        }
+        nodes
+    }
+
+    /// A split as a node.
+    fn node(&self, split: &Split, child: usize) -> Node {
+        let limit = self.binned.limits.get(split.slot).map_or(0.5, |limits| limits[split.bin]);
+        Node::Split(split.slot as u32, limit, child as u32)
+    }
+
+    /// The two sides of a leaf, the low one first.
+    fn split(&mut self, leaf: Leaf, split: &Split, child: usize, pulls: &[Pull]) -> [Leaf; 2] {
+        let middle = self.part(leaf.rows.clone(), split);
+        let (low, high) = (leaf.rows.start..middle, middle..leaf.rows.end);
+        let smaller = if low.len() <= high.len() { low.clone() } else { high.clone() };
+        let counted = self.histogram(smaller, pulls);
+        let mut rest = leaf.histogram;
+        rest.iter_mut().zip(&counted).for_each(|(all, some)| *all = *all - *some);
+        let (of_low, of_high) = if low.len() <= high.len() { (counted, rest) } else { (rest, counted) };
+        let of_sums = leaf.sums - split.low;
+        [self.leaf(child, low, split.low, of_low), self.leaf(child + 1, high, of_sums, of_high)]
+    }
+
+    /// Puts the rows of the low side before the others, each in their order; where the others begin.
+    fn part(&mut self, rows: Range<usize>, split: &Split) -> usize {
+        let sparse = split.slot.checked_sub(self.binned.dense.len()).map(|slot| slot as u32);
+        let low = |row: u32| match sparse {
+            Some(slot) => !self.binned.ones(row).contains(&slot),
+            None => usize::from(self.binned.dense[split.slot][row as usize]) <= split.bin,
+        };
+        self.scratch.clear();
+        let mut middle = rows.start;
+        for at in rows.clone() {
+            let row = self.order[at];
+            if low(row) {
+                self.order[middle] = row;
+                middle += 1;
+            } else {
+                self.scratch.push(row);
+            }
+        }
+        self.order[middle..rows.end].copy_from_slice(&self.scratch);
+        middle
+    }
+
+    /// The histogram of some rows.
+    fn histogram(&mut self, rows: Range<usize>, pulls: &[Pull]) -> Vec<Sums> {
+        let sparse = self.places[self.binned.dense.len()];
+        let mut histogram = self.spare.pop().unwrap_or_default();
+        histogram.clear();
+        histogram.resize(sparse + self.binned.sparse, Sums::default());
+        let rows = &self.order[rows];
+        // Side by side, since every slot reads them.
+        self.pulls.clear();
+        self.pulls.extend(rows.iter().map(|row| pulls[*row as usize]));
+        for (bins, place) in self.binned.dense.iter().zip(&self.places) {
+            let sums = &mut histogram[*place..];
+            for (row, pull) in rows.iter().zip(&self.pulls) {
+                sums[usize::from(bins[*row as usize])] += *pull;
+            }
+        }
+        let sums = &mut histogram[sparse..];
+        for (row, pull) in rows.iter().zip(&self.pulls) {
+            self.binned.ones(*row).iter().for_each(|slot| sums[*slot as usize] += *pull);
+        }
+        histogram
+    }
+
+    fn leaf(&self, node: usize, rows: Range<usize>, sums: Sums, histogram: Vec<Sums>) -> Leaf {
+        let best = self.best(sums, &histogram);
+        Leaf { node, rows, sums, histogram, best }
+    }
+
+    /// What a leaf's gradient is divided by; the last term is scikit-learn's, against 0.
+    fn weight(&self, sums: Sums) -> f64 {
+        sums.curvature() + self.parameters.l2_regularization + 1e-15
+    }
+
+    /// The split that gains most, if any gains.
+    fn best(&self, all: Sums, histogram: &[Sums]) -> Option<Split> {
+        let least = self.parameters.min_samples_leaf;
+        if u64::from(all.rows()) < 2 * u64::from(least) {
+            return None;
+        }
+        let value = |sums: Sums| sums.gradient() * sums.gradient() / self.weight(sums);
+        let before = value(all);
+        let enough = |sums: Sums| sums.rows() >= least && sums.curvature() >= MIN_CURVATURE;
+        let mut best: Option<Split> = None;
+        let mut consider = |slot: usize, bin: usize, low: Sums| {
+            let high = all - low;
+            if !(enough(low) && enough(high)) {
+                return;
+            }
+            let gain = value(low) + value(high) - before;
+            if gain > best.map_or(0.0, |best| best.gain) {
+                best = Some(Split { gain, slot, bin, low });
+            }
+        };
+        for (slot, place) in self.places.windows(2).enumerate() {
+            let mut low = Sums::default();
+            for bin in 0..place[1] - place[0] - 1 {
+                low += histogram[place[0] + bin];
+                consider(slot, bin, low);
+            }
+        }
+        let dense = self.binned.dense.len();
+        for (slot, ones) in histogram[self.places[dense]..].iter().enumerate() {
+            consider(dense + slot, 0, all - *ones);
+        }
+        best
+    }
+}
