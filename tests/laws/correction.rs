@@ -150,7 +150,7 @@ fn a_corrected_label_leaves_everything_as_if_it_had_been_right() {
         let (a, b) = (version(&right), version(&corrected));
         assert_eq!((text(&a, "source"), text(&a, "kind")), ("batch", "gaussian_nb"));
         assert_eq!(a["digest"], b["digest"], "the artifact of version 2");
-        assert_eq!(a["report"]["batch"], b["report"]["batch"], "its figures at the gate");
+        assert_eq!(a["report"]["candidates"], b["report"]["candidates"], "its figures at the gate");
         let taken_over = |p: &Value| p["version"] == 2 && p["role"] == "champion";
         let served = lines(&right, "predictions.jsonl", taken_over);
         assert!(served.lines().count() > 200, "{}", served.lines().count());

@@ -116,6 +116,11 @@ impl Past {
             .rev()
             .find(|a| !d.tail().is_empty() && self.departures[a.departure].tail() == d.tail())
             .filter(|a| a.at > d.at - DAY);
+        let of_plane = |other: &Departure| !d.tail().is_empty() && other.tail() == d.tail();
+        let since = d.at - 18 * HOUR;
+        let legs = self.departures.iter().filter(|other| other.at > since && of_plane(other)).count() as i64;
+        let landed = self.arrivals.iter().filter(|a| a.at > since && of_plane(&self.departures[a.departure])).count();
+        let landed = landed as i64;
         let delay = |a: &Arrival| a.delay;
         let late = |a: &Arrival| a.late;
         vec![
@@ -147,6 +152,12 @@ impl Past {
             self.waiting(d.at - DAY, None),
             self.waiting(d.at - DAY, Some(d.origin())),
             self.waiting(d.at - 3 * HOUR, Some(d.origin())),
+            (d.at / (HOUR / 60) % 60) as f64,
+            legs as f64,
+            (legs - landed) as f64,
+            self.recent_takeoffs(d.at - 2 * HOUR, |t| t.carrier == d.carrier() && t.origin == d.origin()),
+            self.recent_takeoffs(d.at - HOUR, |t| t.origin == d.origin())
+                - self.recent_takeoffs(d.at - 3 * HOUR, |t| t.origin == d.origin()),
         ]
     }
 }

@@ -5,7 +5,7 @@
 //! lower slot and the lower limit.
 
 use super::BoostingEstimator;
-use super::bins::Binned;
+use super::bins::{Binned, GROUP};
 use crate::model::Node;
 use std::ops::{AddAssign, Range, Sub};
 
@@ -31,8 +31,8 @@ impl Pull {
         let p = 1.0 / (1.0 + (-odds).exp());
         let gradient = p - f64::from(u8::from(label));
         Pull {
-            gradient: (gradient * 2f64.powi(GRADIENT_BITS)).round() as i32,
-            curvature: (p * (1.0 - p) * 2f64.powi(CURVATURE_BITS)).round() as u32,
+            gradient: (gradient * 2f64.powi(GRADIENT_BITS)) as i32,
+            curvature: (p * (1.0 - p) * 2f64.powi(CURVATURE_BITS) + 0.5) as u32,
         }
     }
 }
@@ -79,13 +79,29 @@ impl Sub for Sums {
     }
 }
 
+/// The sums of a leaf by slot.
+#[derive(Default)]
+struct Histogram {
+    /// Of each dense slot, whole groups of them, by bin; a bin is a byte, so no place has to be checked.
+    dense: Vec<[Sums; 256]>,
+    /// Of each sparse slot, where it is 1.
+    sparse: Vec<Sums>,
+}
+
+impl Histogram {
+    fn take_out(&mut self, other: &Histogram) {
+        let pairs = self.dense.as_flattened_mut().iter_mut().zip(other.dense.as_flattened());
+        pairs.chain(self.sparse.iter_mut().zip(&other.sparse)).for_each(|(all, some)| *all = *all - *some);
+    }
+}
+
 /// A leaf that may still be split.
 struct Leaf {
     /// Its place among the nodes.
     node: usize,
     rows: Range<usize>,
     sums: Sums,
-    histogram: Vec<Sums>,
+    histogram: Histogram,
     best: Option<Split>,
 }
 
@@ -103,27 +119,19 @@ struct Split {
 pub(super) struct Grower<'a> {
     parameters: BoostingEstimator,
     binned: &'a Binned,
-    /// Where the bins of each dense slot begin in a histogram; behind them the sparse slots' ones.
-    places: Vec<usize>,
     /// All rows, those of a leaf side by side.
     order: Vec<u32>,
     scratch: Vec<u32>,
     pulls: Vec<Pull>,
     /// Histograms that are free again.
-    spare: Vec<Vec<Sums>>,
+    spare: Vec<Histogram>,
 }
 
 impl<'a> Grower<'a> {
     pub(super) fn new(parameters: &BoostingEstimator, binned: &'a Binned) -> Grower<'a> {
-        let mut places = vec![0];
-        places.extend(binned.limits.iter().scan(0, |place, limits| {
-            *place += limits.len() + 1;
-            Some(*place)
-        }));
         Grower {
             parameters: *parameters,
             binned,
-            places,
             order: Vec::new(),
             scratch: Vec::new(),
             pulls: Vec::new(),
@@ -173,7 +181,7 @@ impl<'a> Grower<'a> {
         let smaller = if low.len() <= high.len() { low.clone() } else { high.clone() };
         let counted = self.histogram(smaller, pulls);
         let mut rest = leaf.histogram;
-        rest.iter_mut().zip(&counted).for_each(|(all, some)| *all = *all - *some);
+        rest.take_out(&counted);
         let (of_low, of_high) = if low.len() <= high.len() { (counted, rest) } else { (rest, counted) };
         let of_sums = leaf.sums - split.low;
         [self.leaf(child, low, split.low, of_low), self.leaf(child + 1, high, of_sums, of_high)]
@@ -181,10 +189,10 @@ impl<'a> Grower<'a> {
 
     /// Puts the rows of the low side before the others, each in their order; where the others begin.
     fn part(&mut self, rows: Range<usize>, split: &Split) -> usize {
-        let sparse = split.slot.checked_sub(self.binned.dense.len()).map(|slot| slot as u32);
+        let sparse = split.slot.checked_sub(self.binned.limits.len()).map(|slot| slot as u32);
         let low = |row: u32| match sparse {
             Some(slot) => !self.binned.ones(row).contains(&slot),
-            None => usize::from(self.binned.dense[split.slot][row as usize]) <= split.bin,
+            None => self.binned.bin(row, split.slot) <= split.bin,
         };
         self.scratch.clear();
         let mut middle = rows.start;
@@ -202,29 +210,29 @@ impl<'a> Grower<'a> {
     }
 
     /// The histogram of some rows.
-    fn histogram(&mut self, rows: Range<usize>, pulls: &[Pull]) -> Vec<Sums> {
-        let sparse = self.places[self.binned.dense.len()];
+    fn histogram(&mut self, rows: Range<usize>, pulls: &[Pull]) -> Histogram {
         let mut histogram = self.spare.pop().unwrap_or_default();
-        histogram.clear();
-        histogram.resize(sparse + self.binned.sparse, Sums::default());
+        histogram.dense.clear();
+        histogram.dense.resize(self.binned.groups.len() * GROUP, [Sums::default(); 256]);
+        histogram.sparse.clear();
+        histogram.sparse.resize(self.binned.sparse, Sums::default());
         let rows = &self.order[rows];
-        // Side by side, since every slot reads them.
+        // Side by side, since every group reads them.
         self.pulls.clear();
         self.pulls.extend(rows.iter().map(|row| pulls[*row as usize]));
-        for (bins, place) in self.binned.dense.iter().zip(&self.places) {
-            let sums = &mut histogram[*place..];
+        for (group, sums) in self.binned.groups.iter().zip(histogram.dense.as_chunks_mut::<GROUP>().0) {
             for (row, pull) in rows.iter().zip(&self.pulls) {
-                sums[usize::from(bins[*row as usize])] += *pull;
+                let bins = group[*row as usize];
+                sums.iter_mut().zip(bins).for_each(|(sums, bin)| sums[usize::from(bin)] += *pull);
             }
         }
-        let sums = &mut histogram[sparse..];
         for (row, pull) in rows.iter().zip(&self.pulls) {
-            self.binned.ones(*row).iter().for_each(|slot| sums[*slot as usize] += *pull);
+            self.binned.ones(*row).iter().for_each(|slot| histogram.sparse[*slot as usize] += *pull);
         }
         histogram
     }
 
-    fn leaf(&self, node: usize, rows: Range<usize>, sums: Sums, histogram: Vec<Sums>) -> Leaf {
+    fn leaf(&self, node: usize, rows: Range<usize>, sums: Sums, histogram: Histogram) -> Leaf {
         let best = self.best(sums, &histogram);
         Leaf { node, rows, sums, histogram, best }
     }
@@ -235,7 +243,7 @@ impl<'a> Grower<'a> {
     }
 
     /// The split that gains most, if any gains.
-    fn best(&self, all: Sums, histogram: &[Sums]) -> Option<Split> {
+    fn best(&self, all: Sums, histogram: &Histogram) -> Option<Split> {
         let least = self.parameters.min_samples_leaf;
         if u64::from(all.rows()) < 2 * u64::from(least) {
             return None;
@@ -254,16 +262,15 @@ impl<'a> Grower<'a> {
                 best = Some(Split { gain, slot, bin, low });
             }
         };
-        for (slot, place) in self.places.windows(2).enumerate() {
+        for (slot, (limits, sums)) in self.binned.limits.iter().zip(&histogram.dense).enumerate() {
             let mut low = Sums::default();
-            for bin in 0..place[1] - place[0] - 1 {
-                low += histogram[place[0] + bin];
+            for (bin, sums) in sums[..limits.len()].iter().enumerate() {
+                low += *sums;
                 consider(slot, bin, low);
             }
         }
-        let dense = self.binned.dense.len();
-        for (slot, ones) in histogram[self.places[dense]..].iter().enumerate() {
-            consider(dense + slot, 0, all - *ones);
+        for (slot, ones) in histogram.sparse.iter().enumerate() {
+            consider(self.binned.limits.len() + slot, 0, all - *ones);
         }
         best
     }
