@@ -113,6 +113,7 @@ golden python="python3":
     {{python}} tests/golden/logistic.py
     {{python}} tests/golden/metrics.py
     {{python}} tests/golden/train.py > tests/golden/train.json
+    {{python}} tests/golden/boosting.py
     {{python}} tests/golden/expressions.py
     {{python}} tests/golden/river_logistic.py
     TIDEMILL_BLESS=1 cargo test --test config

@@ -7,7 +7,8 @@
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use tidemill::config::spec::{
-    CauseSpec, DeploySpec, DetectorSpec, FeatureKind, Function, LearnerSpec, Metric, Over, PipelineSpec, RetrainSpec,
+    CauseSpec, DeploySpec, DetectorSpec, Distance, FeatureKind, Function, LearnerSpec, Metric, Over, PipelineSpec,
+    RetrainSpec,
 };
 use tidemill::config::{ConfigErrors, read};
 use tidemill::launch::graph;
@@ -179,7 +180,10 @@ fn other_forms_of_the_same_are_read() {
     let spec = parse(&with("retrain = { kind = \"logistic\" }", "retrain = { kind = \"gaussian_nb\" }"));
     assert_eq!(spec.expect("bayes").model.retrain, [RetrainSpec::GaussianNb { var_smoothing: 1e-9 }]);
     let spec = parse(&with("detector = \"adwin\"", "detector = \"psi\"\nwindow = \"3d\"")).expect("psi");
-    assert!(matches!(&spec.model.triggers[0].cause, CauseSpec::Drift(DetectorSpec::Psi { min_events: 1000, .. })));
+    assert!(matches!(
+        &spec.model.triggers[0].cause,
+        CauseSpec::Drift(DetectorSpec::Distance { distance: Distance::Psi, min_events: 1000, .. })
+    ));
     let spec = parse(&with("kind = \"schedule\"\nevery = \"30d\"", "kind = \"manual\"\nat = [2013-08-15, 2013-02-01]"));
     let CauseSpec::Manual { at } = &spec.expect("manual").model.triggers[3].cause.clone() else { panic!("not manual") };
     assert!(at.is_sorted(), "{at:?}");

@@ -2,7 +2,7 @@
 
 use super::bounds::Bounds;
 use super::metrics::multiple;
-use super::spec::DetectorSpec;
+use super::spec::{DetectorSpec, Distance};
 use super::table::Table;
 use crate::time::Span;
 
@@ -14,17 +14,19 @@ enum Detector {
     HddmA,
     HddmW,
     PageHinkley,
-    Psi,
+    Distance(Distance),
 }
 
-const DETECTORS: [(&str, Detector); 7] = [
+const DETECTORS: [(&str, Detector); 9] = [
     ("adwin", Detector::Adwin),
     ("ddm", Detector::Ddm),
     ("eddm", Detector::Eddm),
     ("hddm_a", Detector::HddmA),
     ("hddm_w", Detector::HddmW),
     ("page_hinkley", Detector::PageHinkley),
-    ("psi", Detector::Psi),
+    ("psi", Detector::Distance(Distance::Psi)),
+    ("jensen_shannon", Detector::Distance(Distance::JensenShannon)),
+    ("kolmogorov_smirnov", Detector::Distance(Distance::KolmogorovSmirnov)),
 ];
 
 /// The keys of all of them.
@@ -45,7 +47,7 @@ const KEYS: [&str; 12] = [
 
 /// Reads the detector that a table names, with its parameters; defaults are River's.
 pub(super) fn read(table: &mut Table<'_>, every: Span) -> Option<DetectorSpec> {
-    let help = "one of adwin, ddm, eddm, hddm_a, hddm_w, page_hinkley, psi";
+    let help = "one of adwin, ddm, eddm, hddm_a, hddm_w, page_hinkley, psi, jensen_shannon, kolmogorov_smirnov";
     let Some(detector) = table.need("detector", help).and_then(|i| i.choice("detector", &DETECTORS)) else {
         table.knows(&KEYS);
         return None;
@@ -78,15 +80,16 @@ pub(super) fn read(table: &mut Table<'_>, every: Span) -> Option<DetectorSpec> {
             let (delta, threshold) = (delta?, threshold?);
             Some(DetectorSpec::PageHinkley { delta, threshold, min_instances: min_instances?, alpha: alpha? })
         }
-        Detector::Psi => {
-            let threshold = table.take("threshold").map_or(Some(0.25), |i| i.number(Bounds::above(0.0, 1000.0)));
+        Detector::Distance(distance) => {
+            let usual = if distance == Distance::Psi { 0.25 } else { 0.1 };
+            let threshold = table.take("threshold").map_or(Some(usual), |i| i.number(Bounds::above(0.0, 1000.0)));
             let window = match table.take("window") {
                 Some(item) => multiple(&item, every),
                 // A week, or the next longer multiple.
                 None => Some(Span((7 * Span::DAY.0 + every.0 - 1) / every.0 * every.0)),
             };
             let min_events = table.take("min_events").map_or(Some(1000), |i| i.whole(1, 1_000_000_000));
-            Some(DetectorSpec::Psi { threshold: threshold?, window: window?, min_events: min_events? })
+            Some(DetectorSpec::Distance { distance, threshold: threshold?, window: window?, min_events: min_events? })
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::time::Span;
 
 /// The tasks by name; the first release has one.
 const TASKS: [(&str, ()); 1] = [("binary", ())];
-const LEARNERS: [(&str, ()); 1] = [("logistic", ())];
+const LEARNERS: [(&str, bool); 2] = [("logistic", false), ("gaussian_nb", true)];
 const STRATEGIES: [(&str, DeploySpec); 2] = [("immediate", DeploySpec::Immediate), ("shadow", DeploySpec::Shadow)];
 
 /// Reads the one model below `[model]`.
@@ -86,7 +86,14 @@ fn default_metrics() -> MetricsSpec {
 
 fn read_learner(item: &Item<'_>, model: &Table<'_>) -> Option<LearnerSpec> {
     let mut table = item.table(model.title_of("learner"))?;
-    let kind = table.need("kind", "kind = \"logistic\"").and_then(|i| i.choice("learner", &LEARNERS));
+    let kind = table.need("kind", "one of logistic, gaussian_nb").and_then(|i| i.choice("learner", &LEARNERS));
+    if kind == Some(true) {
+        for key in ["learning_rate", "l2"] {
+            table.refuse(key, "it belongs to kind \"logistic\"");
+        }
+        table.finish();
+        return Some(LearnerSpec::GaussianNb);
+    }
     // River's default step; a step above 100 diverges on any data.
     let learning_rate = table.take("learning_rate").map_or(Some(0.01), |i| i.number(Bounds::above(0.0, 100.0)));
     let l2 = table.take("l2").map_or(Some(0.0), |i| i.number(Bounds::from(0.0, 1e6)));

@@ -10,6 +10,9 @@ use crate::time::Span;
 /// A year of one record a second fits; above it is a mistake.
 const MOST_PENDING: u64 = 1_000_000_000;
 
+/// Some tens of TB.
+const MOST_ROWS: u64 = 1_000_000_000_000;
+
 /// The keys of `[pipeline]`, with their defaults.
 struct Head {
     name: String,
@@ -21,6 +24,7 @@ struct Head {
     max_record_bytes: usize,
     max_pending: usize,
     max_keys: usize,
+    max_rows: usize,
 }
 
 /// Reads the document; what is absent or wrong has a stand-in, and an error is written down.
@@ -46,6 +50,7 @@ pub(super) fn read(mut table: Table<'_>, load: Load<'_>) -> PipelineSpec {
         max_record_bytes: head.max_record_bytes,
         max_pending: head.max_pending,
         max_keys: head.max_keys,
+        max_rows: head.max_rows,
         features,
         model: model.unwrap_or_else(|| model::stand_in(head.every)),
         sources,
@@ -68,6 +73,7 @@ fn read_head(table: Option<Table<'_>>) -> Head {
         max_record_bytes: 1 << 20,
         max_pending: 10_000_000,
         max_keys: 10_000_000,
+        max_rows: 1_000_000_000,
     };
     let Some(mut table) = table else { return head };
     if let Some(item) = table.need("name", "name = \"flights\"")
@@ -99,6 +105,9 @@ fn read_head(table: Option<Table<'_>>) -> Head {
     }
     if let Some(keys) = table.take("max_keys").and_then(|i| i.count(1, MOST_PENDING)) {
         head.max_keys = keys;
+    }
+    if let Some(rows) = table.take("max_rows").and_then(|i| i.count(256, MOST_ROWS)) {
+        head.max_rows = rows;
     }
     table.finish();
     head

@@ -50,6 +50,9 @@ pub struct PipelineSpec {
     /// `max_keys`: keys kept by each window group and each table; rows of further keys are counted and have no effect.
     /// Default 10,000,000.
     pub max_keys: usize,
+    /// `max_rows`: rows kept by each window group and versions kept by each table, an equal share by each of the 256
+    /// shards of its keys; further rows are counted and have no effect. Default 1,000,000,000.
+    pub max_rows: usize,
     /// The sources, in the order of the file, which is part of the law's order.
     pub sources: Vec<SourceSpec>,
     /// The features, in the order of the file.
@@ -212,7 +215,7 @@ pub struct ModelSpec {
     pub freeze_at: Vec<Time>,
 }
 
-/// `learner = { kind = "logistic", learning_rate = 0.01, l2 = 0.0 }`
+/// `learner = { kind = "logistic", learning_rate = 0.01, l2 = 0.0 }` or `{ kind = "gaussian_nb" }`
 #[derive(Clone, Debug, PartialEq)]
 pub enum LearnerSpec {
     /// Logistic regression by stochastic gradient descent.
@@ -222,6 +225,8 @@ pub enum LearnerSpec {
         /// L2 penalty, at least 0, default 0.
         l2: f64,
     },
+    /// Gaussian naive Bayes, exact under corrections.
+    GaussianNb,
 }
 
 /// `retrain = { kind = "logistic" }`
@@ -330,7 +335,8 @@ pub struct TriggerSpec {
 /// The cause of a trigger.
 #[derive(Clone, Debug)]
 pub enum CauseSpec {
-    /// `kind = "drift", detector = "adwin" | "ddm" | "eddm" | "hddm_a" | "hddm_w" | "page_hinkley" | "psi"`
+    /// `kind = "drift", detector = "adwin" | "ddm" | "eddm" | "hddm_a" | "hddm_w" | "page_hinkley" | "psi" |
+    /// "jensen_shannon" | "kolmogorov_smirnov"`
     Drift(DetectorSpec),
     /// `kind = "degradation", when = "log_loss[7d] > 1.05 * log_loss_at_release"`
     Degradation {
@@ -407,15 +413,40 @@ pub enum DetectorSpec {
         /// Whether a fall of the error fires too, default false.
         two_sided: bool,
     },
-    /// Population stability index of any feature against the serving version's training window.
-    Psi {
-        /// Fires above it, default 0.25.
+    /// Distance of any feature from the serving version's training window: `psi`, `jensen_shannon`,
+    /// `kolmogorov_smirnov`.
+    Distance {
+        /// How it is measured.
+        distance: Distance,
+        /// Fires above it, default 0.25 of the stability index and 0.1 of the others.
         threshold: f64,
         /// The recent window, a multiple of `every`, default 7d.
         window: Span,
         /// Events in the recent window below which it is unknown, default 1000.
         min_events: u64,
     },
+}
+
+/// How far two histograms of a feature are apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distance {
+    /// Population stability index.
+    Psi,
+    /// Jensen-Shannon distance, 0 to the root of ln 2.
+    JensenShannon,
+    /// Kolmogorov-Smirnov statistic at the bins' edges, 0 to 1; of numbers only, categories have no order.
+    KolmogorovSmirnov,
+}
+
+impl Distance {
+    /// Its name in files and topics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Distance::Psi => "psi",
+            Distance::JensenShannon => "jensen_shannon",
+            Distance::KolmogorovSmirnov => "kolmogorov_smirnov",
+        }
+    }
 }
 
 /// `[model.NAME.train]`

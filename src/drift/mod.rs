@@ -1,12 +1,13 @@
 //! Drift: detectors that watch one number at a time, and the distance between two distributions of a feature.
 //!
 //! In: the champion's 0/1 errors in the law's order ([`Adwin`], [`Ddm`], [`Eddm`], [`HddmA`], [`HddmW`],
-//! [`PageHinkley`]), or histograms of a feature ([`psi`]). Out: whether it drifted. Keeps: what each detector's file
+//! [`PageHinkley`]), or histograms of a feature ([`distance`]). Out: whether it drifted. Keeps: what each detector's file
 //! says, all of it in [`State`]. Every detector obeys the battery in `laws.rs`; adding one is its file, a variant of
 //! [`State`], and joining that battery.
 
 mod adwin;
 mod ddm;
+mod distance;
 mod eddm;
 mod hddm_a;
 mod hddm_w;
@@ -18,6 +19,7 @@ mod psi;
 
 pub use adwin::Adwin;
 pub use ddm::Ddm;
+pub use distance::distance;
 pub use eddm::Eddm;
 pub use hddm_a::HddmA;
 pub use hddm_w::HddmW;
@@ -89,6 +91,6 @@ pub fn detector(spec: &DetectorSpec) -> Option<Box<dyn Detector>> {
         DetectorSpec::HddmW { drift_confidence, lambda, two_sided } => {
             Some(Box::new(HddmW::new(drift_confidence, lambda, two_sided)))
         }
-        DetectorSpec::Psi { .. } => None,
+        DetectorSpec::Distance { .. } => None,
     }
 }

@@ -1,10 +1,11 @@
 //! The distributions of all features in a training window, and of what came since.
 //!
-//! In: the vectors of a window ([`Profile::of`]), then vectors one by one ([`Recent::add`]). Out: the population
-//! stability index of each feature. Keeps: a histogram a feature: ten quantile bins of a dense slot, one bin a value of
+//! In: the vectors of a window ([`Profile::of`]), then vectors one by one ([`Recent::add`]). Out: how far
+//! each feature has moved. Keeps: a histogram a feature: ten quantile bins of a dense slot, one bin a value of
 //! a one-hot.
 
-use super::{Reference, psi};
+use super::{Reference, distance};
+use crate::config::spec::Distance;
 use crate::feature::Vector;
 use crate::feature::layout::Layout;
 use serde::{Deserialize, Serialize};
@@ -55,14 +56,16 @@ impl Profile {
         }
     }
 
-    /// The index of each feature, by name, in the order of the layout.
-    pub fn stability(&self, layout: &Layout, recent: &Recent) -> Vec<(String, f64)> {
+    /// How far each feature has moved, by name, in the order of the layout.
+    pub fn moved(&self, kind: Distance, layout: &Layout, recent: &Recent) -> Vec<(String, f64)> {
         let dense = self.dense.iter().zip(&recent.dense).enumerate().filter_map(|(slot, (then, now))| {
-            psi(then.counts(), now).map(|index| (layout.names()[slot].clone(), index))
+            distance(kind, then.counts(), now).map(|moved| (layout.names()[slot].clone(), moved))
         });
         let groups = self.groups.iter().zip(&recent.groups).enumerate().filter_map(|(group, (then, now))| {
-            psi(then, now).map(|index| (layout.group(group).feature.clone(), index))
+            distance(kind, then, now).map(|moved| (layout.group(group).feature.clone(), moved))
         });
+        // Categories have no order.
+        let groups = groups.filter(|_| kind != Distance::KolmogorovSmirnov);
         dense.chain(groups).collect()
     }
 }

@@ -3,7 +3,7 @@
 pub mod asof;
 pub mod expr;
 pub mod layout;
-mod moments;
+pub(crate) mod moments;
 pub mod plan;
 pub mod program;
 pub mod scope;

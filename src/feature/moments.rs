@@ -115,6 +115,13 @@ impl Moments {
         self.squares = self.squares.minus(Wide::square(number));
     }
 
+    /// Whether so many numbers may have such sums: whoever wrote them, they are safe to go on from.
+    pub(crate) fn is_plausible(&self) -> bool {
+        let count = i128::from(self.sum.count);
+        let Total(total) = self.sum.total;
+        count <= 1 << 32 && total.unsigned_abs() <= (count << 92) as u128 && (0..=1 << 88).contains(&self.squares.high)
+    }
+
     /// The standard deviation of the population; `None` of nothing, exactly 0 of equal numbers.
     pub(crate) fn deviation(&self) -> Option<f64> {
         (self.sum.count > 0).then(|| self.centred() / ONE)

@@ -96,7 +96,7 @@ pub fn alone<'scope>(
                 let account = Account {
                     balance: std::mem::take(&mut paired.balance),
                     dead: std::mem::take(&mut paired.dead),
-                    refused_keys: std::mem::take(&mut desk.stores.refused),
+                    no_room: std::mem::take(&mut desk.stores.refused),
                     ..Account::default()
                 };
                 if let Some(boundary) = open.mark.as_ref().and_then(|mark| mark.boundary) {

@@ -129,7 +129,7 @@ impl Emission {
             change += account.balance;
             dead.extend(account.dead);
             counted.others += account.others;
-            counted.refused_keys += account.refused_keys;
+            counted.no_room += account.no_room;
         }
         self.balance += change;
         for (partition, end) in &minted.ends {

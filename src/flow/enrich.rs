@@ -57,7 +57,7 @@ pub fn enrich<'scope>(
                 answers.session(&permits[0]).give_container(&mut found);
                 let refused = std::mem::take(&mut stores.refused);
                 if refused > 0 {
-                    accounts.session(&permits[1]).give(Account { refused_keys: refused, ..Account::default() });
+                    accounts.session(&permits[1]).give(Account { no_room: refused, ..Account::default() });
                 }
                 if let Some(boundary) = open.mark.and_then(|mark| mark.boundary) {
                     stores.sweep(boundary);

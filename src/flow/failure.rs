@@ -20,7 +20,7 @@ pub enum Failure {
     /// The process holds more memory than it may.
     #[error(
         "the run holds {} MiB, allowed are {} MiB (--memory-limit): it has stopped behind its last tick and can be \
-         taken up again with more, or with lower max_pending, max_keys, max_examples or shorter windows",
+         taken up again with more, or with lower max_pending, max_keys, max_rows, max_examples or shorter windows",
         held >> 20, allowed >> 20
     )]
     Memory {

@@ -24,7 +24,7 @@ pub struct Account {
     /// Categorical values that went to the slot `other`.
     pub others: u64,
     /// Rows and questions whose key found no room in a window group or table.
-    pub refused_keys: u64,
+    pub no_room: u64,
 }
 
 /// The streams that leave the room.

@@ -30,7 +30,7 @@ pub struct Kept {
     records: BTreeMap<u16, u64>,
     reasons: BTreeMap<String, u64>,
     others: u64,
-    refused_keys: u64,
+    no_room: u64,
     champion: u32,
     verdicts: BTreeMap<String, u64>,
     trainings: u64,
@@ -54,8 +54,8 @@ pub struct RunReport {
     pub reasons: BTreeMap<String, u64>,
     /// Categorical values that went to `other`.
     pub others: u64,
-    /// Rows and questions whose key found no room (`max_keys`).
-    pub refused_keys: u64,
+    /// Rows and questions that found no room for their key (`max_keys`) or themselves (`max_rows`).
+    pub no_room: u64,
     /// The version in production.
     pub champion: u32,
     /// The records of released versions.
@@ -91,7 +91,7 @@ impl Default for RunReport {
             records: BTreeMap::new(),
             reasons: BTreeMap::new(),
             others: 0,
-            refused_keys: 0,
+            no_room: 0,
             champion: 1,
             versions: Vec::new(),
             decisions: Vec::new(),
@@ -119,7 +119,7 @@ impl RunReport {
             records: self.records.clone(),
             reasons: self.reasons.clone(),
             others: self.others,
-            refused_keys: self.refused_keys,
+            no_room: self.no_room,
             champion: self.champion,
             verdicts: self.verdicts.clone(),
             trainings: self.trainings.0,
@@ -132,7 +132,7 @@ impl RunReport {
         let records = |texts: Vec<String>| texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
         (self.tick, self.now, self.first, self.balance) = (kept.tick, kept.now, kept.first, kept.balance);
         (self.records, self.reasons, self.verdicts) = (kept.records, kept.reasons, kept.verdicts);
-        (self.others, self.refused_keys, self.champion) = (kept.others, kept.refused_keys, kept.champion);
+        (self.others, self.no_room, self.champion) = (kept.others, kept.no_room, kept.champion);
         self.trainings.0 = kept.trainings;
         self.began_with = kept.balance.events;
         [self.versions, self.decisions, self.metrics] = kept.told.map(records);
@@ -145,7 +145,7 @@ impl RunReport {
         self.first = self.first.or(minted.began);
         self.balance = *balance;
         self.others += counted.others;
-        self.refused_keys += counted.refused_keys;
+        self.no_room += counted.no_room;
         self.stalled += minted.stalled;
         for (source, count) in &minted.records {
             *self.records.entry(*source).or_default() += count;

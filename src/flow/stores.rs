@@ -1,7 +1,7 @@
 //! Windows and tables: the state of one worker's share of the keys, without timely.
 //!
 //! In: touches, in the law's order. Out: one answer a question. Keeps: the state of every window group and table, by
-//! key, of which each logical shard has room for so many.
+//! key, of which each logical shard has room for so many, and for so many rows of them.
 
 use super::answers::Asker;
 use super::items::{Deed, Touch};
@@ -16,40 +16,67 @@ use crate::time::Time;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-/// The states of one group or table, by key, and how many each logical shard has.
+/// The states of one group or table, by key, and what each logical shard has of them.
 struct Store<S> {
     states: KeyMap<S>,
-    kept: Vec<u32>,
+    kept: Vec<Kept>,
 }
 
-impl<S> Store<S> {
+/// Keys and rows: what a shard has, or may have at most.
+#[derive(Clone, Copy, Default)]
+struct Kept {
+    keys: u64,
+    rows: u64,
+}
+
+/// A state that keeps rows. How many it has may depend on when it was swept, which is at the same boundaries wherever
+/// it lives.
+trait Rows {
+    fn rows(&self) -> u64;
+}
+
+impl Rows for Window {
+    fn rows(&self) -> u64 {
+        Window::rows(self) as u64
+    }
+}
+
+impl Rows for AsOf {
+    fn rows(&self) -> u64 {
+        self.versions() as u64
+    }
+}
+
+impl<S: Rows> Store<S> {
     fn new() -> Store<S> {
-        Store { states: KeyMap::default(), kept: vec![0; Key::SHARDS as usize] }
+        Store { states: KeyMap::default(), kept: vec![Kept::default(); Key::SHARDS as usize] }
     }
 
     /// The state of a key, made anew if there is none and its shard has room. Shards are the same wherever they live,
     /// so what is refused does not depend on the number of workers.
-    fn get(&mut self, key: Key, most: u32, new: impl FnOnce() -> S) -> Option<&mut S> {
+    fn get(&mut self, key: Key, most: Kept, new: impl FnOnce() -> S) -> Option<(&mut S, &mut Kept)> {
         let kept = &mut self.kept[key.shard() as usize];
         match self.states.entry(key) {
-            Entry::Occupied(state) => Some(state.into_mut()),
-            Entry::Vacant(_) if *kept >= most => None,
+            Entry::Occupied(state) => Some((state.into_mut(), kept)),
+            Entry::Vacant(_) if kept.keys >= most.keys => None,
             Entry::Vacant(place) => {
-                *kept += 1;
-                Some(place.insert(new()))
+                kept.keys += 1;
+                Some((place.insert(new()), kept))
             }
         }
     }
 
     /// Takes in a state that was kept before; one is kept however many there are.
     fn take_up(&mut self, key: Key, state: S) {
-        self.kept[key.shard() as usize] += 1;
+        let kept = &mut self.kept[key.shard() as usize];
+        *kept = Kept { keys: kept.keys + 1, rows: kept.rows + state.rows() };
         self.states.insert(key, state);
     }
 
     /// The states of each logical shard that has any, in no order.
     fn by_shard<'s>(&'s self, mut take: impl FnMut(u32, Vec<(Key, &'s S)>)) {
-        let mut shards: Vec<Vec<(Key, &S)>> = self.kept.iter().map(|kept| Vec::with_capacity(*kept as usize)).collect();
+        let mut shards: Vec<Vec<(Key, &S)>> =
+            self.kept.iter().map(|kept| Vec::with_capacity(kept.keys as usize)).collect();
         self.states.iter().for_each(|(key, state)| shards[key.shard() as usize].push((*key, state)));
         for (number, states) in shards.into_iter().enumerate().filter(|(_, states)| !states.is_empty()) {
             take(number as u32, states);
@@ -59,8 +86,10 @@ impl<S> Store<S> {
     fn retain(&mut self, mut keep: impl FnMut(&mut S) -> bool) {
         let kept = &mut self.kept;
         self.states.retain(|key, state| {
+            let (kept, rows) = (&mut kept[key.shard() as usize], state.rows());
             let stays = keep(state);
-            kept[key.shard() as usize] -= u32::from(!stays);
+            kept.keys -= u64::from(!stays);
+            kept.rows -= rows - if stays { state.rows() } else { 0 };
             stays
         });
     }
@@ -71,9 +100,9 @@ pub struct Stores {
     plan: Arc<Plan>,
     windows: Vec<Store<Window>>,
     tables: Vec<Store<AsOf>>,
-    /// Keys a shard of a group or table, at most.
-    most: u32,
-    /// Rows and questions that found no room for their key.
+    /// What a shard of a group or table has at most.
+    most: Kept,
+    /// Rows and questions that found no room for their key, and rows that found none for themselves.
     pub refused: u64,
 }
 
@@ -83,8 +112,9 @@ impl Stores {
         let FeaturePlan { groups, tables, .. } = &plan.features;
         let windows = groups.iter().map(|_| Store::new()).collect();
         let tables = tables.iter().map(|_| Store::new()).collect();
-        let most = (plan.spec.max_keys as u64).div_ceil(Key::SHARDS);
-        Stores { windows, tables, most: u32::try_from(most).unwrap_or(u32::MAX), plan, refused: 0 }
+        let share = |most: usize| (most as u64).div_ceil(Key::SHARDS);
+        let most = Kept { keys: share(plan.spec.max_keys), rows: share(plan.spec.max_rows) };
+        Stores { windows, tables, most, plan, refused: 0 }
     }
 
     /// Does one deed; a question is answered.
@@ -106,10 +136,18 @@ impl Stores {
             let row = state.and_then(|state| state.lookup(horizon, time)).map(|(row, _)| row.clone());
             return answers.row(&self.plan, seq, store, row);
         };
-        match table.get(key, self.most, AsOf::default) {
-            Some(state) => state.upsert(horizon, time, order, row),
-            None => self.refused += 1,
+        let Some((state, kept)) = table.get(key, self.most, AsOf::default) else {
+            self.refused += 1;
+            return;
+        };
+        let others = kept.rows - state.rows();
+        state.prune(horizon);
+        if others + state.rows() < self.most.rows {
+            state.upsert(horizon, time, order, row);
+        } else {
+            self.refused += 1;
         }
+        kept.rows = others + state.rows();
     }
 
     fn touch_window(&mut self, touch: Touch, answers: &mut impl Asker) {
@@ -117,36 +155,40 @@ impl Stores {
         let shape = &self.plan.features.groups[usize::from(store)].shape;
         let windows = &mut self.windows[usize::from(store)];
         // A question makes no state, and one that finds none is answered as of an empty window.
-        let window = match deed {
-            Deed::Ask => windows.states.get_mut(&key),
-            _ => {
-                let window = windows.get(key, self.most, || Window::new(shape));
-                self.refused += u64::from(window.is_none());
-                window
-            }
-        };
-        if let Deed::Ask | Deed::AskAndJoin(..) = deed {
+        if let Deed::Ask = deed {
             let results = answers.window(&self.plan, seq, store);
-            match window {
-                Some(window) => {
-                    window.query(shape, now, time, results);
-                    if let Deed::AskAndJoin(order, arguments) = deed {
-                        window.insert(shape, now, time, order, &arguments);
-                    }
-                }
+            return match windows.states.get_mut(&key) {
+                Some(window) => window.query(shape, now, time, results),
+                None => shape.of_nothing(results),
+            };
+        }
+        let mut found = windows.get(key, self.most, || Window::new(shape));
+        self.refused += u64::from(found.is_none());
+        if let Deed::AskAndJoin(..) = deed {
+            let results = answers.window(&self.plan, seq, store);
+            match &mut found {
+                Some((window, _)) => window.query(shape, now, time, results),
                 None => shape.of_nothing(results),
             }
-            return;
         }
-        match (window, deed) {
-            (Some(window), Deed::Join(order, arguments)) => {
-                window.insert(shape, now, time, order, &arguments);
+        let Some((window, kept)) = found else { return };
+        let others = kept.rows - Rows::rows(window);
+        match deed {
+            Deed::Join(order, arguments) | Deed::AskAndJoin(order, arguments) => {
+                // What the rule forgets makes room first.
+                window.prune(shape, now);
+                if others + Rows::rows(window) < self.most.rows {
+                    window.insert(shape, now, time, order, &arguments);
+                } else {
+                    self.refused += 1;
+                }
             }
-            (Some(window), Deed::Leave(order, arguments)) => {
+            Deed::Leave(order, arguments) => {
                 window.retract(shape, now, time, order, &arguments);
             }
-            _ => {}
+            Deed::Ask | Deed::Put(..) => {}
         }
+        kept.rows = others + Rows::rows(window);
     }
 
     /// Drops windows and table rows that cannot matter any more.

@@ -10,7 +10,7 @@ use super::items::{Contestant, Mark, Outcome, Turn};
 use super::plan::Plan;
 use super::saving::{Keeps, Sections, SharedArchive, Shares, heed};
 use super::ticks::{Tick, Ticks};
-use crate::config::spec::{CauseSpec, DeploySpec, DetectorSpec};
+use crate::config::spec::{CauseSpec, DeploySpec, DetectorSpec, Distance};
 use crate::drift::{Detector, Profile, Recent, State, detector};
 use crate::time::{Span, Time};
 use crate::train::Verdict;
@@ -22,9 +22,10 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-/// A stability trigger.
+/// A trigger on the distance of features.
 struct Stability {
     trigger: u32,
+    distance: Distance,
     threshold: f64,
     window: Span,
     min_events: u64,
@@ -55,12 +56,14 @@ impl Watch {
         let mut stabilities = Vec::new();
         for (place, trigger) in plan.spec.model.triggers.iter().enumerate() {
             match &trigger.cause {
-                CauseSpec::Drift(DetectorSpec::Psi { threshold, window, min_events }) => stabilities.push(Stability {
-                    trigger: place as u32,
-                    threshold: *threshold,
-                    window: *window,
-                    min_events: *min_events,
-                }),
+                CauseSpec::Drift(DetectorSpec::Distance { distance, threshold, window, min_events }) => stabilities
+                    .push(Stability {
+                        trigger: place as u32,
+                        distance: *distance,
+                        threshold: *threshold,
+                        window: *window,
+                        min_events: *min_events,
+                    }),
                 CauseSpec::Drift(spec) => detectors.extend(detector(spec).map(|detector| Watcher {
                     trigger: place as u32,
                     detector,
@@ -142,13 +145,13 @@ impl Watch {
             if recent.rows < stability.min_events as i64 {
                 continue;
             }
-            let moved = self.profile.stability(layout, &recent);
+            let moved = self.profile.moved(stability.distance, layout, &recent);
             // The feature that moved most; of equals the first.
             let most = moved.into_iter().reduce(|most, next| if next.1 > most.1 { next } else { most });
             if let Some((feature, index)) = most.filter(|(_, index)| *index > stability.threshold) {
                 self.signals.push(DriftSignal {
                     trigger: stability.trigger,
-                    detector: "psi".to_owned(),
+                    detector: stability.distance.name().to_owned(),
                     feature: Some(feature),
                     figure: index,
                     at: boundary,

@@ -137,8 +137,11 @@ fn window(over: Over) -> String {
 }
 
 fn model(model: &ModelSpec) -> Vec<String> {
-    let LearnerSpec::Logistic { learning_rate, l2 } = model.learner;
-    let mut rows = vec![vec!["learner".to_string(), format!("online logistic, step {learning_rate}, l2 {l2}")]];
+    let learner = match model.learner {
+        LearnerSpec::Logistic { learning_rate, l2 } => format!("online logistic, step {learning_rate}, l2 {l2}"),
+        LearnerSpec::GaussianNb => "online gaussian_nb, exact".to_string(),
+    };
+    let mut rows = vec![vec!["learner".to_string(), learner]];
     let mut row = |what: &str, text: String| rows.push(vec![what.to_string(), text]);
     let metrics = &model.metrics;
     let names: Vec<&str> = metrics.names.iter().map(|m| m.name()).collect();
@@ -188,8 +191,8 @@ fn cause(trigger: &TriggerSpec) -> String {
         CauseSpec::Drift(DetectorSpec::HddmA { .. }) => "drift by hddm_a on the error".to_string(),
         CauseSpec::Drift(DetectorSpec::HddmW { .. }) => "drift by hddm_w on the error".to_string(),
         CauseSpec::Drift(DetectorSpec::PageHinkley { .. }) => "drift by page_hinkley on the error".to_string(),
-        CauseSpec::Drift(DetectorSpec::Psi { threshold, window, .. }) => {
-            format!("drift by psi above {threshold} of a feature's last {window}")
+        CauseSpec::Drift(DetectorSpec::Distance { distance, threshold, window, .. }) => {
+            format!("drift by {} above {threshold} of a feature's last {window}", distance.name())
         }
         CauseSpec::Degradation { when, .. } => format!("degradation when {}", short(&when.value)),
         CauseSpec::NewData { examples } => format!("new data: {examples} examples"),

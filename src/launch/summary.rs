@@ -28,7 +28,7 @@ pub fn summary(plan: &Plan, ended: &Ended) -> Value {
         "records": records,
         "reasons": report.reasons,
         "unknown_categories": report.others,
-        "refused_keys": report.refused_keys,
+        "no_room": report.no_room,
         "pipeline_time": { "from": report.first.map(|t| t.to_string()), "to": report.now.to_string() },
         "ticks": report.tick + 1,
         "balance": { "holds": balance.holds(), "counts": balance },

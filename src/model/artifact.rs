@@ -5,7 +5,7 @@
 //! parsing, [`Artifact::MAX_WIDTH`] slots while parsing, every number finite and in its range after. An artifact is
 //! numbers; nothing in it is ever executed, whoever wrote it.
 
-use super::{BoostedTrees, GaussianNb, Learner, Logistic, Majority, NoChange};
+use super::{BoostedTrees, GaussianNb, Learner, Logistic, Majority, NoChange, OnlineGaussianNb};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -47,6 +47,8 @@ pub enum Body {
     Logistic(Logistic),
     /// Gaussian naive Bayes, fitted.
     GaussianNb(GaussianNb),
+    /// Gaussian naive Bayes, online.
+    OnlineGaussianNb(OnlineGaussianNb),
     /// Boosted trees, fitted.
     BoostedTrees(BoostedTrees),
     /// The baseline `majority`.
@@ -194,6 +196,7 @@ impl Body {
         match self {
             Body::Logistic(_) => "logistic",
             Body::GaussianNb(_) => "gaussian_nb",
+            Body::OnlineGaussianNb(_) => "online_gaussian_nb",
             Body::BoostedTrees(_) => "boosted_trees",
             Body::Majority(_) => "majority",
             Body::NoChange(_) => "no_change",
@@ -205,6 +208,7 @@ impl Body {
         match self {
             Body::Logistic(model) => model.updates(),
             Body::GaussianNb(model) => model.examples,
+            Body::OnlineGaussianNb(model) => model.updates(),
             Body::BoostedTrees(model) => model.examples,
             Body::Majority(model) => model.updates(),
             Body::NoChange(model) => model.updates(),
@@ -216,6 +220,7 @@ impl Body {
         match self {
             Body::Logistic(model) => Some(Box::new(model)),
             Body::GaussianNb(_) | Body::BoostedTrees(_) => None,
+            Body::OnlineGaussianNb(model) => Some(Box::new(model)),
             Body::Majority(model) => Some(Box::new(model)),
             Body::NoChange(model) => Some(Box::new(model)),
         }
@@ -225,6 +230,7 @@ impl Body {
         match self {
             Body::Logistic(model) => model.check(width),
             Body::GaussianNb(model) => model.check(width),
+            Body::OnlineGaussianNb(model) => model.check(width),
             Body::BoostedTrees(model) => model.check(width),
             Body::Majority(model) => model.check(),
             Body::NoChange(_) => Ok(()),

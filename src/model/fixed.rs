@@ -31,6 +31,7 @@ impl Fixed {
         match &self.0 {
             Body::Logistic(model) => model.predict(x),
             Body::GaussianNb(model) => model.predict(x),
+            Body::OnlineGaussianNb(model) => model.predict(x),
             Body::BoostedTrees(model) => model.predict(x),
             Body::Majority(model) => model.predict(x),
             Body::NoChange(model) => model.predict(x),

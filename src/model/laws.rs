@@ -1,6 +1,6 @@
 //! The laws of every learner, each as a test over all of them.
 
-use super::{Artifact, Body, Exactness, Fixed, Learner, Logistic, Majority, NoChange};
+use super::{Artifact, Body, Exactness, Fixed, Learner, Logistic, Majority, NoChange, OnlineGaussianNb};
 use crate::feature::Vector;
 use proptest::collection::vec;
 use proptest::num::f64::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
@@ -14,6 +14,7 @@ fn all() -> Vec<Box<dyn Learner>> {
     vec![
         Box::new(Logistic::new(WIDTH, 0.1, 0.0)),
         Box::new(Logistic::new(WIDTH, 2.0, 0.01)),
+        Box::new(OnlineGaussianNb::new(WIDTH)),
         Box::<Majority>::default(),
         Box::<NoChange>::default(),
     ]

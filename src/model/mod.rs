@@ -13,6 +13,7 @@ mod laws;
 mod logistic;
 mod majority;
 mod no_change;
+mod online_gaussian_nb;
 mod role;
 
 pub use artifact::{Artifact, ArtifactError, Body};
@@ -22,6 +23,7 @@ pub use gaussian_nb::{ClassStatistics, GaussianNb};
 pub use logistic::Logistic;
 pub use majority::Majority;
 pub use no_change::NoChange;
+pub use online_gaussian_nb::OnlineGaussianNb;
 pub use role::Role;
 
 use crate::config::spec::LearnerSpec;
@@ -65,5 +67,6 @@ pub enum Exactness {
 pub fn learner(spec: &LearnerSpec, width: usize) -> Box<dyn Learner> {
     match *spec {
         LearnerSpec::Logistic { learning_rate, l2 } => Box::new(Logistic::new(width, learning_rate, l2)),
+        LearnerSpec::GaussianNb => Box::new(OnlineGaussianNb::new(width)),
     }
 }

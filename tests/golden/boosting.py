@@ -1,7 +1,7 @@
 """Writes boosting.json: what scikit-learn's histogram gradient boosting fits to rows of few different values, so that
 its bins are ours. Labels, numbers and ones by a fixed seed.
 
-usage: boosting.py        (scikit-learn 1.9)
+usage: boosting.py
 """
 import json
 import pathlib
@@ -10,6 +10,7 @@ import numpy as np
 import sklearn
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+assert sklearn.__version__ == "1.9.1"
 ROWS, DENSE, HOT = 3000, 4, 5
 PARAMETERS = {"max_iter": 40, "learning_rate": 0.1, "max_leaf_nodes": 12, "min_samples_leaf": 20, "l2_regularization": 0.5}
 

@@ -1,16 +1,18 @@
 """Golden values of the drift detectors.
 
-Writes drift.json (River 0.26.1: where its detectors fire) and psi.json (numpy: edges, counts and index by the
-rules of src/drift/psi.rs, written down independently) beside this file.
+Writes drift.json (River 0.26.1: where its detectors fire) and psi.json (numpy and scipy: edges, counts and index by the
+rules of src/drift/psi.rs, written down independently, and two more distances of the same counts) beside this file.
 """
 import json
 from pathlib import Path
 
 import numpy as np
 import river
+import scipy
 from river import drift
+from scipy.spatial.distance import jensenshannon
 
-assert river.__version__ == "0.26.1"
+assert (river.__version__, scipy.__version__) == ("0.26.1", "1.17.1")
 SEED, BINS = 5, 10
 rng = np.random.default_rng(SEED)
 
@@ -87,7 +89,8 @@ def feature(name, reference, recent):
     p, q = np.maximum(a, 0.5) / a.sum(), np.maximum(b, 0.5) / b.sum()
     terms = np.where((a == 0) & (b == 0), 0.0, (q - p) * np.log(q / p))
     return dict(name=name, reference=reference.tolist(), recent=recent.tolist(), edges=edges, counts=a.tolist(),
-                psi=float(terms.sum()))
+                psi=float(terms.sum()), jensen_shannon=float(jensenshannon(a / a.sum(), b / b.sum())),
+                kolmogorov_smirnov=float(np.abs(np.cumsum(a / a.sum() - b / b.sum())).max()))
 
 
 normal = lambda n, m=0.0: rng.normal(m, 1.0, n)

@@ -1,7 +1,7 @@
 """Golden values of online logistic regression and of Gaussian naive Bayes.
 
-Writes logistic.json (River 0.26.1: prequential scores, weights) and gaussian_nb.json (scikit-learn 1.9.1: fitted
-statistics, scores) beside this file.
+Writes logistic.json (River 0.26.1: prequential scores, weights), online_gaussian_nb.json (the same) and
+gaussian_nb.json (scikit-learn 1.9.1: fitted statistics, scores) beside this file.
 """
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import river
 import sklearn
-from river import linear_model, optim
+from river import linear_model, naive_bayes, optim
 from sklearn.naive_bayes import GaussianNB
 
 assert (river.__version__, sklearn.__version__) == ("0.26.1", "1.9.1")
@@ -46,6 +46,13 @@ data = list(rows(200))
 runs = [run(data, *p) for p in [(0.01, 0.0), (0.1, 0.0), (0.1, 0.05), (20.0, 0.0)]]
 assert any(s in (0.0, 1.0) for s in runs[-1]["scores"])
 write("logistic.json", dict(width=WIDTH, rows=data, runs=runs))
+
+model, scores = naive_bayes.GaussianNB(), []
+for dense, hot, label in data:
+    x = dict(enumerate(dense)) | {slot: float(slot in hot) for slot in range(DENSE, WIDTH)}
+    scores.append(float(model.predict_proba_one(x).get(True, 0.0) if model.class_counts else 0.5))
+    model.learn_one(x, label)
+write("online_gaussian_nb.json", dict(width=WIDTH, rows=data, scores=scores))
 
 X = np.zeros((len(data), WIDTH))
 for row, (dense, hot, _) in zip(X, data):

@@ -27,6 +27,7 @@ fn pipeline(name: &str, sources: Vec<SourceSpec>) -> PipelineSpec {
         max_record_bytes: 1 << 20,
         max_pending: 1000,
         max_keys: 1000,
+        max_rows: 256_000,
         sources,
         features: Vec::new(),
         model: ModelSpec {

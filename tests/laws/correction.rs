@@ -109,9 +109,13 @@ fn streams(mistaken: bool) -> (String, String) {
 }
 
 fn made(name: &str, mistaken: bool, cut: &str) -> Run {
+    made_of(PIPELINE, name, mistaken, cut)
+}
+
+fn made_of(pipeline: &str, name: &str, mistaken: bool, cut: &str) -> Run {
     let (events, labels) = streams(mistaken);
     let streams: [(&str, &[u8]); 2] = [("events.jsonl", events.as_bytes()), ("labels.jsonl", labels.as_bytes())];
-    Small::new(name, PIPELINE, &streams).run("out", &["--tick-records", cut])
+    Small::new(name, pipeline, &streams).run("out", &["--tick-records", cut])
 }
 
 /// The lines of a stream that say yes, whole.
@@ -168,5 +172,23 @@ fn a_corrected_label_leaves_everything_as_if_it_had_been_right() {
         assert!(metrics.contains("\"window\":\"all\"") && metrics.contains("{\"who\":\"b\"}"));
         same_lines("metrics", &metrics, &newest(&corrected, same));
         assert_eq!(text(&a, "at"), TAKEN_OVER);
+    }
+}
+
+/// An exact learner needs no retraining: nothing was scored between a mistake and its correction, so every score is
+/// that of a learner which never saw it.
+#[test]
+fn an_exact_learner_never_saw_what_was_corrected_or_withdrawn() {
+    let (before, _) = PIPELINE.split_once("retrain =").expect("the learner's line");
+    let pipeline = before.replace("kind = \"logistic\", learning_rate = 0.0001", "kind = \"gaussian_nb\"");
+    assert_ne!(pipeline, before, "the learner was found");
+    for cut in ["1", "100000"] {
+        let right = made_of(&pipeline, &format!("exact_right_{cut}"), false, cut);
+        let corrected = made_of(&pipeline, &format!("exact_corrected_{cut}"), true, cut);
+        let count = |what: &str| corrected.summary()["balance"]["counts"][what].as_i64();
+        assert_eq!((count("corrected"), count("withdrawn")), (Some(24), Some(24)));
+        let scores = lines(&right, "predictions.jsonl", |p| p["score"] != 0.5);
+        assert!(scores.lines().count() > 800, "it learns");
+        same_lines("predictions", &right.text("predictions.jsonl"), &corrected.text("predictions.jsonl"));
     }
 }

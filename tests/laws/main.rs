@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod balance;
+mod bounds;
 mod check;
 mod correction;
 mod decisions;
