@@ -1,9 +1,9 @@
 //! Drift: detectors that watch one number at a time, and the distance between two distributions of a feature.
 //!
 //! In: the champion's 0/1 errors in the law's order ([`Adwin`], [`Ddm`], [`Eddm`], [`HddmA`], [`HddmW`],
-//! [`PageHinkley`]), or histograms of a feature ([`distance`]). Out: whether it drifted. Keeps: what each detector's file
-//! says, all of it in [`State`]. Every detector obeys the battery in `laws.rs`; adding one is its file, a variant of
-//! [`State`], and joining that battery.
+//! [`PageHinkley`]), or histograms of a feature ([`distance`]). Out: whether it drifted. Keeps: what each detector's
+//! file says, all of it in [`State`]. Every detector obeys the battery in `laws.rs`; adding one is its file, a variant
+//! of [`State`], and joining that battery.
 
 mod adwin;
 mod ddm;

@@ -229,6 +229,9 @@ fn sea_survives_being_killed() {
     Subject::new("sea", "2024-01-05", &[]).survives(&mut dice, 20);
 }
 
+/// Few rows are told apart better by a line; both are fitted.
+const BOTH: &str = "retrain = [{ kind = \"gradient_boosting\", max_iter = 30 }, { kind = \"logistic\" }]";
+
 /// Some days of flights, with versions on the way.
 pub fn with_versions() -> Subject {
     let sooner = [
@@ -241,6 +244,7 @@ pub fn with_versions() -> Subject {
         ("examples = 30_000", "examples = 1_000"),
         ("activate_after = \"1d\"", "activate_after = \"1h\""),
         ("2013-04-01", "2013-01-03"),
+        ("retrain   = { kind = \"gradient_boosting\", max_iter = 200, learning_rate = 0.06 }", BOTH),
     ];
     let flights = Subject::new("flights", "2013-01-05", &sooner);
     let models = fs::read_to_string(flights.out("whole").join("models.jsonl")).expect("its versions");
