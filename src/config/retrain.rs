@@ -3,7 +3,7 @@
 
 use super::bounds::Bounds;
 use super::item::Item;
-use super::spec::RetrainSpec;
+use super::spec::{Boosting, RetrainSpec};
 use super::table::Table;
 use toml::de::DeValue;
 
@@ -74,11 +74,11 @@ fn boosting(table: &mut Table<'_>) -> Option<RetrainSpec> {
     let max_leaf_nodes = table.take("max_leaf_nodes").map_or(Some(31), |i| i.count(2, 1024));
     let least = table.take("min_samples_leaf").map_or(Some(20), |i| i.whole(1, 1_000_000));
     let l2_regularization = table.take("l2_regularization").map_or(Some(0.0), |i| i.number(Bounds::from(0.0, 1e9)));
-    Some(RetrainSpec::GradientBoosting {
+    Some(RetrainSpec::GradientBoosting(Boosting {
         max_iter: max_iter?,
         learning_rate: learning_rate?,
         max_leaf_nodes: max_leaf_nodes?,
         min_samples_leaf: u32::try_from(least?).ok()?,
         l2_regularization: l2_regularization?,
-    })
+    }))
 }

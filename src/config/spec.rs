@@ -245,18 +245,22 @@ pub enum RetrainSpec {
         var_smoothing: f64,
     },
     /// Gradient boosting over histograms; names and defaults are scikit-learn's.
-    GradientBoosting {
-        /// The number of trees, 1 to 10,000, default 100.
-        max_iter: usize,
-        /// The share of each leaf that is taken, above 0 and at most 1, default 0.1.
-        learning_rate: f64,
-        /// The most leaves of a tree, 2 to 1024, default 31.
-        max_leaf_nodes: usize,
-        /// The fewest rows of a leaf, default 20.
-        min_samples_leaf: u32,
-        /// L2 penalty of a leaf, at least 0, default 0.
-        l2_regularization: f64,
-    },
+    GradientBoosting(Boosting),
+}
+
+/// The parameters of gradient boosting.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Boosting {
+    /// The number of trees, 1 to 10,000, default 100.
+    pub max_iter: usize,
+    /// The share of each leaf that is taken, above 0 and at most 1, default 0.1.
+    pub learning_rate: f64,
+    /// The most leaves of a tree, 2 to 1024, default 31.
+    pub max_leaf_nodes: usize,
+    /// The fewest rows of a leaf, at least 1, default 20.
+    pub min_samples_leaf: u32,
+    /// L2 penalty of a leaf, at least 0, default 0.
+    pub l2_regularization: f64,
 }
 
 /// `[model.NAME.metrics]`

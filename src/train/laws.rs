@@ -1,17 +1,18 @@
 //! The laws of every estimator, each as a test over all of them; and what an outside reference fits.
 
 use super::*;
+use crate::config::spec::Boosting;
 use crate::feature::Vector;
 use crate::model::{Artifact, ClassStatistics, Fixed, GaussianNb};
 use serde::Deserialize;
 
-const BOOSTING: BoostingEstimator = BoostingEstimator {
+const BOOSTING: BoostingEstimator = BoostingEstimator(Boosting {
     max_iter: 30,
     learning_rate: 0.1,
     max_leaf_nodes: 16,
     min_samples_leaf: 20,
     l2_regularization: 0.0,
-};
+});
 
 /// Every estimator joins here.
 fn all() -> Vec<(&'static str, Box<dyn Estimator>)> {
@@ -108,11 +109,7 @@ fn gaussian_nb_fits_what_scikit_learn_fits() {
 #[derive(Deserialize)]
 struct Boosted {
     width: usize,
-    max_iter: usize,
-    learning_rate: f64,
-    max_leaf_nodes: usize,
-    min_samples_leaf: u32,
-    l2_regularization: f64,
+    parameters: Boosting,
     dense: Vec<Vec<f64>>,
     hot: Vec<u32>,
     labels: Vec<bool>,
@@ -125,13 +122,7 @@ fn boosting_grows_the_trees_that_scikit_learn_grows() {
     let golden: Boosted =
         serde_json::from_str(include_str!("../../tests/golden/boosting.json")).expect("the golden file reads");
     let vectors: Vec<Vector> = golden.dense.iter().zip(&golden.hot).map(|(x, slot)| vector(x, &[*slot])).collect();
-    let estimator = BoostingEstimator {
-        max_iter: golden.max_iter,
-        learning_rate: golden.learning_rate,
-        max_leaf_nodes: golden.max_leaf_nodes,
-        min_samples_leaf: golden.min_samples_leaf,
-        l2_regularization: golden.l2_regularization,
-    };
+    let estimator = BoostingEstimator(golden.parameters);
     let body = estimator.fit(&rows(&vectors, &golden.labels, golden.width), None).expect("it fits");
     let Body::BoostedTrees(model) = &body else { panic!("another kind") };
     assert_eq!(model.trees.iter().map(Vec::len).collect::<Vec<_>>(), golden.nodes);

@@ -38,15 +38,7 @@ pub fn estimator(spec: &RetrainSpec) -> Box<dyn Estimator> {
     match *spec {
         RetrainSpec::Logistic { alpha, max_iterations } => Box::new(LogisticEstimator { alpha, max_iterations }),
         RetrainSpec::GaussianNb { var_smoothing } => Box::new(GaussianNbEstimator { var_smoothing }),
-        RetrainSpec::GradientBoosting {
-            max_iter,
-            learning_rate,
-            max_leaf_nodes,
-            min_samples_leaf,
-            l2_regularization,
-        } => {
-            Box::new(BoostingEstimator { max_iter, learning_rate, max_leaf_nodes, min_samples_leaf, l2_regularization })
-        }
+        RetrainSpec::GradientBoosting(boosting) => Box::new(BoostingEstimator(boosting)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a training saw and how its contestants did: part of a version's card, or of the record of a rejection.
 
-use crate::config::spec::{Metric, RetrainSpec};
+use crate::config::spec::{Boosting, Metric, RetrainSpec};
 use crate::evaluate::{self, Bin, Tally, bins};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -98,18 +98,7 @@ pub enum Parameters {
         var_smoothing: f64,
     },
     /// Gradient boosting.
-    GradientBoosting {
-        /// The trees.
-        max_iter: usize,
-        /// The share of each leaf that is taken.
-        learning_rate: f64,
-        /// The most leaves of a tree.
-        max_leaf_nodes: usize,
-        /// The fewest rows of a leaf.
-        min_samples_leaf: u32,
-        /// L2 penalty of a leaf.
-        l2_regularization: f64,
-    },
+    GradientBoosting(Boosting),
 }
 
 impl Parameters {
@@ -118,7 +107,7 @@ impl Parameters {
         match self {
             Parameters::Logistic { .. } => "logistic",
             Parameters::GaussianNb { .. } => "gaussian_nb",
-            Parameters::GradientBoosting { .. } => "gradient_boosting",
+            Parameters::GradientBoosting(_) => "gradient_boosting",
         }
     }
 }
@@ -130,19 +119,7 @@ impl From<&RetrainSpec> for Parameters {
                 Parameters::Logistic { alpha, max_iterations, tolerance: super::LogisticEstimator::TOLERANCE }
             }
             RetrainSpec::GaussianNb { var_smoothing } => Parameters::GaussianNb { var_smoothing },
-            RetrainSpec::GradientBoosting {
-                max_iter,
-                learning_rate,
-                max_leaf_nodes,
-                min_samples_leaf,
-                l2_regularization,
-            } => Parameters::GradientBoosting {
-                max_iter,
-                learning_rate,
-                max_leaf_nodes,
-                min_samples_leaf,
-                l2_regularization,
-            },
+            RetrainSpec::GradientBoosting(boosting) => Parameters::GradientBoosting(boosting),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A training from end to end: who is held out, who is fitted, who is judged by what, and who passes.
 
 use super::*;
-use crate::config::spec::{GateSpec, Metric, TrainSpec};
+use crate::config::spec::{Boosting, GateSpec, Metric, TrainSpec};
 use crate::feature::Vector;
 use crate::model::{Artifact, Fixed, Logistic};
 use crate::time::{Span, Time};
@@ -216,13 +216,13 @@ fn of_several_candidates_the_best_stands_before_the_gate() {
         let away = example.vector.dense[0].abs();
         example.label = noise(i, 2) < 1.0 / (1.0 + (8.0 - 8.0 * away).exp());
     });
-    let boosting = RetrainSpec::GradientBoosting {
+    let boosting = RetrainSpec::GradientBoosting(Boosting {
         max_iter: 20,
         learning_rate: 0.1,
         max_leaf_nodes: 8,
         min_samples_leaf: 20,
         l2_regularization: 0.0,
-    };
+    });
     let spoilt = RetrainSpec::Logistic { alpha: 0.0, max_iterations: 1 };
     job.retrain = vec![spoilt, RetrainSpec::Logistic { alpha: 1.0, max_iterations: 100 }, boosting];
     let Verdict::Released { body, report, .. } = run(&job) else { panic!("it is better than a coin") };

@@ -25,7 +25,7 @@ def main():
     model = HistGradientBoostingClassifier(early_stopping=False, **PARAMETERS).fit(x, labels)
     scores = model.predict_proba(x[:500])[:, 1]
     out = {
-        "scikit_learn": sklearn.__version__, "width": DENSE + HOT, **PARAMETERS,
+        "scikit_learn": sklearn.__version__, "width": DENSE + HOT, "parameters": PARAMETERS,
         "dense": dense.tolist(), "hot": (hot + DENSE).tolist(), "labels": labels.tolist(),
         "nodes": [tree[0].get_n_leaf_nodes() * 2 - 1 for tree in model._predictors], "scores": scores.tolist(),
     }

@@ -4,8 +4,8 @@
 //! counts the rows of its smaller side anew; the other side is what is left. Ties of gain go to the older leaf, the
 //! lower slot and the lower limit.
 
-use super::BoostingEstimator;
 use super::bins::{Binned, GROUP};
+use crate::config::spec::Boosting;
 use crate::model::Node;
 use std::ops::{AddAssign, Range, Sub};
 
@@ -117,7 +117,7 @@ struct Split {
 
 /// Grows trees over the same rows, one after the other.
 pub(super) struct Grower<'a> {
-    parameters: BoostingEstimator,
+    parameters: Boosting,
     binned: &'a Binned,
     /// All rows, those of a leaf side by side.
     order: Vec<u32>,
@@ -128,7 +128,7 @@ pub(super) struct Grower<'a> {
 }
 
 impl<'a> Grower<'a> {
-    pub(super) fn new(parameters: &BoostingEstimator, binned: &'a Binned) -> Grower<'a> {
+    pub(super) fn new(parameters: &Boosting, binned: &'a Binned) -> Grower<'a> {
         Grower {
             parameters: *parameters,
             binned,

@@ -15,24 +15,14 @@ mod bins;
 mod grow;
 
 use super::{Estimator, FitError, Rows};
+use crate::config::spec::Boosting;
 use crate::model::{Body, BoostedTrees};
 use bins::Binned;
 use grow::{Grower, Pull};
 
 /// Gradient boosting.
 #[derive(Clone, Copy, Debug)]
-pub struct BoostingEstimator {
-    /// The number of trees, 1 to [`BoostedTrees::MAX_TREES`].
-    pub max_iter: usize,
-    /// The share of each leaf that is taken, above 0 and at most 1.
-    pub learning_rate: f64,
-    /// The most leaves of a tree, 2 to 1024.
-    pub max_leaf_nodes: usize,
-    /// The fewest rows of a leaf, at least 1.
-    pub min_samples_leaf: u32,
-    /// L2 penalty of a leaf, at least 0.
-    pub l2_regularization: f64,
-}
+pub struct BoostingEstimator(pub Boosting);
 
 impl Estimator for BoostingEstimator {
     fn fit(&self, rows: &Rows, _start: Option<&Body>) -> Result<Body, FitError> {
@@ -41,9 +31,9 @@ impl Estimator for BoostingEstimator {
         let base = (positives / (rows.len() as f64 - positives)).ln();
         let mut odds = vec![base; rows.len()];
         let mut pulls = vec![Pull::default(); rows.len()];
-        let mut grower = Grower::new(self, &binned);
-        let mut trees = Vec::with_capacity(self.max_iter);
-        for _ in 0..self.max_iter {
+        let mut grower = Grower::new(&self.0, &binned);
+        let mut trees = Vec::with_capacity(self.0.max_iter);
+        for _ in 0..self.0.max_iter {
             for ((pull, odds), label) in pulls.iter_mut().zip(&odds).zip(rows.labels()) {
                 *pull = Pull::new(*odds, *label);
             }
