@@ -50,6 +50,11 @@ torture:
 torture-kafka:
     scripts/test.sh --test kafka -- --ignored --nocapture a_long_stream
 
+# Death at each named point, five times each
+points:
+    TIDEMILL_LONG=1 cargo test --release --test crash -- --nocapture whatever_a_run_dies_at
+    TIDEMILL_LONG=1 scripts/test.sh --test kafka -- --nocapture dies_at_any_point
+
 # Damaged checkpoints under whole runs: a thousand
 checkpoints:
     TIDEMILL_LONG=1 cargo test --release --test crash -- --nocapture no_damage_of_checkpoints

@@ -4,6 +4,7 @@ use super::dice::Dice;
 use super::files::Subject;
 use super::reference;
 use super::stream::{asked, streams};
+use super::verify::verify;
 use std::fs;
 
 /// The short form of what follows.
@@ -13,6 +14,7 @@ fn a_short_stream_survives_being_killed() {
     let subject = Subject::generated(&lines);
     subject.survives(&mut Dice::new("a_short_stream_survives_being_killed"), 8);
     reference::compare(&subject, "killed", &lines);
+    assert_eq!(verify(&subject, "killed", &["-w", "2"]).0, 0, "made again, all comes out the same");
 }
 
 #[test]
@@ -25,5 +27,6 @@ fn a_long_stream_survives_being_killed() {
     println!("{events} events, {kills} kills, {:.1} s uninterrupted", subject.took.as_secs_f64());
     subject.survives(&mut dice, kills as usize);
     reference::compare(&subject, "killed", &lines);
+    assert_eq!(verify(&subject, "killed", &["-w", "2"]).0, 0, "made again, all comes out the same");
     assert_eq!(fs::metadata(subject.out("killed").join("dead_letters.jsonl")).expect("it is there").len(), 0);
 }

@@ -6,9 +6,10 @@ use std::fs;
 use std::process::Stdio;
 
 /// What it says, and its exit code.
-fn verify(subject: &Subject, words: &[&str]) -> (i32, String) {
+/// Makes all ticks of a run again: its exit code, and what it told.
+pub fn verify(subject: &Subject, out: &str, words: &[&str]) -> (i32, String) {
     let mut command = tidemill();
-    command.arg("verify").arg(&subject.file).arg("--out").arg(subject.out("whole")).arg("--quiet").args(words);
+    command.arg("verify").arg(&subject.file).arg("--out").arg(subject.out(out)).arg("--quiet").args(words);
     let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().expect("it starts");
     let told = [output.stdout, output.stderr].concat();
     (output.status.code().expect("it ended"), String::from_utf8_lossy(&told).into_owned())
@@ -20,7 +21,7 @@ fn what_was_changed_since_is_named() {
     let whole = sea.left("whole");
     let lines: Vec<String> = String::from_utf8_lossy(&whole["progress.log"]).lines().map(str::to_owned).collect();
     for workers in ["1", "3"] {
-        let (code, told) = verify(&sea, &["-w", workers]);
+        let (code, told) = verify(&sea, "whole", &["-w", workers]);
         assert_eq!(code, 0, "{told}");
         assert!(told.contains(&format!("sea: {} ticks", lines.len())) && told.contains("are the same"), "{told}");
     }
@@ -29,7 +30,7 @@ fn what_was_changed_since_is_named() {
         let path = sea.out("whole").join(name);
         let before = fs::read(&path).expect("it is there");
         fs::write(&path, bytes).expect("it is written");
-        let (found, told) = verify(&sea, &[]);
+        let (found, told) = verify(&sea, "whole", &[]);
         assert!(found == code && told.contains(says), "{name}: {found} {told}");
         assert!(fs::read(&path).expect("it is there") == bytes, "nothing is written");
         fs::write(&path, before).expect("it is written");
@@ -68,10 +69,10 @@ fn what_was_changed_since_is_named() {
     let events = sea.folder.path().join("datasets/sea/events.jsonl");
     let input = fs::read_to_string(&events).expect("the events");
     fs::write(&events, input.lines().take(1000).map(|line| format!("{line}\n")).collect::<String>()).expect("a file");
-    let (code, told) = verify(&sea, &[]);
+    let (code, told) = verify(&sea, "whole", &[]);
     assert!(code == 6 && told.contains("`events/0`"), "{code} {told}");
     fs::write(&events, input).expect("it is written");
     fs::remove_dir_all(sea.out("whole")).expect("it is there");
-    let (code, told) = verify(&sea, &[]);
+    let (code, told) = verify(&sea, "whole", &[]);
     assert!(code == 2 && told.contains("holds no committed run"), "{code} {told}");
 }
