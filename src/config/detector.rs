@@ -24,9 +24,9 @@ const DETECTORS: [(&str, Detector); 9] = [
     ("hddm_a", Detector::HddmA),
     ("hddm_w", Detector::HddmW),
     ("page_hinkley", Detector::PageHinkley),
-    ("psi", Detector::Distance(Distance::Psi)),
-    ("jensen_shannon", Detector::Distance(Distance::JensenShannon)),
-    ("kolmogorov_smirnov", Detector::Distance(Distance::KolmogorovSmirnov)),
+    (Distance::Psi.name(), Detector::Distance(Distance::Psi)),
+    (Distance::JensenShannon.name(), Detector::Distance(Distance::JensenShannon)),
+    (Distance::KolmogorovSmirnov.name(), Detector::Distance(Distance::KolmogorovSmirnov)),
 ];
 
 /// The keys of all of them.

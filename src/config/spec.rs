@@ -444,7 +444,7 @@ pub enum Distance {
 
 impl Distance {
     /// Its name in files and topics.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Distance::Psi => "psi",
             Distance::JensenShannon => "jensen_shannon",

@@ -49,32 +49,12 @@ pub fn distance(kind: Distance, then: &[i64], now: &[i64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drift::Reference;
-    use serde::Deserialize;
-
-    #[derive(Deserialize)]
-    struct Golden {
-        features: Vec<Feature>,
-    }
-
-    #[derive(Deserialize)]
-    struct Feature {
-        name: String,
-        reference: Vec<f64>,
-        recent: Vec<f64>,
-        psi: f64,
-        jensen_shannon: f64,
-        kolmogorov_smirnov: f64,
-    }
+    use crate::drift::psi::tests::golden;
 
     #[test]
     fn distances_are_those_of_scipy_and_numpy() {
-        let golden: Golden =
-            serde_json::from_str(include_str!("../../tests/golden/psi.json")).expect("the golden file reads");
-        for feature in golden.features {
-            let reference = Reference::from_values(&feature.reference, 10);
-            let mut recent = vec![0; reference.counts().len()];
-            feature.recent.iter().for_each(|x| recent[reference.bin_of(*x)] += 1);
+        for feature in golden() {
+            let (reference, recent) = feature.binned();
             for (kind, expected) in [
                 (Distance::Psi, feature.psi),
                 (Distance::JensenShannon, feature.jensen_shannon),

@@ -112,7 +112,7 @@ pub fn psi(reference: &[i64], recent: &[i64]) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
@@ -122,30 +122,44 @@ mod tests {
     }
 
     #[derive(Deserialize)]
-    struct Feature {
-        name: String,
+    pub(in crate::drift) struct Feature {
+        pub(in crate::drift) name: String,
         reference: Vec<f64>,
         recent: Vec<f64>,
         edges: Vec<f64>,
         counts: Vec<i64>,
-        psi: f64,
+        pub(in crate::drift) psi: f64,
+        pub(in crate::drift) jensen_shannon: f64,
+        pub(in crate::drift) kolmogorov_smirnov: f64,
+    }
+
+    impl Feature {
+        /// The reference, and the recent values in its bins.
+        pub(in crate::drift) fn binned(&self) -> (Reference, Vec<i64>) {
+            let reference = Reference::from_values(&self.reference, 10);
+            let mut recent = vec![0; reference.counts().len()];
+            self.recent.iter().for_each(|x| recent[reference.bin_of(*x)] += 1);
+            (reference, recent)
+        }
+    }
+
+    pub(in crate::drift) fn golden() -> Vec<Feature> {
+        let golden: Golden =
+            serde_json::from_str(include_str!("../../tests/golden/psi.json")).expect("the golden file reads");
+        golden.features
     }
 
     #[test]
     fn agrees_with_numpy() {
-        let golden: Golden =
-            serde_json::from_str(include_str!("../../tests/golden/psi.json")).expect("the golden file reads");
-        assert!(golden.features.len() >= 7);
-        for feature in golden.features {
-            let reference = Reference::from_values(&feature.reference, 10);
+        assert!(golden().len() >= 7);
+        for feature in golden() {
+            let (reference, recent) = feature.binned();
             assert_eq!(
                 (reference.edges(), reference.counts()),
                 (&feature.edges[..], &feature.counts[..]),
                 "{}",
                 feature.name
             );
-            let mut recent = vec![0; reference.counts().len()];
-            feature.recent.iter().for_each(|x| recent[reference.bin_of(*x)] += 1);
             let found = psi(reference.counts(), &recent).expect("there are rows");
             assert!((found - feature.psi).abs() < 1e-12, "{}: {found} is not {}", feature.name, feature.psi);
         }

@@ -54,12 +54,12 @@ impl BoostedTrees {
 
     pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
         let bounded = |what, x: f64| within(what, x, "between -1e6 and 1e6", x.abs() <= 1e6);
-        let count = |what, found: usize, allowed, most| within(what, found as f64, allowed, found <= most);
         bounded("base", self.base)?;
-        count("number of trees", self.trees.len(), "at most 10000", BoostedTrees::MAX_TREES)?;
+        let trees = self.trees.len();
+        within("number of trees", trees as f64, "at most 10000", trees <= BoostedTrees::MAX_TREES)?;
         for tree in &self.trees {
-            count("number of nodes", tree.len(), "1 to 4095", BoostedTrees::MAX_NODES)?;
-            within("number of nodes", tree.len() as f64, "1 to 4095", !tree.is_empty())?;
+            let nodes = tree.len();
+            within("number of nodes", nodes as f64, "1 to 4095", (1..=BoostedTrees::MAX_NODES).contains(&nodes))?;
             for (at, node) in tree.iter().enumerate() {
                 match *node {
                     Node::Leaf(value) => bounded("leaf", value)?,
@@ -67,7 +67,7 @@ impl BoostedTrees {
                         within("slot", f64::from(slot), "below the width", (slot as usize) < width)?;
                         within("limit", limit, "finite", true)?;
                         // So a walk always goes forward, and ends.
-                        let (child, last) = (child as usize, tree.len() - 1);
+                        let (child, last) = (child as usize, nodes - 1);
                         within("child", child as f64, "behind its parent, with one more behind it", {
                             child > at && child < last
                         })?;

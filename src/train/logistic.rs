@@ -217,6 +217,7 @@ fn logit(x: &Vector, weights: &[f64]) -> f64 {
     x.dot(weights) + weights.last().copied().unwrap_or(0.0)
 }
 
-fn probability(logit: f64) -> f64 {
+/// The probability of a logit.
+pub(super) fn probability(logit: f64) -> f64 {
     1.0 / (1.0 + (-logit).exp())
 }

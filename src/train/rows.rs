@@ -15,6 +15,9 @@ impl<'a> Rows<'a> {
     /// The most cells (rows times slots) that a dense estimator is given: 2^28, 2 GiB of `f64`.
     pub const MAX_CELLS: usize = 1 << 28;
 
+    /// The most rows: boosting counts them in 24 bits, and adds their gradients in 64.
+    pub const MAX_ROWS: usize = 1 << 23;
+
     /// Checks rows, oldest first. What an estimator cannot take is refused here: none has to check again.
     pub fn new(rows: impl IntoIterator<Item = (&'a Vector, bool)>, width: usize) -> Result<Rows<'a>, FitError> {
         let (vectors, labels): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
@@ -37,9 +40,9 @@ impl<'a> Rows<'a> {
         Ok(Rows { vectors, labels, width })
     }
 
-    /// The most rows of `width` slots that an estimator is given: at most 2^23, which boosting can count.
+    /// The most rows of `width` slots that an estimator is given.
     pub fn limit(width: usize) -> usize {
-        (Rows::MAX_CELLS / width.max(1)).min(1 << 23)
+        (Rows::MAX_CELLS / width.max(1)).min(Rows::MAX_ROWS)
     }
 
     /// The number of rows, at least 2.

@@ -1,5 +1,6 @@
 //! A sink that does not answer for a while, and a limit of memory: what waits, waits where it is.
 
+use super::asked::long;
 use super::dice::Dice;
 use super::files::Subject;
 use super::stream::streams;
@@ -19,7 +20,7 @@ fn resident(id: u32) -> u64 {
 /// The long form holds for two minutes.
 #[test]
 fn while_the_sink_is_blocked_sources_wait_and_memory_stays() {
-    let long = std::env::var_os("TIDEMILL_LONG").is_some_and(|set| set == "1");
+    let long = long();
     let (events, hold) = if long { (2_000_000, 120_000) } else { (150_000, 8_000) };
     let subject = Subject::generated(&streams(events, &mut Dice::of(3)));
     for workers in ["1", "2"] {

@@ -1,5 +1,6 @@
 //! Runs that save while they go on, and runs that go on from any of their checkpoints with other workers.
 
+use super::asked::long;
 use super::dice::Dice;
 use super::files::Subject;
 use super::replay::{Outcome, Saving, lines, run_with, well};
@@ -228,7 +229,7 @@ fn a_checkpoint_that_changed_since_it_was_found_ends_the_run() {
 #[test]
 fn no_damage_of_checkpoints_shows_in_the_outputs() {
     let mut dice = Dice::new("no_damage_of_checkpoints");
-    let long = std::env::var_os("TIDEMILL_LONG").is_some_and(|set| set == "1");
+    let long = long();
     let sea = Subject::new("sea", "2024-01-06", &[]);
     let saved = sea.command("saved", &["--checkpoint-every", "5 ticks", "-w", "2"]).status().expect("it starts");
     assert!(saved.success());

@@ -1,5 +1,6 @@
 //! Exactly once over files: whatever is killed, whenever, a run that is started again ends as if nothing had happened.
 
+mod asked;
 mod blocked;
 mod changed;
 mod checkpoints;

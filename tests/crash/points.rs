@@ -1,5 +1,6 @@
 //! Runs that die at a named point, each point at several passings, and a record that workers panic on.
 
+use super::asked::long;
 use super::files::{Subject, with_versions};
 use super::support::field;
 use std::fs;
@@ -10,7 +11,7 @@ use tidemill::fault::{DIE_AT, FILES};
 #[test]
 fn whatever_a_run_dies_at_is_taken_up_again() {
     let subject = with_versions();
-    let long = std::env::var_os("TIDEMILL_LONG").is_some_and(|set| set == "1");
+    let long = long();
     // How often the point has been passed before: a first time, once all goes its way, and later.
     let passings: &[u32] = if long { &[1, 2, 3, 7, 20] } else { &[1, 4] };
     let mut died = 0;

@@ -3,11 +3,6 @@
 use crate::dice::Dice;
 use std::collections::BTreeMap;
 
-/// A number from the environment.
-pub fn asked(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
 /// Events a second apart, each with a label two hours later, of which some are missing, some said twice, some corrected
 /// half an hour after: the lines of both streams, in the order of their times.
 pub fn streams(events: u64, dice: &mut Dice) -> [String; 2] {

@@ -1,9 +1,10 @@
 //! The long form: a generated stream of millions of events under hundreds of kills. `just torture`.
 
+use super::asked::asked;
 use super::dice::Dice;
 use super::files::Subject;
 use super::reference;
-use super::stream::{asked, streams};
+use super::stream::streams;
 use super::verify::verify;
 use std::fs;
 

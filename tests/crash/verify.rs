@@ -5,7 +5,6 @@ use super::support::{chained, field, tidemill};
 use std::fs;
 use std::process::Stdio;
 
-/// What it says, and its exit code.
 /// Makes all ticks of a run again: its exit code, and what it told.
 pub fn verify(subject: &Subject, out: &str, words: &[&str]) -> (i32, String) {
     let mut command = tidemill();

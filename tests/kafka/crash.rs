@@ -1,11 +1,12 @@
 //! Exactly once over a real broker: runs that are killed, and one that wakes up after its successor has started, as a
 //! reader of committed records sees them.
 
+use crate::asked::{asked, long};
 use crate::dice::Dice;
 use crate::own::OwnBroker;
 use crate::project::{Project, Running, expect_code, id, values};
 use crate::proxy::{Faults, stand_between};
-use crate::stream::{asked, streams};
+use crate::stream::streams;
 use crate::support::{Ground, PATIENCE};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -121,7 +122,7 @@ fn survives(ground: &Ground, project: &Project, kills: u64, dice: &mut Dice) {
 #[test]
 fn a_run_that_dies_at_any_point_of_its_transactions_is_seen_once() {
     let Some(ground) = Ground::find("points") else { return };
-    let long = std::env::var_os("TIDEMILL_LONG").is_some_and(|set| set == "1");
+    let long = long();
     let (passes, until) = if long { (5, "2024-01-20") } else { (1, "2024-01-02") };
     let project = Project::sea(&ground, until);
     let out = project.path("files");
@@ -160,7 +161,7 @@ fn a_commit_whose_reply_is_lost_or_late_counts_once() {
     if Ground::find("proxy").is_none() {
         return;
     }
-    let long = std::env::var_os("TIDEMILL_LONG").is_some_and(|set| set == "1");
+    let long = long();
     let mut dice = Dice::new("a_commit_whose_reply_is_lost_or_late");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = OwnBroker::sending_to(Some(listener.local_addr().unwrap().port()));
@@ -221,7 +222,7 @@ fn a_live_run_that_is_killed_predicts_once() {
         assert_eq!(status, None, "kill {kill}: {}", std::fs::read_to_string(&log).unwrap());
     }
     // Whenever it is asked to stop, it stops well, and soon.
-    let long = std::env::var_os("TIDEMILL_LONG").is_some_and(|set| set == "1");
+    let long = long();
     let (mut took, mut covered) = (Vec::new(), 0);
     for stop in 0..if long { 50 } else { 5 } {
         let log = project.path("errors");

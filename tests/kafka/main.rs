@@ -3,6 +3,8 @@
 //! They need a broker at `TIDEMILL_KAFKA` (`eval "$(scripts/kafka.sh start)"`); without one each says that it is
 //! skipped. Every test has topics of its own and deletes them.
 
+#[path = "../crash/asked.rs"]
+mod asked;
 mod crash;
 #[path = "../crash/dice.rs"]
 mod dice;

@@ -1,5 +1,6 @@
 //! A broker that dies and comes back on its data: a live run goes on, and writes what a run over files writes.
 
+use crate::asked::long;
 use crate::own::OwnBroker;
 use crate::project::{Project, Running, at, expect_code, id, values};
 use crate::support::{Ground, PATIENCE, Stranger, send};
@@ -69,7 +70,7 @@ fn a_run_goes_on_when_the_broker_was_killed_and_is_back() {
         }
     };
     // Some stretches of time, each put while the broker is there; then it dies, under load or at rest.
-    let long = std::env::var_os("TIDEMILL_LONG").is_some_and(|set| set == "1");
+    let long = long();
     let (kills, hours) = if long { (20, 3) } else { (2, 24) };
     let hour = |hours: i64| Time(Time::parse("2024-01-01T00:00:00Z").unwrap().0 + hours * 3_600_000_000).to_string();
     let out = project.path("topics");

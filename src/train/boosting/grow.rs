@@ -7,6 +7,7 @@
 use super::bins::{Binned, GROUP};
 use crate::config::spec::Boosting;
 use crate::model::Node;
+use crate::train::logistic::probability;
 use std::ops::{AddAssign, Range, Sub};
 
 /// The unit of gradients, in bits: their sum over 2^23 rows is below 2^54.
@@ -28,7 +29,7 @@ pub(super) struct Pull {
 impl Pull {
     /// Of the logistic loss.
     pub(super) fn new(odds: f64, label: bool) -> Pull {
-        let p = 1.0 / (1.0 + (-odds).exp());
+        let p = probability(odds);
         let gradient = p - f64::from(u8::from(label));
         Pull {
             gradient: (gradient * 2f64.powi(GRADIENT_BITS)) as i32,
