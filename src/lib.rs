@@ -10,6 +10,7 @@ pub mod record;
 pub mod time;
 
 // layer 1: pure; no timely, I/O, clock, thread or global
+pub mod deploy;
 pub mod drift;
 pub mod evaluate;
 pub mod feature;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use tidemill::config::spec::{
     CauseSpec, DeploySpec, DetectorSpec, Distance, FeatureKind, Function, LearnerSpec, Metric, Over, PipelineSpec,
-    RetrainSpec,
+    RetrainSpec, Strategy as Deploy,
 };
 use tidemill::config::{ConfigErrors, read};
 use tidemill::launch::graph;
@@ -129,7 +129,7 @@ fn the_example_of_the_design_reads_in_full() {
     assert!(matches!(&model.triggers[2].cause, CauseSpec::NewData { examples: 50_000 }));
     assert!(matches!(&model.triggers[3].cause, CauseSpec::Schedule { every } if *every == Span(30 * Span::DAY.0)));
     assert_eq!((model.train.holdout, model.train.activate_after), (0.2, Span::DAY));
-    assert_eq!(model.deploy, DeploySpec::Shadow);
+    assert_eq!(model.deploy, DeploySpec::of(Deploy::Shadow));
 }
 
 #[test]

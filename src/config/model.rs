@@ -1,13 +1,14 @@
 //! `[model.NAME]`: learner, retraining, when it is trained, what it must prove, and how it is deployed.
 
 use super::bounds::Bounds;
+use super::deploy;
 use super::doubts::Doubts;
 use super::features::Around;
 use super::item::Item;
 use super::metrics;
 use super::retrain;
 use super::source::LONGEST;
-use super::spec::{DeploySpec, GateSpec, LearnerSpec, Metric, MetricsSpec, ModelSpec, TrainSpec};
+use super::spec::{DeploySpec, GateSpec, LearnerSpec, Metric, MetricsSpec, ModelSpec, Strategy, TrainSpec};
 use super::table::{Table, check_name};
 use super::trigger;
 use crate::time::Span;
@@ -15,7 +16,6 @@ use crate::time::Span;
 /// The tasks by name; the first release has one.
 const TASKS: [(&str, ()); 1] = [("binary", ())];
 const LEARNERS: [(&str, bool); 2] = [("logistic", false), ("gaussian_nb", true)];
-const STRATEGIES: [(&str, DeploySpec); 2] = [("immediate", DeploySpec::Immediate), ("shadow", DeploySpec::Shadow)];
 
 /// Reads the one model below `[model]`.
 pub(super) fn read_one(table: &Table<'_>, every: Span, around: &Around<'_>) -> Option<ModelSpec> {
@@ -48,7 +48,7 @@ fn read(mut table: Table<'_>, name: String, every: Span, around: &Around<'_>) ->
     };
     let train = read_train(table.section("train"), every);
     let gate = read_gate(table.section("gate"));
-    let deploy = read_deploy(table.section("deploy"));
+    let deploy = deploy::read(table.section("deploy"), every, around);
     table.finish();
     if !told && faults.count() > before {
         // `[model.NAME.metric]` is an unknown key.
@@ -71,7 +71,7 @@ pub(super) fn stand_in(every: Span) -> ModelSpec {
         triggers: Vec::new(),
         train: read_train(None, every),
         gate: read_gate(None),
-        deploy: DeploySpec::Immediate,
+        deploy: DeploySpec::of(Strategy::Immediate),
         freeze_at: Vec::new(),
     }
 }
@@ -160,21 +160,4 @@ fn read_gate(table: Option<Table<'_>>) -> GateSpec {
     }
     table.finish();
     gate
-}
-
-fn read_deploy(table: Option<Table<'_>>) -> DeploySpec {
-    let Some(mut table) = table else { return DeploySpec::Immediate };
-    let help = "one of immediate, shadow";
-    let mut deploy = DeploySpec::Immediate;
-    if let Some(item) = table.need("strategy", help) {
-        match item.value.get_ref().as_str() {
-            Some(later @ ("canary" | "ab")) => {
-                let message = format!("strategy `{later}` is not in this release");
-                item.fault(message, "use \"immediate\" or \"shadow\"");
-            }
-            _ => deploy = item.choice("strategy", &STRATEGIES).unwrap_or(deploy),
-        }
-    }
-    table.finish();
-    deploy
 }

@@ -5,6 +5,8 @@
 //! which version scores a record never depends on how long a training took.
 
 use super::failure::Failure;
+use crate::config::spec::DeploySpec;
+use crate::deploy::{Roster, Turn};
 use crate::drift::Profile;
 use crate::time::Time;
 use crate::train::Verdict;
@@ -17,13 +19,13 @@ use std::time::Duration;
 /// A word from the judging room to the minter.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Word {
-    /// A boundary was judged; if a training began, its effect is at this pipeline time.
+    /// A boundary was judged; if a training began or roles will change, the effect is at this pipeline time.
     Judged(Time, Option<Time>),
-    /// The training that was announced has ended.
+    /// What was announced is known.
     Verdict(Arc<Resolution>),
 }
 
-/// How a training ended; enters the stream as a record of the internal source `models`, at its activation.
+/// What a decision came to; enters the stream as a record of the internal source `models`, at its effect.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Resolution {
     /// The pipeline time of its effect.
@@ -36,6 +38,49 @@ pub struct Resolution {
     pub decision: String,
     /// What asked for it, for a person.
     pub cause: String,
+    /// What it came to.
+    pub of: Resolved,
+}
+
+/// What a decision came to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Resolved {
+    /// A training ended.
+    Training(Box<Trained>),
+    /// Roles change.
+    Turn {
+        /// How.
+        turn: Turn,
+        /// The share that a challenger has from then on.
+        share: Option<f64>,
+    },
+}
+
+impl Resolution {
+    /// The word used in records.
+    pub fn word(&self) -> &'static str {
+        match &self.of {
+            Resolved::Training(trained) => trained.verdict.word(),
+            Resolved::Turn { turn, .. } => turn.word(),
+        }
+    }
+
+    /// Lets a roster follow.
+    pub fn tell(&self, roster: &mut Roster, deploy: &DeploySpec) {
+        match &self.of {
+            Resolved::Training(trained) => {
+                if let Verdict::Released { .. } = trained.verdict {
+                    roster.release(trained.version, self.at, deploy);
+                }
+            }
+            Resolved::Turn { turn, .. } => roster.turn(*turn, self.at, deploy),
+        }
+    }
+}
+
+/// How a training ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Trained {
     /// How it ended.
     pub verdict: Verdict,
     /// The number of the new version, if there is one.

@@ -6,7 +6,7 @@
 //! for the summary, latencies, and the offsets as of the boundaries that may still be cited.
 
 use super::balance::Balance;
-use super::control::SharedBoard;
+use super::control::{Resolved, SharedBoard};
 use super::failure::Failure;
 use super::history::History;
 use super::ingest::Minted;
@@ -192,11 +192,21 @@ impl Emission {
         }
         let Some(resolution) = &minted.resolution else { return deeds };
         let ends = self.cited.get(&resolution.tick).map(|(_, ends)| ends.clone()).unwrap_or_default();
-        let (outcome, released) = self.outlet.releases.resolve(resolution, ends);
-        let line = (!released.line.is_null()).then_some(released.line);
+        let mut report = self.outlet.report.borrow_mut();
+        let released = match &resolution.of {
+            Resolved::Training(trained) => {
+                let (outcome, released) = self.outlet.releases.resolve(resolution, trained, ends);
+                report.training(resolution, trained, &released.line, &outcome);
+                released
+            }
+            Resolved::Turn { turn, share } => {
+                let released = self.outlet.releases.turn(resolution, *turn, *share);
+                report.turn(resolution, &released.line);
+                released
+            }
+        };
         pages.extend(released.pages);
         deeds.extend(released.deeds);
-        self.outlet.report.borrow_mut().resolution(resolution, line, &outcome);
         deeds
     }
 

@@ -6,7 +6,7 @@
 use super::caution::{Caution, Culprit};
 use super::control::{Resolution, SharedBoard};
 use super::history::History;
-use super::items::{Item, Mark};
+use super::items::{Asked, Item, Mark};
 use super::lanes::Lanes;
 use super::mint::{Minter, Outputs, Pause};
 use super::plan::Plan;
@@ -29,7 +29,7 @@ pub struct MintRules {
     /// Boundaries stand at its multiples.
     pub every: Span,
     /// No record at or beyond the oldest unjudged boundary plus this is minted.
-    pub activate_after: Span,
+    pub reach: Span,
     /// Event times beyond pipeline time plus this are refused.
     pub max_ahead: Span,
     /// Records a tick.
@@ -65,8 +65,8 @@ pub struct Minted {
     pub poison: Vec<Culprit>,
     /// What was refused here or before.
     pub dead: Vec<DeadLetter>,
-    /// Trainings asked for by hand that a boundary passes on.
-    pub manual: u32,
+    /// What was asked for by hand and a boundary passes on.
+    pub asked: Asked,
     /// The version that it brings, or why none.
     pub resolution: Option<Arc<Resolution>>,
     /// What every room does before anything of the tick.
@@ -93,16 +93,16 @@ pub struct Ingested<'scope> {
     pub minted: StreamVec<'scope, Tick, Minted>,
 }
 
-/// Yields how many trainings were asked for by hand since it was last called.
-pub type Requests = Box<dyn FnMut() -> u32 + Send>;
+/// Yields what was asked for by hand since it was last called.
+pub type Requests = Box<dyn FnMut() -> Asked + Send>;
 
 /// What the minter mints from.
 pub struct Input {
     /// The open partitions.
     pub lanes: Lanes,
-    /// Yields trainings asked for by hand.
+    /// Yields what is asked for by hand.
     pub requests: Requests,
-    /// Set when the run is to stop: then the end of the lanes is not the end of the input.
+    /// Set when the run is to stop: behind a tick, and the end of the lanes is not the end of the input.
     pub stop: Arc<AtomicBool>,
     /// The ticks that are minted again first.
     pub history: Arc<History>,

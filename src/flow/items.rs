@@ -1,6 +1,7 @@
 //! What travels between the rooms, in the order of the walk.
 
 use super::saving::Order;
+use crate::deploy::Wish;
 use crate::record::{Key, Row, Value};
 use crate::time::Time;
 use compact_str::CompactString;
@@ -30,10 +31,19 @@ pub struct Mark {
     pub boundary: Option<Time>,
     /// The end of the input: judged like a boundary, but nothing starts any more.
     pub last: bool,
-    /// At a boundary: trainings asked for by hand since the last one.
-    pub manual: u32,
+    /// At a boundary: what was asked for by hand since the last one.
+    pub asked: Asked,
     /// What every room does before anything of the tick.
     pub order: Option<Order>,
+}
+
+/// What was asked for by hand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Trainings.
+    pub trainings: u32,
+    /// Changes of roles.
+    pub wishes: Vec<Wish>,
 }
 
 /// One operation on a window or a table: from match to enrich.
@@ -128,16 +138,33 @@ pub enum CaseKind {
 /// Who made a score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Contestant {
-    /// The version that answered.
+    /// The champion, where it answered.
     Champion(u32),
-    /// A version scored beside it.
+    /// A challenger, where it answered.
+    Challenger(u32),
+    /// A version scored beside the one that answered.
     Shadow(u32),
+    /// The champion before, scored beside its successor.
+    Previous(u32),
     /// The champion's state as frozen at the so-manieth `freeze_at`.
     Frozen(u16),
     /// The majority baseline.
     Majority,
     /// The no-change baseline.
     NoChange,
+}
+
+impl Contestant {
+    /// The version whose score as of now it is; `None` for frozen states and baselines.
+    pub fn version(self) -> Option<u32> {
+        match self {
+            Contestant::Champion(version)
+            | Contestant::Challenger(version)
+            | Contestant::Shadow(version)
+            | Contestant::Previous(version) => Some(version),
+            Contestant::Frozen(_) | Contestant::Majority | Contestant::NoChange => None,
+        }
+    }
 }
 
 /// An event as it was scored; shared by everybody who looks at it later.
@@ -149,7 +176,7 @@ pub struct Scored {
     pub time: Time,
     /// What was served to the models.
     pub vector: Arc<crate::feature::Vector>,
-    /// Every score made, the champion's first.
+    /// Every score made, that of the version that answered first.
     pub scores: SmallVec<[(Contestant, f64); 5]>,
     /// The online learner's score.
     pub live: f64,
@@ -158,9 +185,14 @@ pub struct Scored {
 }
 
 impl Scored {
-    /// The champion's score: *the* prediction.
+    /// The score that was served: *the* prediction.
     pub fn served(&self) -> f64 {
         self.scores.first().map_or(0.5, |(_, score)| *score)
+    }
+
+    /// What a version said, if it was scored.
+    pub fn said(&self, version: u32) -> Option<f64> {
+        self.scores.iter().find(|(who, _)| who.version() == Some(version)).map(|(_, score)| *score)
     }
 }
 

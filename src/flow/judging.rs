@@ -1,16 +1,18 @@
 //! The room that judges and trains: triggers at boundaries, candidates off the worker's thread.
 //!
-//! In: outcomes (for the window of examples), the champion's figures, what detectors said, versions at their
-//! activation. Keeps: the training window by (prediction time, id), the triggers' memory, the training under way. Out:
-//! decisions, and words to the minter. A training holds a capability of its own for the verdict alone, so nothing else
-//! waits for it here; the minter does, ahead of the effect that was announced.
+//! In: outcomes (for the window of examples, and to compare versions), the champion's figures, what detectors said,
+//! versions and turns at their effect. Keeps: the training window by (prediction time, id), the triggers' memory, the
+//! deployment, and what is under way: one training or one turn at a time. Out: decisions, and words to the minter. A
+//! training holds a capability of its own for the verdict alone, so nothing else waits for it here; the minter does,
+//! ahead of the effect that was announced.
 
-use super::control::{Resolution, Word};
-use super::items::{Outcome, Turn};
+use super::control::{Resolution, Resolved, Trained, Word};
+use super::items::{Asked, Outcome, Turn};
 use super::plan::Plan;
 use super::publish::Figure;
 use super::ticks::Tick;
-use crate::config::spec::{DeploySpec, Metric};
+use crate::config::spec::Metric;
+use crate::deploy::{Deployment, Rollout};
 use crate::drift::Profile;
 use crate::feature::Vector;
 use crate::model::Body;
@@ -18,6 +20,7 @@ use crate::time::{Span, Time};
 use crate::train::{Contestant, Example, Job, Verdict, run};
 use crate::trigger::{Decision, DriftSignal, Judge, Reading, Sight};
 use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
@@ -47,6 +50,23 @@ enum UnderWay {
     Decided(Arc<Resolution>),
 }
 
+/// What is known of a version that has a role.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Standing {
+    is_live: bool,
+    /// The figures with which it passed its gate.
+    at_release: BTreeMap<Metric, f64>,
+}
+
+/// What a boundary came to.
+pub(super) struct Judged {
+    pub(super) decision: Option<Decision>,
+    pub(super) deployments: Vec<Deployment>,
+    /// Said to the minter at once, behind the word.
+    pub(super) turned: Option<Arc<Resolution>>,
+    pub(super) word: Word,
+}
+
 /// What the room keeps.
 pub(super) struct Judging {
     plan: Arc<Plan>,
@@ -57,11 +77,11 @@ pub(super) struct Judging {
     pub(super) crowded_out: u64,
     labels: u64,
     new_examples: u64,
-    /// Champion, its activation, and the figures with which it passed its gate.
-    champion: u32,
-    activated: Option<Time>,
-    champion_is_live: bool,
-    at_release: BTreeMap<Metric, f64>,
+    rollout: Rollout,
+    /// The versions that have a role.
+    standings: BTreeMap<u32, Standing>,
+    /// When version 1 was first judged.
+    began: Option<Time>,
     versions: u32,
     /// The last batch model, from which the next fit starts.
     last_batch: Option<Body>,
@@ -83,10 +103,9 @@ impl Judging {
             crowded_out: 0,
             labels: 0,
             new_examples: 0,
-            champion: 1,
-            activated: None,
-            champion_is_live: true,
-            at_release: BTreeMap::new(),
+            rollout: Rollout::new(model.deploy.clone()),
+            standings: BTreeMap::from([(1, Standing { is_live: true, at_release: BTreeMap::new() })]),
+            began: None,
             versions: 1,
             last_batch: None,
             under_way: UnderWay::Nothing,
@@ -97,8 +116,11 @@ impl Judging {
 
     /// Takes what became of an event.
     pub(super) fn take(&mut self, outcome: &Outcome) {
-        let Turn::Labelled { after, first, .. } = outcome.turn else { return };
+        let Turn::Labelled { before, after, first } = outcome.turn else { return };
         let scored = &outcome.scored;
+        if self.rollout.compares() {
+            self.rollout.take(scored.time, (before, after), |version| scored.said(version));
+        }
         self.labels += u64::from(first);
         self.new_examples += u64::from(first);
         // Nothing will ever be fitted: there is no window to keep. (A request by hand needs a batch learner.)
@@ -130,61 +152,96 @@ impl Judging {
     /// A resolution comes by, at the tick of its effect.
     pub(super) fn resolve(&mut self, resolution: &Resolution) {
         self.under_way = UnderWay::Nothing;
-        let Verdict::Released { body, source, report } = &resolution.verdict else { return };
-        if *source == Contestant::Batch {
-            self.last_batch = Some(body.clone());
-        }
-        if self.plan.spec.model.deploy != DeploySpec::Immediate {
-            return;
-        }
-        self.champion = resolution.version;
-        self.champion_is_live = *source == Contestant::Live;
-        self.activated = Some(resolution.at);
-        let figures =
-            if self.champion_is_live { Some(&report.live) } else { report.batch().and_then(|c| c.figures.as_ref()) };
-        self.at_release.clear();
-        for (name, metric) in Metric::ALL {
-            if let Some(figure) = figures.and_then(|figures| figures.get(name)) {
-                self.at_release.insert(metric, *figure);
+        match &resolution.of {
+            Resolved::Turn { turn, .. } => self.rollout.turn(*turn, resolution.at),
+            Resolved::Training(trained) => {
+                let Verdict::Released { body, source, report } = &trained.verdict else { return };
+                if *source == Contestant::Batch {
+                    self.last_batch = Some(body.clone());
+                }
+                let is_live = *source == Contestant::Live;
+                let figures =
+                    if is_live { Some(&report.live) } else { report.batch().and_then(|c| c.figures.as_ref()) };
+                let figure = |(name, metric): (&str, Metric)| Some((metric, *figures?.get(name)?));
+                let at_release = Metric::ALL.into_iter().filter_map(figure).collect();
+                self.standings.insert(trained.version, Standing { is_live, at_release });
+                self.rollout.release(trained.version, resolution.at);
             }
         }
+        let roster = self.rollout.roster();
+        self.standings.retain(|version, _| roster.has(*version));
     }
 
-    /// Judges a boundary; a decision that fires begins a training, whose end wakes the room by `wake`.
+    fn champion(&self) -> u32 {
+        self.rollout.roster().champion
+    }
+
+    fn champion_is_live(&self) -> bool {
+        self.standings.get(&self.champion()).is_some_and(|standing| standing.is_live)
+    }
+
+    /// Judges a boundary. A decision that fires begins a training, whose end wakes the room by `wake`; a turn of roles
+    /// goes before it.
     pub(super) fn judge(
         &mut self,
         tick: Tick,
-        (boundary, last, manual): (Time, bool, u32),
+        (boundary, last, asked): (Time, bool, &Asked),
         figures: &[Figure],
         drifts: &[DriftSignal],
         live: Option<Body>,
         wake: impl FnOnce() + Send + 'static,
-    ) -> (Option<Decision>, Word) {
+    ) -> Judged {
         self.forget(boundary);
         self.note_first_window(boundary, figures);
+        let deployments = self.rollout.look(boundary, &asked.wishes, (self.is_under_way(), last));
+        let turned = deployments.iter().find_map(|told| self.turn(told, tick));
         let decision = {
-            let find = |window: Span| figures.iter().find(|f| f.version == self.champion && f.window == window);
+            let champion = self.champion();
+            let find = |window: Span| figures.iter().find(|f| f.version == champion && f.window == window);
             let metric = |metric: Metric, window: Span| {
                 let figure = find(window)?;
                 let (_, value) = figure.values.iter().find(|(m, _)| *m == metric)?;
                 Some(Reading { value: *value, labelled: figure.labelled.max(0) as u64, coverage: figure.coverage })
             };
-            let at_release = |metric: Metric| self.at_release.get(&metric).copied();
+            let standing = self.standings.get(&champion);
+            let at_release = |metric: Metric| standing?.at_release.get(&metric).copied();
             self.judge.judge(&Sight {
                 boundary,
                 labels: self.labels,
                 new_examples: self.new_examples,
-                manual,
+                manual: asked.trainings,
                 last,
-                training: !matches!(self.under_way, UnderWay::Nothing),
+                training: self.is_under_way(),
+                rollout: self.rollout.is_full(),
+                pinned: self.rollout.is_pinned(),
                 metric: &metric,
                 at_release: &at_release,
                 drifts,
             })
         };
         let fired = decision.as_ref().filter(|decision| decision.fired()).cloned();
-        let effect = fired.zip(live).map(|(decision, live)| self.begin(decision, (boundary, tick), live, wake));
-        (decision, Word::Judged(boundary, effect))
+        let begun = fired.zip(live).map(|(decision, live)| self.begin(decision, (boundary, tick), live, wake));
+        let effect = turned.as_ref().map(|turned| turned.at).or(begun);
+        Judged { decision, deployments, turned, word: Word::Judged(boundary, effect) }
+    }
+
+    fn is_under_way(&self) -> bool {
+        !matches!(self.under_way, UnderWay::Nothing)
+    }
+
+    /// What a decision on roles comes to, if it changes any: it is known at once, and takes effect like a training.
+    fn turn(&mut self, told: &Deployment, tick: Tick) -> Option<Arc<Resolution>> {
+        let turn = told.turn?;
+        let resolution = Arc::new(Resolution {
+            at: told.at.plus(self.plan.reach()),
+            decided: told.at,
+            tick,
+            decision: told.id(&self.plan.spec.model.name),
+            cause: told.text.clone(),
+            of: Resolved::Turn { turn, share: told.share },
+        });
+        self.under_way = UnderWay::Decided(resolution.clone());
+        Some(resolution)
     }
 
     /// The verdict of the training under way, once it is in.
@@ -208,11 +265,13 @@ impl Judging {
             tick: *tick,
             cause: decision.text(),
             decision: decision.id.clone(),
-            version: self.versions,
-            parent: self.champion,
-            verdict,
-            profile: Arc::new(profile),
-            took,
+            of: Resolved::Training(Box::new(Trained {
+                version: self.versions,
+                parent: self.rollout.roster().champion,
+                verdict,
+                profile: Arc::new(profile),
+                took,
+            })),
         });
         self.under_way = UnderWay::Decided(resolution.clone());
         Some(resolution)
@@ -239,7 +298,7 @@ impl Judging {
     ) -> Time {
         let effect = boundary.plus(self.plan.spec.model.train.activate_after);
         let examples = self.examples.values().cloned().collect();
-        let job = Arc::new(self.job(examples, (live, self.champion_is_live), self.last_batch.clone()));
+        let job = Arc::new(self.job(examples, (live, self.champion_is_live()), self.last_batch.clone()));
         self.new_examples = 0;
         self.start(Training { job, decision, tick, effect }, wake);
         effect
@@ -303,12 +362,15 @@ impl Judging {
 
     /// Version 1 passed no gate: its figures at release are those of its first full window.
     fn note_first_window(&mut self, boundary: Time, figures: &[Figure]) {
-        let start = *self.activated.get_or_insert(boundary.minus(self.plan.spec.every));
-        if self.champion != 1 || !self.at_release.is_empty() || boundary < start.plus(self.judged_window) {
+        let began = *self.began.get_or_insert(boundary.minus(self.plan.spec.every));
+        if self.champion() != 1 || boundary < began.plus(self.judged_window) {
             return;
         }
+        let Some(standing) = self.standings.get_mut(&1).filter(|standing| standing.at_release.is_empty()) else {
+            return;
+        };
         if let Some(figure) = figures.iter().find(|f| f.version == 1 && f.window == self.judged_window) {
-            self.at_release = figure.values.iter().copied().collect();
+            standing.at_release = figure.values.iter().copied().collect();
         }
     }
 }

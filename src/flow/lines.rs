@@ -56,7 +56,9 @@ impl PageWriter {
 pub fn version_and_role(who: Contestant, frozen: &dyn Fn(u16) -> u32) -> (u32, Role) {
     match who {
         Contestant::Champion(version) => (version, Role::Champion),
+        Contestant::Challenger(version) => (version, Role::Challenger),
         Contestant::Shadow(version) => (version, Role::Shadow),
+        Contestant::Previous(version) => (version, Role::Previous),
         Contestant::Frozen(place) => (frozen(place), Role::Shadow),
         Contestant::Majority | Contestant::NoChange => (0, Role::Shadow),
     }
@@ -73,7 +75,7 @@ pub struct Speaker<'a> {
 }
 
 impl Speaker<'_> {
-    /// Adds the lines of one event: the champion's score first, then those beside it; baselines are measured, not told.
+    /// Adds the lines of one event: the score of the version that answered first, then those beside it; baselines are measured, not told.
     pub fn predictions(&self, page: &mut PageWriter, seq: u32, scored: &Scored) {
         for (place, (who, score)) in scored.scores.iter().enumerate() {
             if matches!(who, Contestant::Majority | Contestant::NoChange) {
@@ -149,7 +151,9 @@ fn name_series(plan: &Plan, series: &Series, object: &mut Map<String, Value>) {
     let (name, version, role) = match series.who {
         None => (model, Value::Null, "champion"),
         Some(Contestant::Champion(version)) => (model, json!(version), "champion"),
+        Some(Contestant::Challenger(version)) => (model, json!(version), "challenger"),
         Some(Contestant::Shadow(version)) => (model, json!(version), "shadow"),
+        Some(Contestant::Previous(version)) => (model, json!(version), "previous"),
         Some(Contestant::Frozen(_)) => (model, Value::Null, "frozen"),
         Some(Contestant::Majority) => ("majority", json!(0), "baseline"),
         Some(Contestant::NoChange) => ("no_change", json!(0), "baseline"),

@@ -203,11 +203,11 @@ impl Contributions {
     /// The sums of each series in one bucket; those that came to nothing are left out.
     fn cells(&self, parts: FastMap<Part, Draft>) -> Vec<(Series, Sums)> {
         let mut cells = Vec::with_capacity(parts.len() + 1);
-        // What was served is what the champions said, whichever they were.
+        // What was served is what those said who answered, whichever they were.
         let mut served = Sums::default();
         for ((who, slice), draft) in parts {
             let sums = draft.finish();
-            if slice.is_none() && matches!(who, Contestant::Champion(_)) {
+            if slice.is_none() && matches!(who, Contestant::Champion(_) | Contestant::Challenger(_)) {
                 served.plus_equals(&sums);
             }
             let slice = slice.map(|number| self.slices.all[number as usize].clone());

@@ -58,7 +58,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::net::TcpStream;
 use std::rc::Rc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use ticks::Tick;
@@ -113,7 +113,7 @@ pub struct Edges {
     pub restore: Option<Name>,
     /// How often it saves, if it does.
     pub saves: Option<Cadence>,
-    /// Set when the run is to stop before the end of its input.
+    /// Set when the run is to stop behind a tick, before the end of its input.
     pub stop: Arc<AtomicBool>,
     /// What the sources' threads ring.
     pub bell: Bell,
@@ -217,15 +217,22 @@ where
     let history = Arc::new(edges.history);
     let outlet = Outlet { sink: sink.clone(), releases, history: history.clone(), report: report.clone() };
     let Edges { lanes, requests, stop, caution, restore, held, .. } = edges;
+    let asked = stop.clone();
     let input = Input { lanes, requests, stop, history, caution, restore, held };
     let bell = edges.bell.clone();
     let ends = Ends { input, outlet, bell: edges.bell, live: edges.live };
     build(worker, plan, Some(ends), (board.clone(), saver.clone()));
     let mut look = look();
+    let mut stops = false;
     while worker.has_dataflows() {
         // Looking at the account is worth a wake-up.
         worker.step_or_park(Some(Duration::from_millis(200)));
         look(Some(&report.borrow()));
+        // A signal wakes nobody: who waits for input or for a training must be told.
+        if !stops && asked.load(Ordering::Acquire) {
+            stops = true;
+            bell.ring();
+        }
         // A run without input must learn of it, too.
         if let Err(error) = sink.borrow_mut().check() {
             let mut board = board.borrow_mut();
@@ -360,7 +367,7 @@ fn mint_rules(plan: &Plan, live: bool) -> MintRules {
     let spec = &plan.spec;
     MintRules {
         every: spec.every,
-        activate_after: spec.model.train.activate_after,
+        reach: plan.reach(),
         max_ahead: spec.max_ahead,
         tick_records: spec.tick_records,
         tick_after: live.then_some(Duration::from_millis(spec.tick_ms)),

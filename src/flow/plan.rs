@@ -3,7 +3,7 @@
 use super::saving::Operators;
 use crate::config::spec::{PipelineSpec, SourceSpec};
 use crate::feature::plan::{Fault, FeaturePlan, compile};
-use crate::record::{Kind, Value};
+use crate::record::{Key, Kind, Value};
 use crate::time::{Span, Time};
 use crate::trigger::check_triggers;
 use compact_str::{CompactString, ToCompactString};
@@ -29,6 +29,8 @@ pub struct Plan {
     pub labels_read_events: bool,
     /// The event columns that slice the metrics, by name and place.
     pub slices: Vec<(String, usize)>,
+    /// The event columns by which a challenger's share is drawn.
+    sticky: Vec<usize>,
     /// What keeps something, by name.
     pub operators: Operators,
 }
@@ -57,6 +59,7 @@ impl Plan {
         let place = |name: &str| source.schema.position(name).unwrap_or(0);
         let id = source.key.first().map_or(0, |key| place(key));
         let slices = spec.model.metrics.slices.iter().map(|s| (s.value.clone(), place(&s.value))).collect();
+        let sticky = spec.model.deploy.by.iter().map(|column| place(&column.value)).collect();
         let timeout = labels(&spec).and_then(|l| l.timeout).unwrap_or(TIMEOUT);
         let event_columns = |slot: &u32| slot >> 24 == crate::feature::scope::EVENT >> 24;
         let labels_read_events = features
@@ -67,7 +70,19 @@ impl Plan {
             .any(|argument| argument.columns().iter().any(event_columns));
         let max_pending = spec.max_pending;
         let operators = Operators::of(&spec, &features, events);
-        Ok(Plan { kinds, features, events, id, timeout, max_pending, labels_read_events, slices, operators, spec })
+        Ok(Plan {
+            kinds,
+            features,
+            events,
+            id,
+            timeout,
+            max_pending,
+            labels_read_events,
+            slices,
+            sticky,
+            operators,
+            spec,
+        })
     }
 
     /// The number of a table's store; `None` if no feature reads it.
@@ -86,6 +101,23 @@ impl Plan {
     /// The prediction id of an event, as text.
     pub fn id_of(&self, values: &[Value]) -> CompactString {
         values.get(self.id).map(text).unwrap_or_default()
+    }
+
+    /// The key by which a challenger's share is drawn for an event: of the columns of `by`, or its own where there are
+    /// none or one is null.
+    pub fn sticky(&self, event: Key, values: &[Value]) -> Key {
+        match self.sticky.is_empty() {
+            true => event,
+            false => Key::of(self.sticky.iter().map(|place| &values[*place])).unwrap_or(event),
+        }
+    }
+
+    /// Pipeline time from a decision on roles to its effect, and how far minting may be ahead of judging: shorter where
+    /// roles change by themselves, so that what is worse does not answer for long.
+    pub fn reach(&self) -> Span {
+        let model = &self.spec.model;
+        let after = model.train.activate_after;
+        if model.deploy.turns() { after.min(self.spec.every) } else { after }
     }
 
     /// The digest of the feature schema.

@@ -10,6 +10,7 @@ use super::caution::Culprit;
 use super::ingest::Minted;
 use super::plan::Plan;
 use super::ticks::Tick;
+use crate::deploy::Wish;
 use crate::sink::{Lengths, Page, Stream};
 use crate::time::{Time, rfc3339};
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ const CHAIN: &str = ",\"chain\":\"";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
-    /// The version that it brings, or why none.
+    /// The version or change of roles that it brings, or why none.
     pub activation: Option<Activation>,
     /// Records refused since their event time is too far ahead, which depends on what was consumed before them.
     pub ahead: Vec<Ahead>,
@@ -51,6 +52,9 @@ pub struct Progress {
     pub poison: Vec<Poison>,
     /// Its number.
     pub tick: Tick,
+    /// Changes of roles asked for by hand that the boundary passes on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wishes: Vec<Wish>,
 }
 
 /// An instant, as it is written.
@@ -58,7 +62,7 @@ pub struct Progress {
 #[serde(transparent)]
 pub struct Stamp(#[serde(with = "rfc3339")] pub Time);
 
-/// How a training ended whose effect is at a tick.
+/// What a decision came to whose effect is at a tick.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Activation {
@@ -135,7 +139,7 @@ impl Chain {
         let progress = Progress {
             activation: minted.resolution.as_ref().map(|resolution| Activation {
                 decision: resolution.decision.clone(),
-                verdict: resolution.verdict.word().to_owned(),
+                verdict: resolution.word().to_owned(),
             }),
             ahead: minted.ahead.iter().map(ahead).collect(),
             balance: *balance,
@@ -144,12 +148,13 @@ impl Chain {
             ends: minted.ends.iter().map(|(partition, end)| (name_of(plan, *partition), *end)).collect(),
             inputs: hex(&self.inputs),
             last: minted.last,
-            manual: minted.manual,
+            manual: minted.asked.trainings,
             next_boundary: minted.next_boundary.map(Stamp),
             outputs: hex(&self.outputs),
             pipeline_time: Stamp(minted.now),
             poison: minted.poison.iter().map(poison).collect(),
             tick,
+            wishes: minted.asked.wishes.clone(),
         };
         self.records.seal(&progress)
     }

@@ -4,10 +4,11 @@
 //! What is to be said is made first, and what the registry is told of it carried out afterwards, since a tick that
 //! comes out otherwise than it was committed must leave nothing behind.
 
-use super::control::Resolution;
+use super::control::{Resolution, Trained};
 use super::lines::PageWriter;
 use super::plan::Plan;
-use crate::config::spec::DeploySpec;
+use crate::config::spec::Strategy;
+use crate::deploy::Turn;
 use crate::model::{Artifact, Role, learner};
 use crate::registry::{Card, Entry, Event, Lineage, Offsets, Registry, RegistryError};
 use crate::sink::{Page, Stream};
@@ -35,7 +36,7 @@ enum Told {
 pub struct Released {
     /// Pages of `models` and `decisions`.
     pub pages: Vec<Page>,
-    /// The version's record in `models`; null if there is none.
+    /// The version's record in `models`, of the first if there are several; null if there is none.
     pub line: Value,
     /// What the registry is to be told, in this order.
     pub deeds: Vec<Deed>,
@@ -102,27 +103,18 @@ impl Releases {
 
     /// What a training came to, at the tick of its effect, and the record of `decisions` that says so; `ends` are the
     /// offsets consumed when it was decided.
-    pub fn resolve(&self, resolution: &Resolution, ends: Vec<Offsets>) -> (Value, Released) {
-        let outcome = self.outcome(resolution);
+    pub fn resolve(&self, resolution: &Resolution, trained: &Trained, ends: Vec<Offsets>) -> (Value, Released) {
+        let outcome = self.outcome(resolution, trained);
         let mut page = PageWriter::new(Stream::Decisions);
         page.object(&outcome, resolution.at, &self.plan.spec.model.name);
         let page = page.finish();
-        let Verdict::Released { body, source, report } = &resolution.verdict else {
-            let event = match resolution.verdict {
+        let Verdict::Released { body, source, report } = &trained.verdict else {
+            let event = match trained.verdict {
                 Verdict::Kept { .. } => Event::Kept,
                 Verdict::Failed { .. } => Event::Failed,
                 _ => Event::Rejected,
             };
-            let entry = Entry {
-                at: resolution.at,
-                event,
-                version: None,
-                role: None,
-                digest: None,
-                decision: Some(resolution.decision.clone()),
-                text: resolution.cause.clone(),
-            };
-            let deeds = vec![Deed(Told::Entry(entry))];
+            let deeds = vec![Deed(Told::Entry(entry(resolution, event, None, None)))];
             return (outcome, Released { pages: vec![page], line: Value::Null, deeds });
         };
         let lineage = Lineage {
@@ -134,11 +126,11 @@ impl Releases {
         };
         let card = Card {
             model: self.plan.spec.model.name.clone(),
-            number: resolution.version,
+            number: trained.version,
             digest: String::new(),
             kind: body.kind().to_owned(),
             source: if *source == Contestant::Batch { "batch" } else { "live" }.to_owned(),
-            parent: Some(resolution.parent),
+            parent: Some(trained.parent),
             decision: Some(resolution.decision.clone()),
             cause: resolution.cause.clone(),
             decided_at: resolution.decided,
@@ -146,13 +138,49 @@ impl Releases {
             lineage,
             report: Some(report.clone()),
         };
-        let role = match self.plan.spec.model.deploy {
-            DeploySpec::Immediate => Role::Champion,
-            DeploySpec::Shadow => Role::Shadow,
+        let role = match self.plan.spec.model.deploy.strategy {
+            Strategy::Immediate => Role::Champion,
+            Strategy::Shadow => Role::Shadow,
+            Strategy::Canary { .. } | Strategy::Ab { .. } => Role::Challenger,
         };
         let mut released = self.publish(card, body.clone(), role);
         released.pages.insert(0, page);
         (outcome, released)
+    }
+
+    /// Roles change: a record of `models` and an entry of the log for each version that has another one. The line is
+    /// that of the version which the turn is about.
+    pub fn turn(&self, resolution: &Resolution, turn: Turn, share: Option<f64>) -> Released {
+        let told = match turn {
+            Turn::Step { version, .. } => vec![(version, Event::Activated, Some(Role::Challenger))],
+            Turn::Promote { version, over } => {
+                let previous = (over, Event::Activated, Some(Role::Previous));
+                vec![(version, Event::Activated, Some(Role::Champion)), previous]
+            }
+            Turn::Retire { version } => vec![(version, Event::Retired, None)],
+            Turn::RollBack { to, from } => {
+                vec![(to, Event::RolledBack, Some(Role::Champion)), (from, Event::Retired, None)]
+            }
+        };
+        let model = &self.plan.spec.model.name;
+        let line = |(version, _, role): &(u32, Event, Option<Role>)| {
+            json!({
+                "at": resolution.at.to_string(),
+                "model": model,
+                "version": version,
+                "role": role.map(Role::word),
+                "share": share,
+                "cause": resolution.cause,
+                "decision": resolution.decision,
+                "decided_at": resolution.decided.to_string(),
+            })
+        };
+        let lines: Vec<Value> = told.iter().map(line).collect();
+        let mut page = PageWriter::new(Stream::Models);
+        lines.iter().for_each(|line| page.object(line, resolution.at, model));
+        let deed = |(version, event, role)| Deed(Told::Entry(entry(resolution, event, Some(version), role)));
+        let line = lines.into_iter().next().unwrap_or_default();
+        Released { pages: vec![page.finish()], line, deeds: told.into_iter().map(deed).collect() }
     }
 
     fn publish(&self, mut card: Card, body: crate::model::Body, role: Role) -> Released {
@@ -199,9 +227,9 @@ impl Releases {
     }
 
     /// The record of `decisions` that says how a training ended, with the figures.
-    fn outcome(&self, resolution: &Resolution) -> Value {
-        let released = matches!(resolution.verdict, Verdict::Released { .. });
-        let reason = match &resolution.verdict {
+    fn outcome(&self, resolution: &Resolution, trained: &Trained) -> Value {
+        let released = matches!(trained.verdict, Verdict::Released { .. });
+        let reason = match &trained.verdict {
             Verdict::Failed { reason, .. } => Some(reason.as_str()),
             _ => None,
         };
@@ -210,10 +238,23 @@ impl Releases {
             "decision": resolution.decision,
             "model": self.plan.spec.model.name,
             "kind": "release",
-            "verdict": resolution.verdict.word(),
+            "verdict": resolution.word(),
             "reason": reason,
-            "version": released.then_some(resolution.version),
-            "report": resolution.verdict.report(),
+            "version": released.then_some(trained.version),
+            "report": trained.verdict.report(),
         })
+    }
+}
+
+/// A line of the log for what a decision came to.
+fn entry(resolution: &Resolution, event: Event, version: Option<u32>, role: Option<Role>) -> Entry {
+    Entry {
+        at: resolution.at,
+        event,
+        version,
+        role,
+        digest: None,
+        decision: Some(resolution.decision.clone()),
+        text: resolution.cause.clone(),
     }
 }

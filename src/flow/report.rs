@@ -4,13 +4,12 @@
 //! histograms of latency. What is shown is what was published: metrics are read from the pages that were written.
 
 use super::balance::Balance;
-use super::control::Resolution;
+use super::control::{Resolution, Trained};
 use super::ingest::Minted;
 use super::matching::Account;
 use super::ticks::Tick;
 use crate::sink::{Page, Stream};
 use crate::time::Time;
-use crate::train::Verdict;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -185,21 +184,27 @@ impl RunReport {
         self.versions.push(version);
     }
 
-    /// A training ended.
-    pub(super) fn resolution(&mut self, resolution: &Resolution, version: Option<Value>, outcome: &Value) {
+    /// A training ended; `line` is the version's record, null without one.
+    pub(super) fn training(&mut self, resolution: &Resolution, trained: &Trained, line: &Value, outcome: &Value) {
         self.trainings.0 += 1;
-        self.trainings.1 += resolution.took;
+        self.trainings.1 += trained.took;
         tracing::info!(
             at = %resolution.at,
-            verdict = resolution.verdict.word(),
-            version = version.as_ref().map(|_| resolution.version),
+            verdict = resolution.word(),
+            version = outcome["version"].as_u64(),
             cause = resolution.cause,
             reason = outcome["reason"].as_str(),
             "training ended"
         );
-        if let (Verdict::Released { .. }, Some(version)) = (&resolution.verdict, version) {
-            self.version(version);
+        if !line.is_null() {
+            self.version(line.clone());
         }
+    }
+
+    /// Roles changed; `line` is the record of the version that it is about.
+    pub(super) fn turn(&mut self, resolution: &Resolution, line: &Value) {
+        tracing::info!(at = %resolution.at, turn = resolution.word(), cause = resolution.cause, "roles changed");
+        self.version(line.clone());
     }
 
     fn decision(&mut self, decision: Value) {

@@ -106,19 +106,26 @@ pub fn retrain<'scope>(
                 }
                 open.resolutions.iter().for_each(|resolution| judging.resolve(resolution));
                 open.outcomes.iter().for_each(|outcome| judging.take(outcome));
-                let Some(Mark { boundary: Some(boundary), last, manual, .. }) = open.mark else { continue };
+                let Some(Mark { boundary: Some(boundary), last, asked, .. }) = open.mark else { continue };
                 let live = open.state.as_deref().cloned();
-                let sight = (boundary, last, manual);
-                let (decision, word) = judging.judge(tick, sight, &open.figures, &open.signals, live, waking());
-                if let Some(decision) = decision {
-                    let mut page = PageWriter::new(Stream::Decisions);
-                    page.line(decision.line().as_bytes(), boundary, &decision.model);
+                let sight = (boundary, last, &asked);
+                let judged = judging.judge(tick, sight, &open.figures, &open.signals, live, waking());
+                let mut page = PageWriter::new(Stream::Decisions);
+                let model = &plan.spec.model.name;
+                judged.deployments.iter().for_each(|told| page.object(&told.record(model), boundary, model));
+                judged.decision.iter().for_each(|decision| page.line(decision.line().as_bytes(), boundary, model));
+                if !page.is_empty() {
                     pages.session(&permits[0]).give(page.finish());
                 }
-                words.session(&permits[1]).give(word);
+                words.session(&permits[1]).give(judged.word);
+                judged.turned.into_iter().for_each(|turned| words.session(&permits[1]).give(Word::Verdict(turned)));
                 if judging.is_training() && verdict_permit.is_none() {
                     verdict_permit = Some(permits[1].clone());
                 }
+            }
+            if frontiers.iter().all(|frontier| frontier.is_empty()) {
+                // A run that was stopped in the middle of a training: nobody mints its verdict any more.
+                verdict_permit = None;
             }
             if let Some(resolution) = judging.verdict()
                 && let Some(permit) = verdict_permit.take()

@@ -7,13 +7,13 @@
 
 use super::agenda::Agenda;
 use super::answers::Answers;
-use super::control::Resolution;
+use super::control::{Resolution, Resolved};
 use super::items::{Answer, Case, CaseKind, Contestant, Outcome, Scored, Turn};
 use super::lines::{PageWriter, Speaker};
 use super::pairing::{Arrived, Relabelled};
 use super::plan::{Plan, text};
 use super::saving::{Keeps, Operators, Sections, Shares};
-use crate::config::spec::DeploySpec;
+use crate::deploy::Roster;
 use crate::feature::program::{Inputs, Memory};
 use crate::feature::standardize::Standardizer;
 use crate::model::{Body, Exactness, Fixed, Learner, Majority, NoChange, learner};
@@ -27,12 +27,12 @@ use smallvec::SmallVec;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Who answers.
+/// What a version is.
 #[derive(Clone, Serialize, Deserialize)]
-enum Champion {
+enum Model {
     /// The online learner.
     Live,
-    /// A released, fixed version.
+    /// Fixed at its release.
     Fixed(Fixed),
 }
 
@@ -70,11 +70,11 @@ pub struct ModelRoom {
     live: Box<dyn Learner>,
     majority: Majority,
     no_change: NoChange,
-    champion: Champion,
-    version: u32,
+    roster: Roster,
+    /// Of the versions that have a role; the champion's first.
+    models: Vec<(u32, Model)>,
     /// The last version that was released from the online learner.
     live_version: u32,
-    shadow: Option<(u32, Fixed)>,
     /// The champion as of each `freeze_at` that has passed, with its version.
     frozen: Vec<Fixed>,
     frozen_versions: Vec<u32>,
@@ -89,10 +89,9 @@ struct Kept {
     live: Body,
     majority: Majority,
     no_change: NoChange,
-    champion: Champion,
-    version: u32,
+    roster: Roster,
+    models: Vec<(u32, Model)>,
     live_version: u32,
-    shadow: Option<(u32, Fixed)>,
     frozen: Vec<Fixed>,
     frozen_versions: Vec<u32>,
 }
@@ -104,10 +103,9 @@ impl Keeps for ModelRoom {
             live: self.live.save(),
             majority: self.majority.clone(),
             no_change: self.no_change.clone(),
-            champion: self.champion.clone(),
-            version: self.version,
+            roster: self.roster.clone(),
+            models: self.models.clone(),
             live_version: self.live_version,
-            shadow: self.shadow.clone(),
             frozen: self.frozen.clone(),
             frozen_versions: self.frozen_versions.clone(),
         };
@@ -127,8 +125,8 @@ impl Keeps for ModelRoom {
             if !self.memory.resume(kept.standardizers) {
                 return Err(wrong());
             }
-            (self.majority, self.no_change, self.champion) = (kept.majority, kept.no_change, kept.champion);
-            (self.version, self.live_version, self.shadow) = (kept.version, kept.live_version, kept.shadow);
+            (self.majority, self.no_change) = (kept.majority, kept.no_change);
+            (self.roster, self.models, self.live_version) = (kept.roster, kept.models, kept.live_version);
             (self.frozen, self.frozen_versions) = (kept.frozen, kept.frozen_versions);
         }
         let mut dates = Vec::new();
@@ -156,10 +154,9 @@ impl ModelRoom {
             live: learner(&plan.spec.model.learner, width),
             majority: Majority::default(),
             no_change: NoChange::default(),
-            champion: Champion::Live,
-            version: 1,
+            roster: Roster::default(),
+            models: vec![(1, Model::Live)],
             live_version: 1,
-            shadow: None,
             frozen: Vec::new(),
             frozen_versions: Vec::new(),
             pending: KeyMap::default(),
@@ -173,25 +170,24 @@ impl ModelRoom {
         self.live.save()
     }
 
-    /// A version takes effect.
+    /// A version or a change of roles takes effect.
     pub fn activate(&mut self, resolution: &Resolution) {
-        let Verdict::Released { body, source, .. } = &resolution.verdict else { return };
-        let version = resolution.version;
-        let online = *source == Trained::Live;
-        if online {
-            self.live_version = version;
+        resolution.tell(&mut self.roster, &self.plan.spec.model.deploy);
+        if let Resolved::Training(trained) = &resolution.of
+            && let Verdict::Released { body, source, .. } = &trained.verdict
+        {
+            let model = match source {
+                Trained::Live => {
+                    self.live_version = trained.version;
+                    Model::Live
+                }
+                Trained::Batch => Model::Fixed(Fixed::from(body.clone())),
+            };
+            self.models.push((trained.version, model));
         }
-        match (self.plan.spec.model.deploy, online) {
-            (DeploySpec::Immediate, true) => self.champion = Champion::Live,
-            (DeploySpec::Immediate, false) => self.champion = Champion::Fixed(Fixed::from(body.clone())),
-            // The online learner is scored beside the champion anyway.
-            (DeploySpec::Shadow, true) => return,
-            (DeploySpec::Shadow, false) => {
-                self.shadow = Some((version, Fixed::from(body.clone())));
-                return;
-            }
-        }
-        self.version = version;
+        let roster = &self.roster;
+        self.models.retain(|(version, _)| roster.has(*version));
+        self.models.sort_by_key(|(version, _)| (*version != roster.champion, *version));
     }
 
     /// Takes the cases of a tick, in order, with the answers to its events.
@@ -224,7 +220,7 @@ impl ModelRoom {
     pub fn event(&mut self, event: Arrived, answers: &Answers, scores: &mut Scores) {
         let Arrived { seq, key, now, id, time, values } = event;
         self.reach(now, scores);
-        let scored = Rc::new(self.score(id, time, values, answers));
+        let scored = Rc::new(self.score(key, id, time, values, answers));
         self.speak(&mut scores.page, seq, &scored);
         self.to_settle.add(time, key);
         self.pending.insert(key, Pending { scored: scored.clone(), label: None, learned: false });
@@ -258,21 +254,28 @@ impl ModelRoom {
         }
     }
 
-    fn score(&mut self, id: CompactString, time: Time, values: &[Value], answers: &Answers) -> Scored {
+    fn score(&mut self, key: Key, id: CompactString, time: Time, values: &[Value], answers: &Answers) -> Scored {
         let plan = &self.plan;
         let inputs = Inputs { time, event: values, tables: &answers.tables, windows: &answers.windows };
         let vector = plan.features.program.run(&mut self.memory, &inputs);
         let live = self.live.predict(&vector);
         let mut scores: SmallVec<[(Contestant, f64); 5]> = SmallVec::new();
-        match &self.champion {
-            Champion::Live => scores.push((Contestant::Champion(self.version), live)),
-            Champion::Fixed(fixed) => {
-                scores.push((Contestant::Champion(self.version), fixed.predict(&vector)));
-                scores.push((Contestant::Shadow(self.live_version), live));
+        let answering = self.roster.answering(plan.sticky(key, values), &plan.spec.model.deploy);
+        let mut live_is_told = false;
+        for (version, model) in &self.models {
+            let Some(who) = self.stands(*version, answering, time) else { continue };
+            let score = match model {
+                Model::Live => live,
+                Model::Fixed(fixed) => fixed.predict(&vector),
+            };
+            live_is_told |= matches!(model, Model::Live);
+            match who {
+                Contestant::Champion(_) | Contestant::Challenger(_) => scores.insert(0, (who, score)),
+                _ => scores.push((who, score)),
             }
         }
-        if let Some((version, shadow)) = &self.shadow {
-            scores.push((Contestant::Shadow(*version), shadow.predict(&vector)));
+        if !live_is_told {
+            scores.insert(1, (Contestant::Shadow(self.live_version), live));
         }
         for (place, frozen) in self.frozen.iter().enumerate() {
             scores.push((Contestant::Frozen(place as u16), frozen.predict(&vector)));
@@ -283,11 +286,26 @@ impl ModelRoom {
         Scored { id, time, vector: Arc::new(vector), scores, live, slices }
     }
 
+    /// As what a version is scored for an event that `answering` answers, or else the champion; `None` if it is not.
+    fn stands(&self, version: u32, answering: Option<u32>, time: Time) -> Option<Contestant> {
+        let roster = &self.roster;
+        if version == answering.unwrap_or(roster.champion) {
+            return Some(if answering.is_some() { Contestant::Challenger } else { Contestant::Champion }(version));
+        }
+        let challenges = || roster.challengers.iter().any(|seat| seat.version == version);
+        if version == roster.champion || roster.shadow == Some(version) || challenges() {
+            return Some(Contestant::Shadow(version));
+        }
+        roster.compared_previous(time).filter(|previous| *previous == version).map(Contestant::Previous)
+    }
+
     fn speak(&self, page: &mut PageWriter, seq: u32, scored: &Scored) {
-        let online = |who: Contestant| match who {
-            Contestant::Champion(_) => matches!(self.champion, Champion::Live),
-            Contestant::Shadow(version) => version == self.live_version,
-            _ => false,
+        let online = |who: Contestant| {
+            let Some(version) = who.version() else { return false };
+            match self.models.iter().find(|(known, _)| *known == version) {
+                Some((_, model)) => matches!(model, Model::Live),
+                None => version == self.live_version,
+            }
         };
         let updates = |who: Contestant| online(who).then(|| self.live.updates());
         Speaker { plan: &self.plan, frozen: &self.frozen_versions, updates: &updates }.predictions(page, seq, scored);
@@ -318,12 +336,12 @@ impl ModelRoom {
     /// Copies the champion's state at each `freeze_at` that pipeline time has reached.
     fn freeze_until(&mut self, now: Time) {
         while self.plan.freeze_at().get(self.frozen.len()).is_some_and(|at| *at <= now) {
-            let frozen = match &self.champion {
-                Champion::Live => Fixed::from(self.live.save()),
-                Champion::Fixed(fixed) => fixed.clone(),
+            let frozen = match self.models.first() {
+                Some((_, Model::Fixed(fixed))) => fixed.clone(),
+                _ => Fixed::from(self.live.save()),
             };
             self.frozen.push(frozen);
-            self.frozen_versions.push(self.version);
+            self.frozen_versions.push(self.roster.champion);
         }
     }
 }

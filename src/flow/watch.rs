@@ -1,16 +1,17 @@
 //! The room of detectors: drift on the champion's error, and on its features against its training window.
 //!
 //! In: outcomes in the law's order, versions at their activation. Keeps: one detector a trigger on the error, fed with
-//! the first label of each prediction of the serving champion; and, for the stability index, histograms of the vectors
-//! since the release, by bucket. Out: at each boundary, what was detected since the last. A new champion starts all
+//! the first label of each prediction that the champion answered; and, for the stability index, histograms of the
+//! vectors since the release, by bucket. Out: at each boundary, what was detected since the last. A new champion starts all
 //! afresh.
 
-use super::control::Resolution;
+use super::control::{Resolution, Resolved};
 use super::items::{Contestant, Mark, Outcome, Turn};
 use super::plan::Plan;
 use super::saving::{Keeps, Sections, SharedArchive, Shares, heed};
 use super::ticks::{Tick, Ticks};
-use crate::config::spec::{CauseSpec, DeploySpec, DetectorSpec, Distance};
+use crate::config::spec::{CauseSpec, DetectorSpec, Distance};
+use crate::deploy::Roster;
 use crate::drift::{Detector, Profile, Recent, State, detector};
 use crate::time::{Span, Time};
 use crate::train::Verdict;
@@ -44,8 +45,10 @@ struct Watch {
     plan: Arc<Plan>,
     detectors: Vec<Watcher>,
     stabilities: Vec<Stability>,
-    champion: u32,
+    roster: Roster,
+    /// The champion's, and those of the versions that may become it.
     profile: Arc<Profile>,
+    profiles: BTreeMap<u32, Arc<Profile>>,
     recent: BTreeMap<Time, Recent>,
     signals: Vec<DriftSignal>,
 }
@@ -77,21 +80,28 @@ impl Watch {
             plan,
             detectors,
             stabilities,
-            champion: 1,
+            roster: Roster::default(),
             profile: Arc::default(),
+            profiles: BTreeMap::new(),
             recent: BTreeMap::new(),
             signals: Vec::new(),
         }
     }
 
     fn activate(&mut self, resolution: &Resolution) {
-        if !matches!(resolution.verdict, Verdict::Released { .. })
-            || self.plan.spec.model.deploy != DeploySpec::Immediate
+        let champion = self.roster.champion;
+        resolution.tell(&mut self.roster, &self.plan.spec.model.deploy);
+        if let Resolved::Training(trained) = &resolution.of
+            && let Verdict::Released { .. } = trained.verdict
         {
+            self.profiles.insert(trained.version, trained.profile.clone());
+        }
+        let roster = &self.roster;
+        self.profiles.retain(|version, _| roster.has(*version));
+        if roster.champion == champion {
             return;
         }
-        self.champion = resolution.version;
-        self.profile = resolution.profile.clone();
+        self.profile = self.profiles.get(&roster.champion).cloned().unwrap_or_default();
         self.recent.clear();
         for watcher in &mut self.detectors {
             watcher.detector.reset();
@@ -101,7 +111,7 @@ impl Watch {
 
     fn take(&mut self, outcome: &Outcome) {
         let scored = &outcome.scored;
-        let own = scored.scores.first().is_some_and(|(who, _)| *who == Contestant::Champion(self.champion));
+        let own = scored.scores.first().is_some_and(|(who, _)| *who == Contestant::Champion(self.roster.champion));
         if !own {
             return;
         }
@@ -166,7 +176,7 @@ impl Watch {
 /// was detected since the last boundary.
 type Kept = (Vec<(State, u64, u64)>, BTreeMap<Time, Recent>, Vec<DriftSignal>);
 
-/// Where the champion and its profile stand among the sections of the training.
+/// Where the roster and the profiles stand among the sections of the training.
 const CHAMPION: u32 = 1;
 
 impl Keeps for Watch {
@@ -174,12 +184,13 @@ impl Keeps for Watch {
         let detectors = self.detectors.iter().map(|w| (w.detector.save(), w.seen, w.wrong)).collect();
         let kept: Kept = (detectors, self.recent.clone(), self.signals.clone());
         to.value(&self.plan.operators.detectors, 0, &kept);
-        to.value(&self.plan.operators.training, CHAMPION, &(self.champion, &self.profile));
+        to.value(&self.plan.operators.training, CHAMPION, &(&self.roster, &self.profiles));
     }
 
     fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
         if let Some(kept) = from.value(&self.plan.operators.training, CHAMPION)? {
-            (self.champion, self.profile) = kept;
+            (self.roster, self.profiles) = kept;
+            self.profile = self.profiles.get(&self.roster.champion).cloned().unwrap_or_default();
         }
         let Some(kept) = from.value::<Kept>(&self.plan.operators.detectors, 0)? else { return Ok(()) };
         let (detectors, recent, signals) = kept;

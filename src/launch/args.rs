@@ -229,6 +229,36 @@ pub enum ModelsCommand {
         /// The version's number
         version: u32,
     },
+    /// Ask a run to make a challenger or shadow the champion at its next boundary
+    #[command(disable_help_flag = true)]
+    Promote {
+        /// The run's outputs
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// The version's number
+        version: u32,
+    },
+    /// Ask a run to bring the champion before back at its next boundary
+    #[command(disable_help_flag = true)]
+    Rollback {
+        /// The run's outputs
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Ask a run to let nothing change by itself: no training, no promotion, no rollback
+    #[command(disable_help_flag = true)]
+    Pin {
+        /// The run's outputs
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Take that back
+    #[command(disable_help_flag = true)]
+    Unpin {
+        /// The run's outputs
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 /// How to reach Kafka.

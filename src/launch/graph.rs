@@ -5,7 +5,7 @@
 
 use crate::config::spec::{
     CauseSpec, DeploySpec, DetectorSpec, FeatureKind, FeatureSpec, Function, LearnerSpec, ModelSpec, Over,
-    PipelineSpec, SourceSpec, TriggerSpec,
+    PipelineSpec, SourceSpec, Strategy, TriggerSpec,
 };
 use crate::record::Kind;
 use crate::sink::Stream;
@@ -170,17 +170,34 @@ fn model(model: &ModelSpec) -> Vec<String> {
         },
     );
     row("gate", format!("{} better by more than {}", model.gate.metric.name(), model.gate.margin));
-    row(
-        "deploy",
-        match model.deploy {
-            DeploySpec::Immediate => "immediate: the new version is the champion".to_string(),
-            DeploySpec::Shadow => "shadow: the new version is scored, not served".to_string(),
-        },
-    );
+    row("deploy", deploy(&model.deploy));
     if !model.freeze_at.is_empty() {
         row("freeze", joined(model.freeze_at.iter()));
     }
     table(rows.into_iter())
+}
+
+fn deploy(deploy: &DeploySpec) -> String {
+    let test = || format!("better {} by a sequential test (alpha {})", deploy.loss.name(), deploy.alpha);
+    let strategy = match &deploy.strategy {
+        Strategy::Immediate => "immediate: the new version is the champion".to_string(),
+        Strategy::Shadow => "shadow: the new version is scored, not served".to_string(),
+        Strategy::Canary { steps, step_every, give_up_after } => format!(
+            "canary: answers a share of {}, each for {step_every}; champion if {}, retired if worse or after {}",
+            joined(steps.iter()),
+            test(),
+            give_up_after
+        ),
+        Strategy::Ab { weights, give_up_after } => format!(
+            "ab: shares by {}; champion if {}, retired if worse or after {give_up_after}",
+            joined(weights.iter()),
+            test()
+        ),
+    };
+    match deploy.rollback_within {
+        Some(within) => format!("{strategy}; rolled back if worse within {within}"),
+        None => strategy,
+    }
 }
 
 fn cause(trigger: &TriggerSpec) -> String {

@@ -18,8 +18,10 @@ mod summary;
 pub mod supervise;
 mod verify;
 
+use crate::deploy::Wish;
 use args::{CheckArgs, Command, FeedArgs, KafkaArgs, ModelsArgs, ModelsCommand};
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// How the program ends.
@@ -118,7 +120,18 @@ fn play(args: &FeedArgs) -> Exit {
 }
 
 fn models(args: &ModelsArgs) -> Exit {
+    let wish = |out: &PathBuf, wish: Wish| match requests::wish(out, wish) {
+        Ok(()) => {
+            println!("asked for {}; it is decided at the run's next boundary", wish.word());
+            Exit::Done
+        }
+        Err(error) => usage(&format!("cannot ask a run that writes to {}: {error}", out.display())),
+    };
     let shown = match &args.what {
+        ModelsCommand::Promote { out, version } => return wish(out, Wish::Promote(*version)),
+        ModelsCommand::Rollback { out } => return wish(out, Wish::RollBack),
+        ModelsCommand::Pin { out } => return wish(out, Wish::Pin),
+        ModelsCommand::Unpin { out } => return wish(out, Wish::Unpin),
         ModelsCommand::List { out } => crate::registry::list(out).map(|listings| {
             let shown = listings.iter().filter_map(|listing| crate::registry::shown_text(listing, None));
             shown.collect::<Vec<_>>().join("\n")

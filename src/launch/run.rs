@@ -77,9 +77,9 @@ fn member(args: &RunArgs) -> Result<Exit, Refusal> {
     let out = args.out(&plan.spec.name);
     let first = args.process.unwrap_or(0) == 0;
     // Process 0 reads and ends the run; a signal to the whole group must not end the others before it.
-    let stop = args.kafka.bootstrap.is_some().then(stop::on_signals);
+    let stop = stop::on_signals();
     let (folder, edges) = match first {
-        true => Some(open(args, &loaded, &plan, &out, stop.unwrap_or_default())?).unzip(),
+        true => Some(open(args, &loaded, &plan, &out, stop)?).unzip(),
         false => (None, None),
     };
     if let Some(limit) = args.memory_limit.filter(|_| !first) {

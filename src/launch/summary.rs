@@ -154,7 +154,11 @@ fn contestant(metric: &Value) -> String {
 fn versions(text: &mut String, ended: &Ended) -> std::fmt::Result {
     writeln!(text, "\nversions")?;
     for version in &ended.report.versions {
-        let kind = format!("{} ({})", text_of(&version["kind"]), text_of(&version["source"]));
+        let kind = match (version["kind"].as_str(), version["role"].as_str()) {
+            (Some(kind), _) => format!("{kind} ({})", text_of(&version["source"])),
+            (None, Some(role)) => format!("now {role}"),
+            (None, None) => "retired".to_owned(),
+        };
         writeln!(
             text,
             "  v{:<3} from {}  {kind:<20} {}",

@@ -11,6 +11,7 @@ use super::run::{exit_of, prepare};
 use super::{input, stop};
 use crate::flow::caution::Caution;
 use crate::flow::ingest::Held;
+use crate::flow::items::Asked;
 use crate::flow::lanes::Lanes;
 use crate::flow::report::RunReport;
 use crate::flow::saving::Store;
@@ -52,7 +53,7 @@ fn compare(args: &VerifyArgs) -> Result<Exit, Refusal> {
     let extent = Extent { until_end: true, stop: stop.clone() };
     let (partitions, _) = input::open(broker.as_ref(), &args.inputs, &loaded, &plan, &BTreeMap::new(), &extent, wake)?;
     let lanes = Lanes::new(partitions, &plan.kinds, None, plan.spec.max_ahead);
-    let requests = Box::new(|| 0);
+    let requests = Box::new(Asked::default);
     let caution = Caution::default();
     let (restore, saves, held) = (None, None, Held::default());
     let edges =

@@ -41,6 +41,8 @@ pub enum Event {
     Failed,
     /// An earlier version was made champion again.
     RolledBack,
+    /// A version has no role any more.
+    Retired,
 }
 
 impl Event {
@@ -53,6 +55,7 @@ impl Event {
             Event::Kept => "kept",
             Event::Failed => "failed",
             Event::RolledBack => "rolled_back",
+            Event::Retired => "retired",
         }
     }
 }
@@ -62,7 +65,7 @@ pub(super) fn champion(log: &[Entry]) -> Option<u32> {
     let made_champion = |entry: &&Entry| match entry.event {
         Event::Activated => entry.role == Some(Role::Champion),
         Event::RolledBack => true,
-        Event::Released | Event::Rejected | Event::Kept | Event::Failed => false,
+        Event::Released | Event::Rejected | Event::Kept | Event::Failed | Event::Retired => false,
     };
     log.iter().rfind(made_champion).and_then(|entry| entry.version)
 }

@@ -41,8 +41,12 @@ pub enum Verdict {
 pub enum Suppression {
     /// The input ends here: no version could come into effect.
     EndOfInput,
-    /// A training of the model runs.
+    /// A training or a change of roles of the model is under way.
     Training,
+    /// A version released before is still being compared with the champion.
+    Rollout,
+    /// The champion is pinned by hand.
+    Pinned,
     /// The model has fewer labels than the trigger's `warm_up`.
     WarmUp,
     /// The model's last firing is nearer than the trigger's `cooldown`.
@@ -57,6 +61,8 @@ impl Suppression {
         match self {
             Suppression::EndOfInput => "end_of_input",
             Suppression::Training => "training",
+            Suppression::Rollout => "rollout",
+            Suppression::Pinned => "pinned",
             Suppression::WarmUp => "warm_up",
             Suppression::Cooldown => "cooldown",
             Suppression::Budget => "budget",

@@ -30,8 +30,13 @@ pub struct Sight<'a> {
     pub manual: u32,
     /// Whether the input ends here.
     pub last: bool,
-    /// Whether a training of this model runs, in pipeline time: from its decision to its effect.
+    /// Whether a training or a change of roles of this model is under way, in pipeline time: from its decision to its
+    /// effect.
     pub training: bool,
+    /// Whether versions that were released before stand beside the champion, and no further one can.
+    pub rollout: bool,
+    /// Whether the champion is pinned by hand.
+    pub pinned: bool,
     /// The champion's own figure of a metric in a window, over predictions since its release.
     pub metric: &'a dyn Fn(Metric, Span) -> Option<Reading>,
     /// The figure with which the champion passed its gate; for version 1 that of its first full window.
@@ -225,6 +230,10 @@ fn suppression(spec: &TriggerSpec, sight: &Sight, fired: Option<Time>, memory: &
         Some(Suppression::EndOfInput)
     } else if sight.training {
         Some(Suppression::Training)
+    } else if sight.rollout {
+        Some(Suppression::Rollout)
+    } else if sight.pinned {
+        Some(Suppression::Pinned)
     } else if sight.labels < spec.warm_up {
         Some(Suppression::WarmUp)
     } else if fired.is_some_and(|fired| sight.boundary < fired.plus(spec.cooldown)) {

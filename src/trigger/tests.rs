@@ -32,12 +32,25 @@ struct Hour {
     manual: u32,
     last: bool,
     training: bool,
+    rollout: bool,
+    pinned: bool,
     loss: Option<f64>,
     drift: bool,
 }
 
 fn hour(at: i64) -> Hour {
-    Hour { at, labels: 100, new_examples: 0, manual: 0, last: false, training: false, loss: Some(0.4), drift: false }
+    Hour {
+        at,
+        labels: 100,
+        new_examples: 0,
+        manual: 0,
+        last: false,
+        training: false,
+        rollout: false,
+        pinned: false,
+        loss: Some(0.4),
+        drift: false,
+    }
 }
 
 fn judge_hour(judge: &mut Judge, hour: &Hour) -> Option<Decision> {
@@ -56,6 +69,8 @@ fn judge_hour(judge: &mut Judge, hour: &Hour) -> Option<Decision> {
         manual: hour.manual,
         last: hour.last,
         training: hour.training,
+        rollout: hour.rollout,
+        pinned: hour.pinned,
         metric: &|_, _| hour.loss.map(|value| Reading { value, labelled: 100, coverage: 1.0 }),
         at_release: &|metric| (metric == Metric::LogLoss).then_some(0.4),
         drifts: &drifts,
@@ -85,6 +100,8 @@ fn each_suppression_has_its_reason() {
     let few = |at| Hour { labels: 9, ..drifting(at) };
     let busy = |at| Hour { training: true, ..drifting(at) };
     let end = |at| Hour { last: true, ..drifting(at) };
+    let crowded = |at| Hour { rollout: true, ..drifting(at) };
+    let pinned = |at| Hour { pinned: true, ..drifting(at) };
     for (expected, hours) in [
         ("- fired", vec![hour(1), drifting(2)]),
         ("warm_up fired", vec![few(1), drifting(2)]),
@@ -95,6 +112,7 @@ fn each_suppression_has_its_reason() {
         ("fired fired - fired", vec![drifting(1), drifting(6), hour(23), drifting(24)]),
         ("fired training", vec![drifting(1), busy(9)]),
         ("end_of_input", vec![end(1)]),
+        ("rollout pinned fired", vec![crowded(1), pinned(2), drifting(3)]),
     ] {
         assert_eq!(play(&[adwin()], &hours), expected, "{hours:?}");
     }
@@ -148,6 +166,8 @@ fn too_few_labels_or_too_little_coverage_is_unknown() {
             manual: 0,
             last: false,
             training: false,
+            rollout: false,
+            pinned: false,
             metric: &|_, _| Some(Reading { value: 0.5, labelled, coverage }),
             at_release: &|_| Some(0.4),
             drifts: &[],
@@ -242,7 +262,7 @@ fn model(triggers: Vec<TriggerSpec>) -> ModelSpec {
             min_examples: 500,
         },
         gate: GateSpec { metric: Metric::LogLoss, margin: 0.0 },
-        deploy: DeploySpec::Immediate,
+        deploy: DeploySpec::of(crate::config::spec::Strategy::Immediate),
         freeze_at: Vec::new(),
     }
 }
@@ -254,7 +274,7 @@ fn any_hours() -> impl Strategy<Value = Vec<Hour>> {
         let walk = steps.into_iter().map(|(step, labels, new_examples, manual, training, loss, known, drift)| {
             at += step;
             let loss = (known > 0).then_some(loss);
-            Hour { at, labels, new_examples, manual, last: false, training, loss, drift }
+            Hour { at, labels, new_examples, manual, last: false, training, rollout: false, pinned: false, loss, drift }
         });
         walk.collect()
     })

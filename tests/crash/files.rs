@@ -230,6 +230,65 @@ fn sea_survives_being_killed() {
     Subject::new("sea", "2024-01-05", &[]).survives(&mut dice, 20);
 }
 
+#[test]
+fn a_run_that_is_asked_to_stop_saves_behind_a_tick_and_ends_well() {
+    let mut dice = Dice::new("a_run_that_is_asked_to_stop_saves_behind_a_tick_and_ends_well");
+    let flights = with_versions();
+    let log = flights.out("killed").join("progress.log");
+    let mut stopped_on_the_way = 0;
+    for stop in 0..8 {
+        let shape = SHAPES[dice.below(4) as usize];
+        let errors = flights.out("errors");
+        let mut command = flights.command("killed", shape);
+        let mut child = command.stderr(File::create(&errors).expect("a file")).spawn().expect("it starts");
+        let after = Duration::from_millis(200 + dice.below(flights.took.as_millis() as u64 / 4));
+        let (_keep, never) = channel::<()>();
+        let _ = never.recv_timeout(after);
+        let _ = kill_process(pid(child.id()), Signal::TERM);
+        let status = child.wait().expect("it ends");
+        let told = fs::read_to_string(&errors).expect("its errors");
+        assert_eq!(status.code(), Some(0), "stop {stop} after {after:?} of {shape:?}: {told}");
+        let lines = fs::read_to_string(&log).unwrap_or_default();
+        let Some(last) = lines.lines().last() else { continue };
+        if field(last, "last").as_bool() == Some(true) || !field(last, "activation").is_null() {
+            continue;
+        }
+        // What is committed stands in the checkpoint: nothing has to be made again.
+        let tick = field(last, "tick").as_u64().expect("a tick");
+        assert_eq!(newest_checkpoint(&flights, "killed"), Some(tick), "stop {stop} of {shape:?}");
+        stopped_on_the_way += 1;
+    }
+    assert!(stopped_on_the_way > 0, "some were stopped in the middle");
+    assert!(flights.command("killed", &[]).status().expect("it starts").success());
+    flights.same_as_whole("killed");
+}
+
+#[test]
+fn a_run_that_waits_for_its_standard_input_can_be_stopped() {
+    let sea = Subject::new("sea", "2024-01-02", &[]);
+    let mut command = sea.command("waits", &["--input", "events=-"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("it starts");
+    let mut input = child.stdin.take().expect("its input");
+    let events = fs::read_to_string(sea.folder.path().join("datasets/sea/events.jsonl")).expect("the events");
+    for line in events.lines().take(700) {
+        writeln!(input, "{line}").expect("it reads");
+    }
+    let log = sea.out("waits").join("progress.log");
+    let began = Instant::now();
+    while fs::read_to_string(&log).unwrap_or_default().is_empty() {
+        assert!(child.try_wait().expect("it can be asked").is_none() && began.elapsed() < Duration::from_secs(60));
+    }
+    let _ = kill_process(pid(child.id()), Signal::TERM);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+/// The tick of the newest checkpoint that a run left.
+fn newest_checkpoint(subject: &Subject, out: &str) -> Option<u64> {
+    let folder = fs::read_dir(subject.out(out).join("state/checkpoints")).ok()?;
+    let tick = |entry: fs::DirEntry| entry.file_name().to_str()?.split('-').next()?.parse().ok();
+    folder.flatten().filter_map(tick).max()
+}
+
 /// Few rows are told apart better by a line; both are fitted.
 const BOTH: &str = "retrain = [{ kind = \"gradient_boosting\", max_iter = 30 }, { kind = \"logistic\" }]";
 

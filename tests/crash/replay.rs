@@ -14,6 +14,7 @@ use tidemill::flow::caution::{Caution, Culprit, Place, Witness};
 use tidemill::flow::failure::Failure;
 use tidemill::flow::history::History;
 use tidemill::flow::ingest::Held;
+use tidemill::flow::items::Asked;
 use tidemill::flow::lanes::Lanes;
 use tidemill::flow::plan::Plan;
 use tidemill::flow::saving::{Cadence, Store, consumed};
@@ -221,7 +222,7 @@ pub fn run_with(
         ),
         sink: Box::new(Memory(written.clone(), poison.map(str::to_owned))),
         registry: Registry::open(&folder, "m").expect("a registry"),
-        requests: Box::new(|| 0),
+        requests: Box::new(Asked::default),
         history: History::check(&plan, history.to_vec(), "memory", "").expect("it is whole"),
         caution,
         restore: restore.map(|found| found.name()),

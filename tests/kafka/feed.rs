@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tidemill::broker::BrokerError;
 use tidemill::config::spec::{
-    DeploySpec, GateSpec, LearnerSpec, Metric, MetricsSpec, ModelSpec, PipelineSpec, SourceSpec, TrainSpec,
+    DeploySpec, GateSpec, LearnerSpec, Metric, MetricsSpec, ModelSpec, PipelineSpec, SourceSpec, Strategy, TrainSpec,
 };
 use tidemill::launch::args::Speed;
 use tidemill::launch::feed::{FeedError, FeedOptions, feed};
@@ -44,7 +44,7 @@ fn pipeline(name: &str, sources: Vec<SourceSpec>) -> PipelineSpec {
                 min_examples: 1,
             },
             gate: GateSpec { metric: Metric::LogLoss, margin: 0.0 },
-            deploy: DeploySpec::Immediate,
+            deploy: DeploySpec::of(Strategy::Immediate),
             freeze_at: Vec::new(),
         },
     }

@@ -151,10 +151,11 @@ fn a_stranger_follows_a_live_run_and_sees_a_metric_corrected() {
             let value = json_of(stranger.next().value_text());
             if value["published_at"].is_string() {
                 published.push(value);
-            } else {
+            } else if value["role"] == "champion" {
+                // Read while it is written, the topics may be merged into ticks that make a trigger fire: then a
+                // candidate is scored beside the champion, under the same ids.
                 let time = Time::parse(value["at"].as_str().unwrap()).unwrap();
                 let id = value["prediction_id"].as_str().unwrap().to_string();
-                assert_eq!(value["role"], "champion");
                 assert!(scores.insert(id, (time, value["score"].as_f64().unwrap())).is_none(), "predicted once");
             }
         }

@@ -9,6 +9,7 @@ mod bounds;
 mod check;
 mod correction;
 mod decisions;
+mod deployment;
 mod features;
 mod oracle;
 mod placement;

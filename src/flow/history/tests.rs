@@ -23,6 +23,7 @@ fn tick(tick: Tick) -> Progress {
         inputs: "0".repeat(64),
         last: false,
         manual: 0,
+        wishes: Vec::new(),
         next_boundary: Some(stamp(tick + 100)),
         outputs: "1".repeat(64),
         pipeline_time: stamp(tick),

@@ -6,8 +6,8 @@
 use super::super::control::Resolution;
 use super::super::saving::{Keeps, Operators, Sections, Shares};
 use super::super::ticks::Tick;
-use super::{Judging, Training, UnderWay};
-use crate::config::spec::Metric;
+use super::{Judging, Standing, Training, UnderWay};
+use crate::deploy::RolloutState;
 use crate::model::Body;
 use crate::time::Time;
 use crate::train::Example;
@@ -26,10 +26,9 @@ struct Kept {
     crowded_out: u64,
     labels: u64,
     new_examples: u64,
-    champion: u32,
-    activated: Option<Time>,
-    champion_is_live: bool,
-    at_release: BTreeMap<Metric, f64>,
+    rollout: RolloutState,
+    standings: BTreeMap<u32, Standing>,
+    began: Option<Time>,
     versions: u32,
     last_batch: Option<Body>,
     under_way: Option<KeptUnderWay>,
@@ -84,10 +83,9 @@ impl Keeps for Judging {
             crowded_out: self.crowded_out,
             labels: self.labels,
             new_examples: self.new_examples,
-            champion: self.champion,
-            activated: self.activated,
-            champion_is_live: self.champion_is_live,
-            at_release: self.at_release.clone(),
+            rollout: self.rollout.state().clone(),
+            standings: self.standings.clone(),
+            began: self.began,
             versions: self.versions,
             last_batch: self.last_batch.clone(),
             under_way,
@@ -111,8 +109,9 @@ impl Keeps for Judging {
             return Ok(());
         };
         (self.crowded_out, self.labels, self.new_examples) = (kept.crowded_out, kept.labels, kept.new_examples);
-        (self.champion, self.activated, self.champion_is_live) = (kept.champion, kept.activated, kept.champion_is_live);
-        (self.at_release, self.versions, self.last_batch) = (kept.at_release, kept.versions, kept.last_batch);
+        self.rollout.resume(kept.rollout);
+        (self.standings, self.began) = (kept.standings, kept.began);
+        (self.versions, self.last_batch) = (kept.versions, kept.last_batch);
         self.under_way = match kept.under_way {
             None => UnderWay::Nothing,
             Some(KeptUnderWay::Decided(resolution)) => UnderWay::Decided(resolution),

@@ -5,6 +5,7 @@
 //! that is no tick. A run that goes on from a checkpoint sends the order to take it up at the tick that it is of, and
 //! mints nothing before all workers have obeyed.
 
+use super::super::items::Asked;
 use super::super::judging::announced;
 use super::super::plan::Plan;
 use super::super::progress::{Stamp, name_of};
@@ -145,7 +146,7 @@ impl Minter {
 
     fn send_alone(&mut self, out: &mut Outputs, order: Order) {
         let (now, order) = (self.now.unwrap_or_default(), Some(order));
-        let mark = Mark { now, boundary: None, last: false, manual: 0, order };
+        let mark = Mark { now, boundary: None, last: false, asked: Asked::default(), order };
         out.marks.session(&self.capabilities[1]).give(mark);
         out.minted.session(&self.capabilities[3]).give(Minted { order, order_alone: true, ..Minted::default() });
     }

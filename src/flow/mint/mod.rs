@@ -14,7 +14,7 @@ use super::control::{Resolution, SharedBoard, Word};
 use super::failure::Failure;
 use super::history::{History, Recorded};
 use super::ingest::{Held, Input, MintRules, Minted, Requests};
-use super::items::{Item, Mark};
+use super::items::{Asked, Item, Mark};
 use super::lanes::{Head, Lanes};
 use super::plan::Plan;
 use super::progress::name_of;
@@ -32,6 +32,9 @@ use std::time::{Duration, Instant};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilderSession;
+
+/// How long a run that is to stop waits for the rest of a tick.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 type Out<'a, D> = OutputBuilderSession<'a, Tick, CapacityContainerBuilder<Vec<D>>>;
 
@@ -60,8 +63,10 @@ pub(super) struct Minter {
     lanes: Lanes,
     /// Yields the requests by hand since it was last asked.
     requests: Requests,
-    /// Whether the end of the lanes is a stop, and not the end of the input.
+    /// Whether the run is to stop: behind a tick, and the end of the lanes is not the end of the input.
     stop: Arc<AtomicBool>,
+    /// Since when it knows that, with a tick open.
+    stopping_since: Option<Instant>,
     /// What is minted again first, and the tick of it that waits for its records.
     history: Arc<History>,
     recorded: Option<Box<Recorded>>,
@@ -111,6 +116,7 @@ impl Minter {
             lanes: input.lanes,
             requests: input.requests,
             stop: input.stop,
+            stopping_since: None,
             history: input.history,
             recorded: None,
             caution: input.caution,
@@ -154,9 +160,9 @@ impl Minter {
             if self.replays() {
                 match self.mint_again(out) {
                     Ok(true) => continue,
-                    Ok(false) if self.stop.load(Ordering::Acquire) => return Pause::Done,
+                    Ok(false) if self.is_stopped() => return Pause::Done,
                     Ok(false) => return Pause::Word,
-                    Err(_) if self.stop.load(Ordering::Acquire) => return Pause::Done,
+                    Err(_) if self.is_stopped() => return Pause::Done,
                     Err(failure) => return self.fail(failure),
                 }
             }
@@ -246,7 +252,7 @@ impl Minter {
 
     /// Whether everything that could change what happens at `at` is known.
     fn may_reach(&self, at: Time) -> bool {
-        let judged = self.unjudged.first().is_none_or(|oldest| at < oldest.plus(self.rules.activate_after));
+        let judged = self.unjudged.first().is_none_or(|oldest| at < oldest.plus(self.rules.reach));
         let resolved = self.announced.is_none_or(|effect| at < effect || self.verdict.is_some());
         judged && resolved
     }
@@ -261,20 +267,20 @@ impl Minter {
             let boundary = self.boundary;
             // Across a gap only its first and its last boundary are minted.
             self.boundary = boundary.plus(self.rules.every).max(now.floor(self.rules.every));
-            let manual = (self.requests)();
-            self.mint_boundary(out, boundary, false, manual);
+            let asked = (self.requests)();
+            self.mint_boundary(out, boundary, false, asked);
         } else {
             self.mint_resolution(out);
         }
     }
 
-    fn mint_boundary(&mut self, out: &mut Outputs, boundary: Time, last: bool, manual: u32) {
+    fn mint_boundary(&mut self, out: &mut Outputs, boundary: Time, last: bool, asked: Asked) {
         let now = if last { self.now.unwrap_or_default() } else { boundary };
         self.now = Some(now);
         self.unjudged.push(boundary);
         let tick = &mut self.open.minted;
-        (tick.boundary, tick.last, tick.manual) = (Some(boundary), last, manual);
-        self.send(out, Vec::new(), Mark { now, boundary: Some(boundary), last, manual, order: None });
+        (tick.boundary, tick.last, tick.asked) = (Some(boundary), last, asked.clone());
+        self.send(out, Vec::new(), Mark { now, boundary: Some(boundary), last, asked, order: None });
     }
 
     fn mint_resolution(&mut self, out: &mut Outputs) {
@@ -288,7 +294,7 @@ impl Minter {
         // The next record is at or beyond the effect, unless the input is at its end.
         let now = self.now.max(effect.filter(|_| !self.closed)).unwrap_or_default();
         self.now = Some(now);
-        self.send(out, Vec::new(), Mark { now, boundary: None, last: false, manual: 0, order: None });
+        self.send(out, Vec::new(), Mark { now, boundary: None, last: false, asked: Asked::default(), order: None });
     }
 
     /// Refuses the head of a lane as too far ahead of pipeline time.
@@ -336,7 +342,7 @@ impl Minter {
         }
         let rows = self.open.close(self.lanes.kinds(), |lane| self.lanes.partition(lane));
         let now = self.now.unwrap_or_default();
-        self.send(out, rows, Mark { now, boundary: None, last: false, manual: 0, order: None });
+        self.send(out, rows, Mark { now, boundary: None, last: false, asked: Asked::default(), order: None });
     }
 
     fn send(&mut self, out: &mut Outputs, mut rows: Vec<Item>, mut mark: Mark) {
@@ -366,7 +372,7 @@ impl Minter {
     }
 
     fn wait(&mut self, out: &mut Outputs) -> Pause {
-        let Some(after) = self.rules.tick_after else { return Pause::Word };
+        let Some(after) = self.rules.tick_after else { return self.wait_for_files() };
         if self.open.records() == 0 {
             return Pause::Until(after);
         }
@@ -378,12 +384,28 @@ impl Minter {
         Pause::Until(after)
     }
 
+    /// A tick of files is never cut by the clock. If a run that is to stop waits in one, on a standard input that is
+    /// silent, the tick has never happened, and what is open is not what could be saved.
+    fn wait_for_files(&mut self) -> Pause {
+        if !self.is_stopped() {
+            return Pause::Word;
+        }
+        match self.stopping_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE {
+            true => Pause::Until(PATIENCE / 10),
+            false => Pause::Done,
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
     /// Nothing more comes in: judge once more, wait for a training under way, and end. A run that is stopped does not
     /// end: it is taken up again some day, and what comes then decides what there is to judge.
     fn end(&mut self, out: &mut Outputs) -> Pause {
         self.close(out);
         let failed = !self.lanes.failures.is_empty();
-        if failed || (self.stop.load(Ordering::Acquire) && !self.closed) {
+        if failed || (self.is_stopped() && !self.closed) {
             let failures = std::mem::take(&mut self.lanes.failures);
             self.board.borrow_mut().failures.extend(failures.into_iter().map(Failure::Source));
             return self.save_last(out);
@@ -392,8 +414,8 @@ impl Minter {
             self.closed = true;
             if self.now.is_some() {
                 let boundary = self.boundary;
-                let manual = (self.requests)();
-                self.mint_boundary(out, boundary, true, manual);
+                let asked = (self.requests)();
+                self.mint_boundary(out, boundary, true, asked);
             }
         }
         if !self.unjudged.is_empty() {
@@ -408,17 +430,18 @@ impl Minter {
         self.save_last(out)
     }
 
-    /// Stops behind a tick, if the process holds too much: a tick is never cut for that, or its cuts would differ.
+    /// Stops behind a tick, if that is asked for or the process holds too much: a tick is never cut for that, or its
+    /// cuts would differ.
     fn halt(&mut self, out: &mut Outputs) -> Option<Pause> {
         let (held, allowed) = (self.held.bytes.load(Ordering::Acquire), self.held.allowed);
-        if held == 0 || self.open.records() > 0 {
+        if self.open.records() > 0 || (held == 0 && !self.is_stopped()) {
             return None;
         }
         let pause = if self.replays() { Pause::Done } else { self.save_last(out) };
-        if let Pause::Done = pause {
-            return Some(self.fail(Failure::Memory { held, allowed }));
+        match pause {
+            Pause::Done if held > 0 => Some(self.fail(Failure::Memory { held, allowed })),
+            pause => Some(pause),
         }
-        Some(pause)
     }
 
     fn fail(&mut self, failure: Failure) -> Pause {
