@@ -34,8 +34,11 @@ fn text_of(name: &str) -> String {
     std::fs::read_to_string(folder().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
+/// The example's deployment.
+const CANARY: &str = "strategy = \"canary\"";
+
 fn example() -> String {
-    text_of("flights.toml").replace("\"canary\"", "\"shadow\"")
+    text_of("design/flights.toml")
 }
 
 fn parse(text: &str) -> Result<PipelineSpec, ConfigErrors> {
@@ -129,7 +132,9 @@ fn the_example_of_the_design_reads_in_full() {
     assert!(matches!(&model.triggers[2].cause, CauseSpec::NewData { examples: 50_000 }));
     assert!(matches!(&model.triggers[3].cause, CauseSpec::Schedule { every } if *every == Span(30 * Span::DAY.0)));
     assert_eq!((model.train.holdout, model.train.activate_after), (0.2, Span::DAY));
-    assert_eq!(model.deploy, DeploySpec::of(Deploy::Shadow));
+    let canary =
+        Deploy::Canary { steps: vec![0.05, 0.25, 0.5], step_every: Span::DAY, give_up_after: Span(30 * Span::DAY.0) };
+    assert_eq!(model.deploy, DeploySpec::of(canary));
 }
 
 #[test]
@@ -361,7 +366,13 @@ fn one_wrong_line_is_one_error() {
         ("key  = [\"origin\"]", "key = []", &["`key` has 0 columns, allowed: at least one"]),
         ("[source.takeoffs]", "[source.predictions]", &["topic `flights.predictions` is an output of this pipeline"]),
         ("name = \"flights\"", "name = \"4 flights\"", &["`4 flights` cannot be the name of a pipeline"]),
-        ("strategy = \"shadow\"", "strategy = \"ab\"", &["`ab` is not in this release", "\"immediate\" or \"shadow\""]),
+        (CANARY, "strategy = \"canari\"", &["unknown strategy `canari`", "did you mean `canary`?"]),
+        (CANARY, "strategy = \"canary\"\nsteps = [0.5, 0.2]", &["`steps` does not ascend"]),
+        (CANARY, "strategy = \"canary\"\nsteps = [0.5, 1]", &["`steps` is 1, allowed: above 0 and below 1"]),
+        (CANARY, "strategy = \"ab\"\nsteps = [0.5]", &["`steps` has no place here", "strategy \"canary\""]),
+        (CANARY, "strategy = \"ab\"\nweights = [1]", &["`weights` has 1 numbers, allowed: at least 2"]),
+        (CANARY, "strategy = \"ab\"\nmetric = \"f1\"", &["unknown metric `f1`", "log_loss, brier, accuracy"]),
+        (CANARY, "strategy = \"ab\"\nby = [\"dest\"]", &["`by` `dest` is no column of the events"]),
         (
             "[[model.late.trigger]]\nkind = \"drift\"",
             "[[model.late.triger]]\nkind = \"drift\"",

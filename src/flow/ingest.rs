@@ -102,8 +102,10 @@ pub struct Input {
     pub lanes: Lanes,
     /// Yields what is asked for by hand.
     pub requests: Requests,
-    /// Set when the run is to stop: behind a tick, and the end of the lanes is not the end of the input.
+    /// Set when the run is to stop: the end of the lanes is not the end of the input.
     pub stop: Arc<AtomicBool>,
+    /// Whether the lanes end by themselves then, behind what was received.
+    pub drains: bool,
     /// The ticks that are minted again first.
     pub history: Arc<History>,
     /// How careful it is behind them.

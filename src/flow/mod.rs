@@ -113,8 +113,10 @@ pub struct Edges {
     pub restore: Option<Name>,
     /// How often it saves, if it does.
     pub saves: Option<Cadence>,
-    /// Set when the run is to stop behind a tick, before the end of its input.
+    /// Set when the run is to stop before the end of its input.
     pub stop: Arc<AtomicBool>,
+    /// Whether the sources' readers end by themselves then, behind what they have received.
+    pub drains: bool,
     /// What the sources' threads ring.
     pub bell: Bell,
     /// Whether the input is live: ticks close by the clock, too.
@@ -216,9 +218,9 @@ where
     let releases = release::Releases::new(plan.clone(), edges.registry);
     let history = Arc::new(edges.history);
     let outlet = Outlet { sink: sink.clone(), releases, history: history.clone(), report: report.clone() };
-    let Edges { lanes, requests, stop, caution, restore, held, .. } = edges;
+    let Edges { lanes, requests, stop, drains, caution, restore, held, .. } = edges;
     let asked = stop.clone();
-    let input = Input { lanes, requests, stop, history, caution, restore, held };
+    let input = Input { lanes, requests, stop, drains, history, caution, restore, held };
     let bell = edges.bell.clone();
     let ends = Ends { input, outlet, bell: edges.bell, live: edges.live };
     build(worker, plan, Some(ends), (board.clone(), saver.clone()));

@@ -197,7 +197,24 @@ fn open(
     let saves = args.checkpoint_every;
     let wake = bell.clone();
     let held = args.memory_limit.map(|limit| memory::watch(limit, true, move || wake.ring())).unwrap_or_default();
-    Ok((folder, Edges { lanes, sink, registry, requests, history, caution, restore, saves, stop, bell, live, held }))
+    // A file is never at its end for being asked to stop.
+    let drains = broker.is_some();
+    let edges = Edges {
+        lanes,
+        sink,
+        registry,
+        requests,
+        history,
+        caution,
+        restore,
+        saves,
+        stop,
+        drains,
+        bell,
+        live,
+        held,
+    };
+    Ok((folder, edges))
 }
 
 /// A worker that panics would leave the others waiting for ever: the process ends instead, and with it its group.

@@ -56,8 +56,22 @@ fn compare(args: &VerifyArgs) -> Result<Exit, Refusal> {
     let requests = Box::new(Asked::default);
     let caution = Caution::default();
     let (restore, saves, held) = (None, None, Held::default());
-    let edges =
-        Edges { lanes, sink, registry, requests, history, caution, restore, saves, stop, bell, live: false, held };
+    let (live, drains) = (false, broker.is_some());
+    let edges = Edges {
+        lanes,
+        sink,
+        registry,
+        requests,
+        history,
+        caution,
+        restore,
+        saves,
+        stop,
+        drains,
+        bell,
+        live,
+        held,
+    };
     let workers = Workers { threads: args.threads, process: 0, sockets: Vec::new() };
     let quiet = args.quiet;
     let ended = crate::flow::execute(workers, &plan, Store::none(), Some(edges), move || {

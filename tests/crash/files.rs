@@ -294,7 +294,13 @@ const BOTH: &str = "retrain = [{ kind = \"gradient_boosting\", max_iter = 30 }, 
 
 /// Some days of flights, with versions on the way.
 pub fn with_versions() -> Subject {
+    flights("strategy = \"immediate\"")
+}
+
+/// Some days of flights with versions on the way, deployed so.
+fn flights(deploy: &str) -> Subject {
     let sooner = [
+        ("strategy = \"immediate\"", deploy),
         ("[\"1d\", \"7d\", \"30d\"]", "[\"6h\", \"1d\"]"),
         ("every = \"1d\"", "every = \"1h\""),
         ("every    = \"30d\"", "every    = \"1d\""),
@@ -310,6 +316,19 @@ pub fn with_versions() -> Subject {
     let models = fs::read_to_string(flights.out("whole").join("models.jsonl")).expect("its versions");
     assert!(models.lines().count() > 2, "versions are released on the way");
     flights
+}
+
+/// Versions come as canaries, take their steps, and leave: most are no better.
+#[test]
+fn a_canary_survives_being_killed() {
+    let mut dice = Dice::new("a_canary_survives_being_killed");
+    let deploy = "strategy = \"canary\"\nsteps = [0.2, 0.5]\nstep_every = \"2h\"\nmin_labels = 100\n\
+                  give_up_after = \"21h\"\nrollback_within = \"12h\"\nby = [\"tailnum\"]";
+    let flights = flights(deploy);
+    let decisions = fs::read_to_string(flights.out("whole").join("decisions.jsonl")).expect("its decisions");
+    let turns = decisions.lines().filter(|line| field(line, "kind") == "deploy").count();
+    assert!(turns > 2, "roles change on the way: {turns}");
+    flights.survives(&mut dice, 8);
 }
 
 #[test]

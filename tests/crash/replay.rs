@@ -228,6 +228,7 @@ pub fn run_with(
         restore: restore.map(|found| found.name()),
         saves: cadence,
         stop: Arc::new(AtomicBool::new(false)),
+        drains: false,
         bell,
         live,
         held: Held::default(),

@@ -63,8 +63,10 @@ pub(super) struct Minter {
     lanes: Lanes,
     /// Yields the requests by hand since it was last asked.
     requests: Requests,
-    /// Whether the run is to stop: behind a tick, and the end of the lanes is not the end of the input.
+    /// Whether the run is to stop: the end of the lanes is not the end of the input.
     stop: Arc<AtomicBool>,
+    /// Whether the lanes end by themselves then; otherwise it stops behind a tick.
+    drains: bool,
     /// Since when it knows that, with a tick open.
     stopping_since: Option<Instant>,
     /// What is minted again first, and the tick of it that waits for its records.
@@ -116,6 +118,7 @@ impl Minter {
             lanes: input.lanes,
             requests: input.requests,
             stop: input.stop,
+            drains: input.drains,
             stopping_since: None,
             history: input.history,
             recorded: None,
@@ -434,7 +437,8 @@ impl Minter {
     /// cuts would differ.
     fn halt(&mut self, out: &mut Outputs) -> Option<Pause> {
         let (held, allowed) = (self.held.bytes.load(Ordering::Acquire), self.held.allowed);
-        if self.open.records() > 0 || (held == 0 && !self.is_stopped()) {
+        let stopped = self.is_stopped() && !self.drains;
+        if self.open.records() > 0 || (held == 0 && !stopped) {
             return None;
         }
         let pause = if self.replays() { Pause::Done } else { self.save_last(out) };
