@@ -121,6 +121,7 @@ golden python="python3":
     {{python}} tests/golden/boosting.py
     {{python}} tests/golden/expressions.py
     {{python}} tests/golden/river_logistic.py
+    {{python}} tests/golden/trees.py
     TIDEMILL_BLESS=1 cargo test --test config
     git diff --stat tests/
 

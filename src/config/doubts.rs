@@ -113,7 +113,7 @@ fn pieces(spec: &PipelineSpec) -> Vec<Piece<'_>> {
         pieces.push(piece);
     }
     pieces.extend(spec.features.iter().map(of_feature));
-    for trigger in &spec.model.triggers {
+    for trigger in spec.models.iter().flat_map(|model| &model.triggers) {
         if let CauseSpec::Degradation { when, .. } = &trigger.cause {
             let mut piece = Piece::default();
             piece.reads(when);

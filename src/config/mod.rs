@@ -12,6 +12,7 @@ mod doubts;
 mod error;
 mod features;
 mod item;
+mod learner;
 mod metrics;
 mod model;
 mod nearest;
@@ -97,7 +98,8 @@ pub fn examine(text: &str, file: &str, load: &dyn Fn(&str) -> Result<String, Str
     let table = Table::new(String::new(), 0..0, document.get_ref(), &faults);
     let spec = pipeline::read(table, load);
     let (errors, doubts) = faults.into_parts();
-    assert!(!spec.model.name.is_empty() || !errors.is_empty(), "a model that cannot be read has at least one error");
+    let read = spec.models.iter().all(|model| !model.name.is_empty());
+    assert!(read || !errors.is_empty(), "a model that cannot be read has at least one error");
     Ok(Reading { spec, errors, doubts })
 }
 

@@ -5,6 +5,7 @@ use super::deploy;
 use super::doubts::Doubts;
 use super::features::Around;
 use super::item::Item;
+use super::learner;
 use super::metrics;
 use super::retrain;
 use super::source::LONGEST;
@@ -15,27 +16,31 @@ use crate::time::Span;
 
 /// The tasks by name; the first release has one.
 const TASKS: [(&str, ()); 1] = [("binary", ())];
-const LEARNERS: [(&str, bool); 2] = [("logistic", false), ("gaussian_nb", true)];
 
-/// Reads the one model below `[model]`.
-pub(super) fn read_one(table: &Table<'_>, every: Span, around: &Around<'_>) -> Option<ModelSpec> {
-    let mut all = table.each().into_iter();
-    let Some((name, item)) = all.next() else {
-        table.faults.add_across(table.span.clone(), "no model, allowed: exactly one [model.NAME] for now", "");
-        return None;
-    };
-    for (extra, _) in all {
-        let message = format!("`{}` is another model, allowed: one for now", extra.value);
-        table.faults.add(extra.span, message, "a second model is a second pipeline file");
+/// The most models of a pipeline.
+const MOST_MODELS: usize = 256;
+
+/// Reads the models below `[model]`, in the order of the file.
+pub(super) fn read_all(table: &Table<'_>, every: Span, around: &Around<'_>) -> Vec<ModelSpec> {
+    let all = table.each();
+    if all.is_empty() || all.len() > MOST_MODELS {
+        let message = format!("{} models, allowed: 1 to {MOST_MODELS} tables [model.NAME]", all.len());
+        table.faults.add_across(table.span.clone(), message, "");
     }
-    check_name(&name, "model", table.faults);
-    read(item.table(table.title_of(&name.value))?, name.value, every, around)
+    let mut models = Vec::new();
+    for (name, item) in all {
+        check_name(&name, "model", table.faults);
+        if let Some(of) = item.table(table.title_of(&name.value)) {
+            models.extend(read(of, name.value, every, around));
+        }
+    }
+    models
 }
 
 fn read(mut table: Table<'_>, name: String, every: Span, around: &Around<'_>) -> Option<ModelSpec> {
     table.need("task", "task = \"binary\"").and_then(|i| i.choice("task", &TASKS));
     let learner_help = "the online learner: { kind = \"logistic\", learning_rate = 0.01 }";
-    let learner = table.need("learner", learner_help).and_then(|i| read_learner(&i, &table));
+    let learner = table.need("learner", learner_help).and_then(|i| learner::read(&i, &table));
     let retrain = table.take("retrain").map(|i| retrain::read_all(&i, &table)).unwrap_or_default();
     let freeze_at = table.take("freeze_at").and_then(|i| i.list_of(Item::instant)).unwrap_or_default();
     let (faults, before) = (table.faults, table.faults.count());
@@ -82,26 +87,6 @@ fn default_metrics() -> MetricsSpec {
         max_slice_values: metrics::SLICE_VALUES,
         ..MetricsSpec::default()
     }
-}
-
-fn read_learner(item: &Item<'_>, model: &Table<'_>) -> Option<LearnerSpec> {
-    let mut table = item.table(model.title_of("learner"))?;
-    let kind = table.need("kind", "one of logistic, gaussian_nb").and_then(|i| i.choice("learner", &LEARNERS));
-    if kind == Some(true) {
-        for key in ["learning_rate", "l2"] {
-            table.refuse(key, "it belongs to kind \"logistic\"");
-        }
-        table.finish();
-        return Some(LearnerSpec::GaussianNb);
-    }
-    // River's default step; a step above 100 diverges on any data.
-    let learning_rate = table.take("learning_rate").map_or(Some(0.01), |i| i.number(Bounds::above(0.0, 100.0)));
-    let l2 = table.take("l2").map_or(Some(0.0), |i| i.number(Bounds::from(0.0, 1e6)));
-    if kind.is_some() {
-        table.finish();
-    }
-    kind?;
-    Some(LearnerSpec::Logistic { learning_rate: learning_rate?, l2: l2? })
 }
 
 fn read_train(table: Option<Table<'_>>, every: Span) -> TrainSpec {

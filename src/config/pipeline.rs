@@ -38,7 +38,7 @@ pub(super) fn read(mut table: Table<'_>, load: Load<'_>) -> PipelineSpec {
     let features = below(&mut table, "features", "[features], one line a feature");
     let features = features.map(|t| features::read_all(&t, &around)).unwrap_or_default();
     let model = below(&mut table, "model", "[model.NAME]");
-    let model = model.and_then(|t| model::read_one(&t, head.every, &around));
+    let models = model.map(|t| model::read_all(&t, head.every, &around)).unwrap_or_default();
     table.finish();
     PipelineSpec {
         name: head.name,
@@ -52,7 +52,7 @@ pub(super) fn read(mut table: Table<'_>, load: Load<'_>) -> PipelineSpec {
         max_keys: head.max_keys,
         max_rows: head.max_rows,
         features,
-        model: model.unwrap_or_else(|| model::stand_in(head.every)),
+        models: if models.is_empty() { vec![model::stand_in(head.every)] } else { models },
         sources,
     }
 }

@@ -235,7 +235,8 @@ proptest! {
                 Loss::Accuracy => f64::from(u8::from((score > 0.5) != label)),
             }
         };
-        let differences: Vec<f64> = rows.iter().map(|(one, other, label, _)| of(*one, *label) - of(*other, *label)).collect();
+        let difference = |(one, other, label, _): &(f64, f64, bool, bool)| of(*one, *label) - of(*other, *label);
+        let differences: Vec<f64> = rows.iter().map(difference).collect();
         let n = rows.len() as f64;
         let mean = differences.iter().sum::<f64>() / n;
         let deviation = (differences.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();

@@ -85,8 +85,20 @@ impl Adwin {
         }
     }
 
-    /// Whether some cut into an older and a newer part shows means further apart than chance allows.
-    fn is_cut(&self) -> bool {
+    /// One more value; if that ends the window, the mean of what came behind the cut.
+    pub fn observe(&mut self, x: f64) -> Option<f64> {
+        assert!(x.is_finite(), "a detector is fed finite values");
+        self.insert(x);
+        let judged = self.width().is_multiple_of(CLOCK) && self.width > GRACE;
+        let newer = if judged { self.cut() } else { None };
+        if newer.is_some() {
+            self.reset();
+        }
+        newer
+    }
+
+    /// The mean of the newer part, if some cut shows means of both parts further apart than chance allows.
+    fn cut(&self) -> Option<f64> {
         let (mut older, mut older_total) = (0.0, 0.0);
         let (mut newer, mut newer_total) = (self.width, self.total);
         for (row, buckets) in self.rows.iter().enumerate().rev() {
@@ -98,11 +110,11 @@ impl Adwin {
                 newer_total -= total;
                 let apart = (older_total / older - newer_total / newer).abs();
                 if older >= MIN_PART && newer >= MIN_PART && apart > self.chance(older, newer) {
-                    return true;
+                    return Some(newer_total / newer);
                 }
             }
         }
-        false
+        None
     }
 
     /// The distance of the means of two parts, so many values long, that chance explains (the paper's epsilon_cut with
@@ -116,14 +128,7 @@ impl Adwin {
 
 impl Detector for Adwin {
     fn update(&mut self, x: f64) -> bool {
-        assert!(x.is_finite(), "a detector is fed finite values");
-        self.insert(x);
-        let judged = self.width().is_multiple_of(CLOCK) && self.width > GRACE;
-        let drift = judged && self.is_cut();
-        if drift {
-            self.reset();
-        }
-        drift
+        self.observe(x).is_some()
     }
 
     fn reset(&mut self) {

@@ -7,10 +7,11 @@ use super::control::Resolution;
 use super::items::{Item, Mark, Touch};
 use super::matching::Account;
 use super::modelling::{Doors, Modelled};
+use super::models::Models;
 use super::pairing::{Arrived, Listener, Paired, Pairing, Relabelled};
 use super::plan::Plan;
 use super::saving::{SharedArchive, heed};
-use super::score::{ModelRoom, Scores};
+use super::score::Scores;
 use super::stores::Stores;
 use super::sweeper::Sweeper;
 use super::ticks::{Tick, Ticks};
@@ -19,11 +20,11 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-/// Windows, tables and the model, told of a row at once.
+/// Windows, tables and the models, told of a row at once.
 struct Desk {
     stores: Stores,
     answers: Answers,
-    room: ModelRoom,
+    models: Models,
     scores: Scores,
 }
 
@@ -35,13 +36,13 @@ impl Listener for Desk {
 
     #[inline]
     fn event(&mut self, event: Arrived) {
-        self.room.event(event, &self.answers, &mut self.scores);
+        self.models.event(event, &self.answers, &mut self.scores);
         self.answers.clear();
     }
 
     #[inline]
     fn label(&mut self, label: Relabelled) {
-        self.room.label(label, &mut self.scores);
+        self.models.label(label, &mut self.scores);
     }
 }
 
@@ -72,7 +73,7 @@ pub fn alone<'scope>(
         let mut paired = Paired::new(Desk {
             stores: Stores::new(plan.clone()),
             answers: Answers::new(&plan),
-            room: ModelRoom::new(plan),
+            models: Models::new(plan),
             scores: Scores::with_capacity(0),
         });
         let sweeper = Sweeper::start();
@@ -82,11 +83,11 @@ pub fn alone<'scope>(
             ticks.stash(&mut resolutions, |open| &mut open.resolutions);
             ticks.last(&mut marks, |open| &mut open.mark);
             while let Some((_, permits, mut open)) = ticks.complete(frontiers) {
-                let Desk { stores, room, .. } = &mut paired.listener;
-                heed(&archive, open.mark.as_ref(), &mut [&mut pairing, stores, room]);
+                let Desk { stores, models, .. } = &mut paired.listener;
+                heed(&archive, open.mark.as_ref(), &mut [&mut pairing, stores, models]);
                 // An event and its label are two outcomes, and a third when it is settled.
                 paired.listener.scores = Scores::with_capacity(2 * open.items.len());
-                open.resolutions.iter().for_each(|resolution| paired.listener.room.activate(resolution));
+                open.resolutions.iter().for_each(|resolution| paired.listener.models.activate(resolution));
                 open.items.iter_mut().for_each(|item| pairing.take(item, &mut paired));
                 sweeper.sweep(open.items);
                 if let Some(mark) = &open.mark {
@@ -103,7 +104,7 @@ pub fn alone<'scope>(
                     desk.stores.sweep(boundary);
                 }
                 let scores = std::mem::replace(&mut desk.scores, Scores::with_capacity(0));
-                doors.end(&permits, &mut desk.room, open.mark.as_ref(), scores, account);
+                doors.end(&permits, &mut desk.models, open.mark.as_ref(), scores, account);
             }
         }
     });

@@ -19,8 +19,8 @@ use std::time::Duration;
 /// A word from the judging room to the minter.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Word {
-    /// A boundary was judged; if a training began or roles will change, the effect is at this pipeline time.
-    Judged(Time, Option<Time>),
+    /// A boundary was judged; for each model of which a training began or roles will change, when that takes effect.
+    Judged(Time, Vec<(u16, Time)>),
     /// What was announced is known.
     Verdict(Arc<Resolution>),
 }
@@ -28,6 +28,8 @@ pub enum Word {
 /// What a decision came to; enters the stream as a record of the internal source `models`, at its effect.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Resolution {
+    /// The model, by its place in the pipeline file.
+    pub model: u16,
     /// The pipeline time of its effect.
     pub at: Time,
     /// The boundary at which it was decided.

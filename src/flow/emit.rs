@@ -42,8 +42,8 @@ pub type SharedSink = Rc<RefCell<Box<dyn Sink>>>;
 pub struct Outlet {
     /// Where the streams go; it is closed by whoever ran the dataflow, when nothing more can come.
     pub sink: SharedSink,
-    /// Where versions go.
-    pub releases: Releases,
+    /// Where versions go, by model.
+    pub releases: Vec<Releases>,
     /// What is committed already.
     pub history: Arc<History>,
     /// What is told of the run while it goes on and at its end.
@@ -57,10 +57,8 @@ struct Kept {
     chain: Chain,
     ends: Vec<((u16, u16), u64)>,
     cited: Vec<(Tick, (Time, Vec<Offsets>))>,
-    started: bool,
-    /// Whose registry has been told what: entries, and the newest version.
-    model: String,
-    told: (u64, u32),
+    /// Whose registry has been told what: entries, and the newest version; of the models that were started.
+    told: Vec<(String, (u64, u32))>,
 }
 
 impl Keeps for Emission {
@@ -70,9 +68,7 @@ impl Keeps for Emission {
             chain: self.chain.clone(),
             ends: self.ends.clone().into_iter().collect(),
             cited: self.cited.clone().into_iter().collect(),
-            started: self.started,
-            model: self.plan.spec.model.name.clone(),
-            told: self.outlet.releases.told(),
+            told: self.started().map(|releases| (releases.model().to_owned(), releases.told())).collect(),
         };
         let emit = &self.plan.operators.emit;
         to.value(emit, 0, &kept);
@@ -84,16 +80,16 @@ impl Keeps for Emission {
         let (Some(kept), Some(report)) = (from.value::<Kept>(emit, 0)?, from.value(emit, 1)?) else {
             return Err(format!("it has no section {}", emit.name));
         };
-        (self.balance, self.chain, self.started) = (kept.balance, kept.chain, kept.started);
+        (self.balance, self.chain) = (kept.balance, kept.chain);
         (self.ends, self.cited) = (kept.ends.into_iter().collect(), kept.cited.into_iter().collect());
         self.outlet.report.borrow_mut().resume(report);
-        if kept.model != self.plan.spec.model.name {
-            // Another model begins with a version of its own, in a registry of its own.
-            self.started = false;
-            self.cited.clear();
-            return Ok(());
+        // Another model begins with a version of its own, in a registry of its own.
+        for (releases, started) in self.outlet.releases.iter_mut().zip(&mut self.started) {
+            let told = kept.told.iter().find(|(model, _)| model == releases.model());
+            *started = told.is_some();
+            told.map_or(Ok(()), |(_, told)| releases.resume(*told)).map_err(|error| error.to_string())?;
         }
-        self.outlet.releases.resume(kept.told).map_err(|error| error.to_string())
+        Ok(())
     }
 }
 
@@ -105,7 +101,8 @@ struct Emission {
     ends: BTreeMap<(u16, u16), u64>,
     /// Offsets as of boundaries that a training may cite.
     cited: BTreeMap<Tick, (Time, Vec<Offsets>)>,
-    started: bool,
+    /// Which models have their version 1.
+    started: Vec<bool>,
     /// Whether all that was committed is behind.
     live: bool,
 }
@@ -118,6 +115,11 @@ struct Open {
 }
 
 impl Emission {
+    /// The models that have their version 1.
+    fn started(&self) -> impl Iterator<Item = &Releases> {
+        self.outlet.releases.iter().zip(&self.started).filter(|(_, started)| **started).map(|(releases, _)| releases)
+    }
+
     fn run(&mut self, tick: Tick, open: Open) -> Result<(), Failure> {
         let Open { minted, mut pages, accounts } = open;
         let Some(minted) = minted.filter(|minted| !minted.order_alone) else { return Ok(()) };
@@ -147,7 +149,7 @@ impl Emission {
             Some(recorded) => same(tick, recorded, &progress)?,
             None if !self.live => {
                 self.live = true;
-                self.outlet.releases.settle()?;
+                self.outlet.releases.iter_mut().try_for_each(Releases::settle)?;
             }
             None => {}
         }
@@ -156,7 +158,9 @@ impl Emission {
         if brings {
             fault::point("activation.before");
         }
-        self.outlet.releases.carry_out(deeds)?;
+        for (model, deeds) in deeds {
+            self.outlet.releases[usize::from(model)].carry_out(deeds)?;
+        }
         if brings {
             fault::point("activation.after");
         }
@@ -176,37 +180,42 @@ impl Emission {
         let source = |place: u16| self.plan.spec.sources[usize::from(place)].name.value.clone();
         let offset = |((s, p), end): (&(u16, u16), &u64)| Offsets { source: source(*s), partition: *p, end: *end };
         self.cited.insert(tick, (boundary, self.ends.iter().map(offset).collect()));
-        let reach = self.plan.spec.model.train.activate_after;
+        let reach = self.plan.spec.models.iter().map(|model| model.train.activate_after).max().unwrap_or_default();
         self.cited.retain(|_, (cited, _)| cited.plus(reach).plus(self.plan.spec.every) >= boundary);
     }
 
-    /// The pages of versions and of how trainings ended, and what the registry is to be told.
-    fn versions(&mut self, minted: &Minted, pages: &mut Vec<Page>) -> Vec<Deed> {
+    /// The pages of versions and of how trainings ended, and what the registries are to be told.
+    fn versions(&mut self, minted: &Minted, pages: &mut Vec<Page>) -> Vec<(u16, Vec<Deed>)> {
         let mut deeds = Vec::new();
-        if let (false, Some(began)) = (self.started, minted.began) {
-            self.started = true;
-            let released = self.outlet.releases.start(began);
-            pages.extend(released.pages);
-            deeds.extend(released.deeds);
-            self.outlet.report.borrow_mut().version(released.line);
+        let mut report = self.outlet.report.borrow_mut();
+        if let Some(began) = minted.began {
+            for ((releases, started), model) in self.outlet.releases.iter().zip(&mut self.started).zip(0..) {
+                if std::mem::replace(started, true) {
+                    continue;
+                }
+                let released = releases.start(began);
+                pages.extend(released.pages);
+                deeds.push((model, released.deeds));
+                report.version(released.line);
+            }
         }
         let Some(resolution) = &minted.resolution else { return deeds };
+        let releases = &self.outlet.releases[usize::from(resolution.model)];
         let ends = self.cited.get(&resolution.tick).map(|(_, ends)| ends.clone()).unwrap_or_default();
-        let mut report = self.outlet.report.borrow_mut();
         let released = match &resolution.of {
             Resolved::Training(trained) => {
-                let (outcome, released) = self.outlet.releases.resolve(resolution, trained, ends);
+                let (outcome, released) = releases.resolve(resolution, trained, ends);
                 report.training(resolution, trained, &released.line, &outcome);
                 released
             }
             Resolved::Turn { turn, share } => {
-                let released = self.outlet.releases.turn(resolution, *turn, *share);
+                let released = releases.turn(resolution, *turn, *share);
                 report.turn(resolution, &released.line);
                 released
             }
         };
         pages.extend(released.pages);
-        deeds.extend(released.deeds);
+        deeds.push((resolution.model, released.deeds));
         deeds
     }
 
@@ -244,8 +253,8 @@ fn same(tick: Tick, recorded: &str, computed: &str) -> Result<(), Failure> {
 }
 
 /// The pages of a tick as they are written: by stream. No stream has pages of two rooms in one tick (a boundary's
-/// decision and a training's end have ticks of their own, dead letters are gathered above), so their lines are in order
-/// already.
+/// decision and a training's end have ticks of their own, dead letters are gathered above), and those of one room are
+/// by model, so their lines are in order already.
 fn in_order(mut pages: Vec<Page>) -> Vec<Page> {
     pages.retain(|page| !page.entries.is_empty());
     pages.sort_by_key(|page| (page.stream, page.entries.first().map(|entry| entry.order)));
@@ -271,6 +280,7 @@ pub fn emit<'scope>(
         archive.borrow_mut().enter();
     }
     builder.build(move |_| {
+        let started = vec![false; plan.spec.models.len()];
         let mut emission = outlet.map(|outlet| Emission {
             plan,
             outlet,
@@ -278,7 +288,7 @@ pub fn emit<'scope>(
             chain: Chain::default(),
             ends: BTreeMap::new(),
             cited: BTreeMap::new(),
-            started: false,
+            started,
             live: false,
         });
         let mut ticks: Ticks<Open> = Ticks::new(0);

@@ -40,10 +40,17 @@ pub struct Mark {
 /// What was asked for by hand.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
-    /// Trainings.
+    /// Trainings, of all models.
     pub trainings: u32,
-    /// Changes of roles.
-    pub wishes: Vec<Wish>,
+    /// Changes of roles, with the model's name.
+    pub wishes: Vec<(CompactString, Wish)>,
+}
+
+impl Asked {
+    /// The changes of one model's roles.
+    pub fn of(&self, model: &str) -> impl Iterator<Item = Wish> {
+        self.wishes.iter().filter(move |(of, _)| of == model).map(|(_, wish)| *wish)
+    }
 }
 
 /// One operation on a window or a table: from match to enrich.
@@ -196,9 +203,11 @@ impl Scored {
     }
 }
 
-/// What became of a scored event: from score to measure, watch and retrain, on one worker.
+/// What became of an event that a model scored: from score to measure, watch and retrain, on one worker.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// The model, by its place in the pipeline file.
+    pub model: u16,
     /// The event.
     pub scored: Rc<Scored>,
     /// Running pipeline time.

@@ -6,13 +6,13 @@
 //! training holds a capability of its own for the verdict alone, so nothing else waits for it here; the minter does,
 //! ahead of the effect that was announced.
 
-use super::control::{Resolution, Resolved, Trained, Word};
+use super::control::{Resolution, Resolved, Trained};
 use super::items::{Asked, Outcome, Turn};
-use super::plan::Plan;
+use super::plan::ModelPlan;
 use super::publish::Figure;
 use super::ticks::Tick;
 use crate::config::spec::Metric;
-use crate::deploy::{Deployment, Rollout};
+use crate::deploy::{Deployment, Rollout, Wish};
 use crate::drift::Profile;
 use crate::feature::Vector;
 use crate::model::Body;
@@ -58,18 +58,30 @@ struct Standing {
     at_release: BTreeMap<Metric, f64>,
 }
 
+/// What is heard of a model at a boundary.
+#[derive(Default)]
+pub(super) struct Heard {
+    /// Its champion's figures.
+    pub(super) figures: Vec<Figure>,
+    /// What its detectors said.
+    pub(super) drifts: Vec<DriftSignal>,
+    /// Its online learner's state.
+    pub(super) live: Option<Arc<Body>>,
+}
+
 /// What a boundary came to.
 pub(super) struct Judged {
     pub(super) decision: Option<Decision>,
     pub(super) deployments: Vec<Deployment>,
-    /// Said to the minter at once, behind the word.
+    /// When what began takes effect.
+    pub(super) effect: Option<Time>,
+    /// Said to the minter at once, if roles change.
     pub(super) turned: Option<Arc<Resolution>>,
-    pub(super) word: Word,
 }
 
 /// What the room keeps.
 pub(super) struct Judging {
-    plan: Arc<Plan>,
+    plan: Arc<ModelPlan>,
     judge: Judge,
     /// The training window.
     examples: BTreeMap<(Time, CompactString), Arc<Example>>,
@@ -92,8 +104,8 @@ pub(super) struct Judging {
 
 impl Judging {
     /// Version 1 is champion, nothing is learned yet.
-    pub(super) fn new(plan: Arc<Plan>) -> Judging {
-        let model = &plan.spec.model;
+    pub(super) fn new(plan: Arc<ModelPlan>) -> Judging {
+        let model = &plan.model;
         let judge = Judge::new(&model.name, &model.triggers, &model.metrics.windows)
             .unwrap_or_else(|_| unreachable!("conditions were checked when the plan was made"));
         let judged_window = model.metrics.windows.iter().copied().max().unwrap_or(plan.spec.every);
@@ -124,7 +136,7 @@ impl Judging {
         self.labels += u64::from(first);
         self.new_examples += u64::from(first);
         // Nothing will ever be fitted: there is no window to keep. (A request by hand needs a batch learner.)
-        if self.plan.spec.model.triggers.is_empty() && self.plan.spec.model.retrain.is_empty() {
+        if self.plan.model.triggers.is_empty() && self.plan.model.retrain.is_empty() {
             return;
         }
         let place = (scored.time, scored.id.clone());
@@ -186,14 +198,13 @@ impl Judging {
         &mut self,
         tick: Tick,
         (boundary, last, asked): (Time, bool, &Asked),
-        figures: &[Figure],
-        drifts: &[DriftSignal],
-        live: Option<Body>,
+        Heard { figures, drifts, live }: Heard,
         wake: impl FnOnce() + Send + 'static,
     ) -> Judged {
         self.forget(boundary);
-        self.note_first_window(boundary, figures);
-        let deployments = self.rollout.look(boundary, &asked.wishes, (self.is_under_way(), last));
+        self.note_first_window(boundary, &figures);
+        let wishes: Vec<Wish> = asked.of(&self.plan.model.name).collect();
+        let deployments = self.rollout.look(boundary, &wishes, (self.is_under_way(), last));
         let turned = deployments.iter().find_map(|told| self.turn(told, tick));
         let decision = {
             let champion = self.champion();
@@ -216,13 +227,14 @@ impl Judging {
                 pinned: self.rollout.is_pinned(),
                 metric: &metric,
                 at_release: &at_release,
-                drifts,
+                drifts: &drifts,
             })
         };
         let fired = decision.as_ref().filter(|decision| decision.fired()).cloned();
-        let begun = fired.zip(live).map(|(decision, live)| self.begin(decision, (boundary, tick), live, wake));
+        let begun =
+            fired.zip(live).map(|(decision, live)| self.begin(decision, (boundary, tick), live.as_ref().clone(), wake));
         let effect = turned.as_ref().map(|turned| turned.at).or(begun);
-        Judged { decision, deployments, turned, word: Word::Judged(boundary, effect) }
+        Judged { decision, deployments, effect, turned }
     }
 
     fn is_under_way(&self) -> bool {
@@ -233,10 +245,11 @@ impl Judging {
     fn turn(&mut self, told: &Deployment, tick: Tick) -> Option<Arc<Resolution>> {
         let turn = told.turn?;
         let resolution = Arc::new(Resolution {
-            at: told.at.plus(self.plan.reach()),
+            model: self.plan.number,
+            at: told.at.plus(self.plan.turn_after()),
             decided: told.at,
             tick,
-            decision: told.id(&self.plan.spec.model.name),
+            decision: told.id(&self.plan.model.name),
             cause: told.text.clone(),
             of: Resolved::Turn { turn, share: told.share },
         });
@@ -260,6 +273,7 @@ impl Judging {
             self.versions += 1;
         }
         let resolution = Arc::new(Resolution {
+            model: self.plan.number,
             at: *effect,
             decided: decision.at,
             tick: *tick,
@@ -296,7 +310,7 @@ impl Judging {
         live: Body,
         wake: impl FnOnce() + Send + 'static,
     ) -> Time {
-        let effect = boundary.plus(self.plan.spec.model.train.activate_after);
+        let effect = boundary.plus(self.plan.model.train.activate_after);
         let examples = self.examples.values().cloned().collect();
         let job = Arc::new(self.job(examples, (live, self.champion_is_live()), self.last_batch.clone()));
         self.new_examples = 0;
@@ -310,7 +324,7 @@ impl Judging {
         (live, champion_is_live): (Body, bool),
         start_from: Option<Body>,
     ) -> Job {
-        let model = &self.plan.spec.model;
+        let model = &self.plan.model;
         Job {
             examples,
             width: self.plan.features.program.layout().width(),
@@ -349,7 +363,7 @@ impl Judging {
 
     /// Examples leave the window by prediction time; beyond `max_examples` the oldest leave first.
     fn forget(&mut self, boundary: Time) {
-        let train = &self.plan.spec.model.train;
+        let train = &self.plan.model.train;
         let oldest = boundary.minus(train.window);
         while self.examples.first_key_value().is_some_and(|((predicted, _), _)| *predicted < oldest) {
             self.examples.pop_first();

@@ -2,7 +2,7 @@
 
 use super::items::{Contestant, Scored};
 use super::measure::Series;
-use super::plan::Plan;
+use super::plan::ModelPlan;
 use super::publish::{Extent, Published};
 use crate::model::Role;
 use crate::sink::{Entry, Headers, Page, Stream};
@@ -66,8 +66,8 @@ pub fn version_and_role(who: Contestant, frozen: &dyn Fn(u16) -> u32) -> (u32, R
 
 /// What predictions say beside their score.
 pub struct Speaker<'a> {
-    /// The pipeline.
-    pub plan: &'a Plan,
+    /// The model.
+    pub plan: &'a ModelPlan,
     /// The version that each frozen contestant is a state of.
     pub frozen: &'a [u32],
     /// The champion's and the online learner's updates, if it is online.
@@ -75,7 +75,8 @@ pub struct Speaker<'a> {
 }
 
 impl Speaker<'_> {
-    /// Adds the lines of one event: the score of the version that answered first, then those beside it; baselines are measured, not told.
+    /// Adds the lines of one event: the score of the version that answered first, then those beside it; baselines are
+    /// measured, not told.
     pub fn predictions(&self, page: &mut PageWriter, seq: u32, scored: &Scored) {
         for (place, (who, score)) in scored.scores.iter().enumerate() {
             if matches!(who, Contestant::Majority | Contestant::NoChange) {
@@ -89,7 +90,7 @@ impl Speaker<'_> {
             line.extend_from_slice(b",\"at\":\"");
             scored.time.write_to(line);
             line.extend_from_slice(b"\",\"model\":");
-            let _ = serde_json::to_writer(&mut *line, &self.plan.spec.model.name);
+            let _ = serde_json::to_writer(&mut *line, &self.plan.model.name);
             line.extend_from_slice(b",\"version\":");
             let _ = serde_json::to_writer(&mut *line, &version);
             line.extend_from_slice(b",\"role\":\"");
@@ -106,23 +107,21 @@ impl Speaker<'_> {
                 line.push(b'"');
             }
             line.push(b'}');
-            let order = u64::from(seq) * 64 + place as u64;
-            page.end(scored.time, scored.id.clone(), Headers::Version { version, role }, order);
+            let order = (u64::from(seq) << 24) + (u64::from(self.plan.number) << 12) + place as u64;
+            let headers = Headers::Version { model: self.plan.number, version, role };
+            page.end(scored.time, scored.id.clone(), headers, order);
         }
     }
 }
 
-/// The metrics published at a boundary.
-pub fn metrics(plan: &Plan, published: &[Published]) -> Page {
-    let mut page = PageWriter::new(Stream::Metrics);
+/// Adds the metrics of a model that are published at a boundary.
+pub fn metrics(page: &mut PageWriter, plan: &ModelPlan, published: &[Published]) {
     for one in published {
-        let object = metric(plan, one);
-        page.object(&object, one.boundary, &plan.spec.model.name);
+        page.object(&metric(plan, one), one.boundary, &plan.model.name);
     }
-    page.finish()
 }
 
-fn metric(plan: &Plan, one: &Published) -> Value {
+fn metric(plan: &ModelPlan, one: &Published) -> Value {
     let mut object = Map::new();
     object.insert("at".into(), json!(one.end.to_string()));
     object.insert("published_at".into(), json!(one.boundary.to_string()));
@@ -146,8 +145,8 @@ fn metric(plan: &Plan, one: &Published) -> Value {
     Value::Object(object)
 }
 
-fn name_series(plan: &Plan, series: &Series, object: &mut Map<String, Value>) {
-    let model = plan.spec.model.name.as_str();
+fn name_series(plan: &ModelPlan, series: &Series, object: &mut Map<String, Value>) {
+    let model = plan.model.name.as_str();
     let (name, version, role) = match series.who {
         None => (model, Value::Null, "champion"),
         Some(Contestant::Champion(version)) => (model, json!(version), "champion"),
@@ -161,6 +160,9 @@ fn name_series(plan: &Plan, series: &Series, object: &mut Map<String, Value>) {
     object.insert("model".into(), json!(name));
     object.insert("version".into(), version);
     object.insert("role".into(), json!(role));
+    if let Some(Contestant::Majority | Contestant::NoChange) = series.who {
+        object.insert("beside".into(), json!(model));
+    }
     if let Some(Contestant::Frozen(place)) = series.who {
         object.insert("frozen_at".into(), json!(plan.freeze_at()[usize::from(place)].to_string()));
     }

@@ -1,6 +1,6 @@
 //! The room of metrics, first half: what every outcome contributes, maintained in differential.
 //!
-//! In: outcomes, on the model's worker. Keeps: per series and bucket of prediction time (one `every` long) the sums of
+//! In: outcomes, on the models' worker. Keeps: per series and bucket of prediction time (one `every` long) the sums of
 //! what was contributed, until no window can reach the bucket; then they are taken back out of the arrangement (a delay
 //! line, so that the backlog is never merged). What is contributed to a bucket beyond reach, by an event that is so
 //! much out of order, goes to one cell a series and `since`, which stays. Contributions are summed here until a
@@ -8,7 +8,7 @@
 //! the changes of the counts.
 
 use super::items::{Contestant, Mark, Outcome, Turn};
-use super::plan::Plan;
+use super::plan::{ModelPlan, Plan};
 use super::saving::{Keeps, Order, Sections, SharedArchive, Shares, heed};
 use super::sums::{BinsRead, Change, Draft, Sums};
 use super::ticks::{Tick, Ticks};
@@ -30,6 +30,8 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 /// What a metric is of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Series {
+    /// The model, by its place in the pipeline file.
+    pub model: u16,
     /// Whose predictions; `None` is what was served, whichever version served it.
     pub who: Option<Contestant>,
     /// The slice column, by its place in `slices`, and its value; `None` is all events.
@@ -52,19 +54,19 @@ pub type Cell = (Series, Stretch);
 
 /// How long after its end a sliding window is published again if it changes. No label comes later: the boundary after
 /// its coming is at most `timeout` and `every` after the end of its event's bucket.
-pub fn open_after_end(plan: &Plan) -> Span {
+pub fn open_after_end(plan: &ModelPlan) -> Span {
     Span(plan.timeout.0 + 3 * plan.spec.every.0)
 }
 
 /// How long after its start a bucket may still be asked for or changed.
-pub fn horizon(plan: &Plan) -> Span {
-    let longest = plan.spec.model.metrics.windows.iter().map(|w| w.0).max().unwrap_or(0);
+pub fn horizon(plan: &ModelPlan) -> Span {
+    let longest = plan.model.metrics.windows.iter().map(|w| w.0).max().unwrap_or(0);
     Span(longest.max(0) + open_after_end(plan).0)
 }
 
 /// The latest instant of `since` at or before `time`.
-fn since(plan: &Plan, time: Time) -> Time {
-    let starts = plan.spec.model.metrics.since.iter().copied();
+fn since(plan: &ModelPlan, time: Time) -> Time {
+    let starts = plan.model.metrics.since.iter().copied();
     starts.filter(|start| *start <= time).max().unwrap_or(Time(i64::MIN))
 }
 
@@ -79,9 +81,9 @@ struct Slices {
 }
 
 impl Slices {
-    fn new(plan: &Plan) -> Slices {
+    fn new(plan: &ModelPlan) -> Slices {
         let by_value = plan.slices.iter().map(|_| FastMap::default()).collect();
-        Slices { most: plan.spec.model.metrics.max_slice_values, by_value, all: Vec::new() }
+        Slices { most: plan.model.metrics.max_slice_values, by_value, all: Vec::new() }
     }
 
     /// The number of a slice; values beyond `max_slice_values` are `other`.
@@ -104,9 +106,9 @@ type Part = (Contestant, Option<u32>);
 /// Where this half of the room stands among the sections of the metrics.
 const CONTRIBUTIONS: u32 = 0;
 
-/// Contributions that have not gone to differential yet, and what has.
+/// A model's contributions that have not gone to differential yet, and what has.
 pub(super) struct Contributions {
-    plan: Arc<Plan>,
+    plan: Arc<ModelPlan>,
     horizon: Span,
     read: BinsRead,
     fresh: BTreeMap<Time, FastMap<Part, Draft>>,
@@ -120,10 +122,10 @@ pub(super) struct Contributions {
 
 impl Contributions {
     /// Nothing yet.
-    pub(super) fn new(plan: Arc<Plan>) -> Contributions {
+    pub(super) fn new(plan: Arc<ModelPlan>) -> Contributions {
         Contributions {
             horizon: horizon(&plan),
-            read: BinsRead::by(&plan.spec.model.metrics.names),
+            read: BinsRead::by(&plan.model.metrics.names),
             fresh: BTreeMap::new(),
             sent: BTreeMap::new(),
             beyond: BTreeMap::new(),
@@ -205,15 +207,16 @@ impl Contributions {
         let mut cells = Vec::with_capacity(parts.len() + 1);
         // What was served is what those said who answered, whichever they were.
         let mut served = Sums::default();
+        let model = self.plan.number;
         for ((who, slice), draft) in parts {
             let sums = draft.finish();
             if slice.is_none() && matches!(who, Contestant::Champion(_) | Contestant::Challenger(_)) {
                 served.plus_equals(&sums);
             }
             let slice = slice.map(|number| self.slices.all[number as usize].clone());
-            cells.push((Series { who: Some(who), slice }, sums));
+            cells.push((Series { model, who: Some(who), slice }, sums));
         }
-        cells.push((Series { who: None, slice: None }, served));
+        cells.push((Series { model, who: None, slice: None }, served));
         cells.retain(|(_, sums)| !sums.is_zero());
         cells
     }
@@ -244,11 +247,11 @@ impl Keeps for Contributions {
             beyond: self.beyond.clone().into_iter().collect(),
             slices: self.slices.all.clone(),
         };
-        to.value(&self.plan.operators.metrics, CONTRIBUTIONS, &kept);
+        to.value(&self.plan.keeps.metrics, CONTRIBUTIONS, &kept);
     }
 
     fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
-        let kept: Kept = from.value(&self.plan.operators.metrics, CONTRIBUTIONS)?.unwrap_or_default();
+        let kept: Kept = from.value(&self.plan.keeps.metrics, CONTRIBUTIONS)?.unwrap_or_default();
         let drafts = |(bucket, parts): (Time, Vec<(Part, Sums)>)| {
             (bucket, parts.into_iter().map(|(part, sums)| (part, Draft::of(sums))).collect())
         };
@@ -284,7 +287,7 @@ pub fn measure<'scope>(
     let (plan, archive) = (plan.clone(), archive.clone());
     archive.borrow_mut().enter();
     builder.build(move |_| {
-        let mut contributions = at_home.then(|| Contributions::new(plan));
+        let mut contributions = at_home.then(|| plan.models().into_iter().map(Contributions::new).collect::<Vec<_>>());
         let mut ticks: Ticks<Open> = Ticks::new(1);
         move |frontiers| {
             ticks.stash(&mut outcomes, |open| &mut open.outcomes);
@@ -296,15 +299,17 @@ pub fn measure<'scope>(
                     continue;
                 };
                 heed(&archive, open.mark.as_ref(), &mut [contributions]);
-                open.outcomes.iter().for_each(|outcome| contributions.take(outcome));
+                open.outcomes.iter().for_each(|outcome| contributions[usize::from(outcome.model)].take(outcome));
                 let Some(mark) = open.mark else { continue };
-                let mut changed = mark.boundary.map(|boundary| contributions.flush(boundary)).unwrap_or_default();
-                if let Some(Order::Restore(_)) = mark.order {
-                    // This tick publishes nothing: the other half has counted all of it already.
-                    changed = contributions.rows();
-                }
                 let mut session = updates.session(&permits[0]);
-                session.give_iterator(changed.into_iter().map(|(cell, sums)| (cell, tick, sums)));
+                for contributions in contributions {
+                    let mut changed = mark.boundary.map(|boundary| contributions.flush(boundary)).unwrap_or_default();
+                    if let Some(Order::Restore(_)) = mark.order {
+                        // This tick publishes nothing: the other half has counted all of it already.
+                        changed = contributions.rows();
+                    }
+                    session.give_iterator(changed.into_iter().map(|(cell, sums)| (cell, tick, sums)));
+                }
             }
         }
     });

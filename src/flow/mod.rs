@@ -27,6 +27,7 @@ pub mod matching;
 pub mod measure;
 mod mint;
 pub mod modelling;
+pub mod models;
 pub mod pairing;
 pub mod plan;
 pub mod progress;
@@ -101,8 +102,8 @@ pub struct Edges {
     pub lanes: Lanes,
     /// Where outputs go.
     pub sink: Box<dyn crate::sink::Sink>,
-    /// Where versions go.
-    pub registry: crate::registry::Registry,
+    /// Where versions go, by model.
+    pub registries: Vec<crate::registry::Registry>,
     /// Yields trainings asked for by hand.
     pub requests: ingest::Requests,
     /// What the outputs hold already, which is made again first and compared.
@@ -215,7 +216,8 @@ where
         return None;
     };
     let sink: emit::SharedSink = Rc::new(RefCell::new(edges.sink));
-    let releases = release::Releases::new(plan.clone(), edges.registry);
+    let models = plan.models().into_iter().zip(edges.registries);
+    let releases = models.map(|(model, registry)| release::Releases::new(model, registry)).collect();
     let history = Arc::new(edges.history);
     let outlet = Outlet { sink: sink.clone(), releases, history: history.clone(), report: report.clone() };
     let Edges { lanes, requests, stop, drains, caution, restore, held, .. } = edges;
@@ -276,7 +278,7 @@ struct Ends {
 }
 
 fn build(worker: &mut Worker, plan: &Arc<Plan>, ends: Option<Ends>, (board, saver): (SharedBoard, Saver)) {
-    // The model lives beside ingest where there is one worker, away from it where there are more.
+    // The models live beside ingest where there is one worker, away from it where there are more.
     let home = worker.peers() - 1;
     let (input, outlet, bell, live) = match ends {
         Some(ends) => (Some(ends.input), Some(ends.outlet), Some(ends.bell), ends.live),

@@ -1,11 +1,12 @@
-//! The model's room ([`super::score`]) as an operator, on one worker.
+//! The models' rooms ([`super::models`]) as an operator, on one worker.
 
 use super::control::Resolution;
 use super::items::{Answer, Case, Mark, Outcome};
 use super::matching::Account;
+use super::models::Models;
 use super::plan::Plan;
 use super::saving::{SharedArchive, heed};
-use super::score::{ModelRoom, Scores};
+use super::score::Scores;
 use super::ticks::{Permits, Tick, Ticks};
 use crate::model::Body;
 use crate::sink::Page;
@@ -22,8 +23,8 @@ pub struct Modelled<'scope> {
     pub pages: StreamVec<'scope, Tick, Page>,
     /// What became of events.
     pub outcomes: StreamVec<'scope, Tick, Outcome>,
-    /// The online learner's state at each boundary.
-    pub states: StreamVec<'scope, Tick, Arc<Body>>,
+    /// The online learners' states at each boundary, by model.
+    pub states: StreamVec<'scope, Tick, (u16, Arc<Body>)>,
     /// What was counted.
     pub accounts: StreamVec<'scope, Tick, Account>,
 }
@@ -34,7 +35,7 @@ type Door<D> = OutputBuilder<Tick, CapacityContainerBuilder<Vec<D>>>;
 pub struct Doors {
     pages: Door<Page>,
     outcomes: Door<Outcome>,
-    states: Door<Arc<Body>>,
+    states: Door<(u16, Arc<Body>)>,
     accounts: Door<Account>,
 }
 
@@ -67,15 +68,15 @@ impl Doors {
     pub fn end(
         &mut self,
         permits: &Permits,
-        room: &mut ModelRoom,
+        models: &mut Models,
         mark: Option<&Mark>,
         mut scores: Scores,
         mut account: Account,
     ) {
         if let Some(mark) = mark {
-            room.pass(mark.now, &mut scores.outcomes);
+            models.pass(mark.now, &mut scores.outcomes);
             if mark.boundary.is_some() {
-                self.states.activate().session(&permits[2]).give(Arc::new(room.save_live()));
+                self.states.activate().session(&permits[2]).give_iterator(models.save_live());
             }
         }
         if !scores.page.is_empty() {
@@ -115,7 +116,7 @@ pub fn modelling<'scope>(
     let (plan, archive) = (plan.clone(), archive.clone());
     archive.borrow_mut().enter();
     builder.build(move |_| {
-        let mut room = at_home.then(|| ModelRoom::new(plan));
+        let mut models = at_home.then(|| Models::new(plan));
         let mut ticks: Ticks<Open> = Ticks::new(Doors::COUNT);
         move |frontiers| {
             ticks.stash(&mut cases, |open| &mut open.cases);
@@ -123,20 +124,20 @@ pub fn modelling<'scope>(
             ticks.stash(&mut resolutions, |open| &mut open.resolutions);
             ticks.last(&mut marks, |open| &mut open.mark);
             while let Some((_, permits, mut open)) = ticks.complete(frontiers) {
-                let Some(room) = &mut room else {
+                let Some(models) = &mut models else {
                     heed(&archive, open.mark.as_ref(), &mut []);
                     continue;
                 };
-                heed(&archive, open.mark.as_ref(), &mut [room]);
-                open.resolutions.iter().for_each(|resolution| room.activate(resolution));
+                heed(&archive, open.mark.as_ref(), &mut [models]);
+                open.resolutions.iter().for_each(|resolution| models.activate(resolution));
                 if !open.cases.is_sorted_by_key(|case| case.seq) {
                     open.cases.sort_by_key(|case| case.seq);
                 }
                 if !open.answers.is_sorted_by_key(|answer| answer.seq) {
                     open.answers.sort_by_key(|answer| (answer.seq, answer.store));
                 }
-                let scores = room.take_all(open.cases, &open.answers);
-                doors.end(&permits, room, open.mark.as_ref(), scores, Account::default());
+                let scores = models.take_all(open.cases, &open.answers);
+                doors.end(&permits, models, open.mark.as_ref(), scores, Account::default());
             }
         }
     });

@@ -1,12 +1,14 @@
 //! The checked pipeline as the rooms use it.
 
-use super::saving::Operators;
-use crate::config::spec::{PipelineSpec, SourceSpec};
+use super::saving::{ModelOperators, Operators};
+use crate::config::spec::{ModelSpec, PipelineSpec, SourceSpec, Spanned};
 use crate::feature::plan::{Fault, FeaturePlan, compile};
 use crate::record::{Key, Kind, Value};
 use crate::time::{Span, Time};
 use crate::trigger::check_triggers;
 use compact_str::{CompactString, ToCompactString};
+use std::ops::Deref;
+use std::sync::Arc;
 
 /// Everything about a pipeline that its rooms need, compiled once per process.
 #[derive(Debug)]
@@ -27,12 +29,33 @@ pub struct Plan {
     pub max_pending: usize,
     /// Whether an aggregate over labels reads columns of the event.
     pub labels_read_events: bool,
+    /// What keeps something beside the models, by name.
+    pub operators: Operators,
+}
+
+/// One model of a pipeline, as its rooms use it.
+#[derive(Debug)]
+pub struct ModelPlan {
+    pipeline: Arc<Plan>,
+    /// Its place in the pipeline file.
+    pub number: u16,
+    /// The model as it was typed.
+    pub model: ModelSpec,
     /// The event columns that slice the metrics, by name and place.
     pub slices: Vec<(String, usize)>,
     /// The event columns by which a challenger's share is drawn.
     sticky: Vec<usize>,
-    /// What keeps something, by name.
-    pub operators: Operators,
+    /// What of it keeps something, by name.
+    pub keeps: ModelOperators,
+}
+
+/// What its rooms need of the pipeline.
+impl Deref for ModelPlan {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.pipeline
+    }
 }
 
 /// How long ids of events are remembered in a pipeline without labels.
@@ -44,7 +67,7 @@ impl Plan {
     /// # Errors
     /// All faults of all expressions and conditions at once.
     pub fn new(spec: PipelineSpec) -> Result<Plan, Vec<Fault>> {
-        let conditions = check_triggers(&spec.model);
+        let conditions: Vec<Fault> = spec.models.iter().flat_map(check_triggers).collect();
         let features = match (compile(&spec), conditions.is_empty()) {
             (Ok(features), true) => features,
             (Ok(_), false) => return Err(conditions),
@@ -58,8 +81,6 @@ impl Plan {
         let source = &spec.sources[events];
         let place = |name: &str| source.schema.position(name).unwrap_or(0);
         let id = source.key.first().map_or(0, |key| place(key));
-        let slices = spec.model.metrics.slices.iter().map(|s| (s.value.clone(), place(&s.value))).collect();
-        let sticky = spec.model.deploy.by.iter().map(|column| place(&column.value)).collect();
         let timeout = labels(&spec).and_then(|l| l.timeout).unwrap_or(TIMEOUT);
         let event_columns = |slot: &u32| slot >> 24 == crate::feature::scope::EVENT >> 24;
         let labels_read_events = features
@@ -70,19 +91,30 @@ impl Plan {
             .any(|argument| argument.columns().iter().any(event_columns));
         let max_pending = spec.max_pending;
         let operators = Operators::of(&spec, &features, events);
-        Ok(Plan {
-            kinds,
-            features,
-            events,
-            id,
-            timeout,
-            max_pending,
-            labels_read_events,
-            slices,
-            sticky,
-            operators,
-            spec,
-        })
+        Ok(Plan { kinds, features, events, id, timeout, max_pending, labels_read_events, operators, spec })
+    }
+
+    /// Its models, in the order of the file.
+    pub fn models(self: &Arc<Plan>) -> Vec<Arc<ModelPlan>> {
+        let source = &self.spec.sources[self.events];
+        let place = |column: &Spanned<String>| source.schema.position(&column.value).unwrap_or(0);
+        let plan = |(number, model): (usize, &ModelSpec)| {
+            Arc::new(ModelPlan {
+                number: number as u16,
+                slices: model.metrics.slices.iter().map(|slice| (slice.value.clone(), place(slice))).collect(),
+                sticky: model.deploy.by.iter().map(place).collect(),
+                keeps: ModelOperators::of(model, &self.features, self.spec.every),
+                model: model.clone(),
+                pipeline: self.clone(),
+            })
+        };
+        self.spec.models.iter().enumerate().map(plan).collect()
+    }
+
+    /// How far minting may be ahead of judging: no effect of a decision comes sooner.
+    pub fn reach(&self) -> Span {
+        let reach = self.spec.models.iter().map(|model| reach(model, self.spec.every));
+        reach.min().unwrap_or(self.spec.every)
     }
 
     /// The number of a table's store; `None` if no feature reads it.
@@ -103,6 +135,13 @@ impl Plan {
         values.get(self.id).map(text).unwrap_or_default()
     }
 
+    /// The digest of the feature schema.
+    pub fn features_digest(&self) -> String {
+        self.features.program.layout().digest()
+    }
+}
+
+impl ModelPlan {
     /// The key by which a challenger's share is drawn for an event: of the columns of `by`, or its own where there are
     /// none or one is null.
     pub fn sticky(&self, event: Key, values: &[Value]) -> Key {
@@ -112,23 +151,21 @@ impl Plan {
         }
     }
 
-    /// Pipeline time from a decision on roles to its effect, and how far minting may be ahead of judging: shorter where
-    /// roles change by themselves, so that what is worse does not answer for long.
-    pub fn reach(&self) -> Span {
-        let model = &self.spec.model;
-        let after = model.train.activate_after;
-        if model.deploy.turns() { after.min(self.spec.every) } else { after }
-    }
-
-    /// The digest of the feature schema.
-    pub fn features_digest(&self) -> String {
-        self.features.program.layout().digest()
+    /// Pipeline time from a decision on roles to its effect.
+    pub fn turn_after(&self) -> Span {
+        reach(&self.model, self.spec.every)
     }
 
     /// The instants of `freeze_at`, in order.
     pub fn freeze_at(&self) -> &[Time] {
-        &self.spec.model.freeze_at
+        &self.model.freeze_at
     }
+}
+
+/// Shorter where roles change by themselves, so that what is worse does not answer for long.
+fn reach(model: &ModelSpec, every: Span) -> Span {
+    let after = model.train.activate_after;
+    if model.deploy.turns() { after.min(every) } else { after }
 }
 
 /// A value as a text key or slice.

@@ -13,6 +13,7 @@ use super::ticks::Tick;
 use crate::deploy::Wish;
 use crate::sink::{Lengths, Page, Stream};
 use crate::time::{Time, rfc3339};
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -54,7 +55,7 @@ pub struct Progress {
     pub tick: Tick,
     /// Changes of roles asked for by hand that the boundary passes on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub wishes: Vec<Wish>,
+    pub wishes: Vec<(CompactString, Wish)>,
 }
 
 /// An instant, as it is written.

@@ -8,15 +8,15 @@
 //! whole run and in each `since` alone.
 
 use super::items::{Contestant, Mark};
-use super::lines;
+use super::lines::{self, PageWriter};
 use super::measure::{Cell, Series, Stretch, horizon, open_after_end};
-use super::plan::Plan;
+use super::plan::{ModelPlan, Plan};
 use super::saving::{Keeps, Sections, SharedArchive, Shares, heed};
 use super::sums::Sums;
 use super::ticks::{Tick, Ticks};
 use crate::config::spec::Metric;
 use crate::evaluate::{Bin, Tally, bins, value};
-use crate::sink::Page;
+use crate::sink::{Page, Stream};
 use crate::time::{Span, Time};
 use differential_dataflow::VecCollection;
 use differential_dataflow::difference::{IsZero, Semigroup};
@@ -63,6 +63,8 @@ pub struct Published {
 /// What the judging room needs of the metrics at a boundary: a version's own figures while it is champion.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
+    /// The model, by its place in the pipeline file.
+    pub model: u16,
     /// The version.
     pub version: u32,
     /// The window, which ends at the boundary.
@@ -87,9 +89,9 @@ struct Track {
     changed: BTreeSet<Time>,
 }
 
-/// The windows of all series.
+/// The windows of all series of a model.
 struct Board {
-    plan: Arc<Plan>,
+    plan: Arc<ModelPlan>,
     horizon: Span,
     tracks: BTreeMap<Series, Track>,
     first_end: Option<Time>,
@@ -97,7 +99,7 @@ struct Board {
 }
 
 impl Board {
-    fn new(plan: Arc<Plan>) -> Board {
+    fn new(plan: Arc<ModelPlan>) -> Board {
         let bins = usize::from(bins::AUC_BINS + bins::ECE_BINS);
         let horizon = horizon(&plan);
         Board { plan, horizon, tracks: BTreeMap::new(), first_end: None, scratch: vec![Bin::default(); bins] }
@@ -110,7 +112,7 @@ impl Board {
         if bucket && from.plus(self.horizon) <= boundary {
             return;
         }
-        let since = &self.plan.spec.model.metrics.since;
+        let since = &self.plan.model.metrics.since;
         let track = self.tracks.entry(series).or_default();
         track.since.resize_with(since.len(), Sums::default);
         track.all.plus_equals(delta);
@@ -139,7 +141,7 @@ impl Board {
         let first_end = *self.first_end.get_or_insert(boundary);
         let plan = self.plan.clone();
         let closed = boundary.minus(open_after_end(&plan));
-        let metrics = &plan.spec.model.metrics;
+        let metrics = &plan.model.metrics;
         let every = plan.spec.every;
         let mut published = Vec::new();
         let mut tracks = std::mem::take(&mut self.tracks);
@@ -198,7 +200,7 @@ impl Board {
             return None;
         }
         let of = |metric: &Metric| (*metric, value(*metric, &sums.tally, sums.bins.iter().copied()));
-        let values = self.plan.spec.model.metrics.names.iter().map(of).collect::<Vec<_>>();
+        let values = self.plan.model.metrics.names.iter().map(of).collect::<Vec<_>>();
         let auc = values.iter().any(|(metric, _)| *metric == Metric::RocAuc);
         let auc_bound = auc.then(|| bins::roc_auc(sums.bins.iter().copied())).flatten().map(|auc| auc.bound);
         let settled = end.plus(self.plan.timeout) < now;
@@ -230,6 +232,7 @@ fn figure(published: &Published) -> Option<Figure> {
     let tally = &published.tally;
     let coverage = tally.reachable_coverage().unwrap_or(0.0);
     (published.end == published.boundary).then_some(Figure {
+        model: published.series.model,
         version,
         window,
         labelled: tally.labelled,
@@ -240,11 +243,11 @@ fn figure(published: &Published) -> Option<Figure> {
 
 impl Keeps for Board {
     fn save(&self, to: &Sections) {
-        to.value(&self.plan.operators.metrics, WINDOWS, &(self.first_end, &self.tracks));
+        to.value(&self.plan.keeps.metrics, WINDOWS, &(self.first_end, &self.tracks));
     }
 
     fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
-        if let Some(kept) = from.value(&self.plan.operators.metrics, WINDOWS)? {
+        if let Some(kept) = from.value(&self.plan.keeps.metrics, WINDOWS)? {
             (self.first_end, self.tracks) = kept;
         }
         Ok(())
@@ -257,7 +260,7 @@ struct Open {
     mark: Option<Mark>,
 }
 
-/// Builds the room, on worker `home`: pages of metrics, and the champion's figures for the judging room.
+/// Builds the room, on worker `home`: pages of metrics, and the champions' figures for the judging room.
 pub fn publish<'scope>(
     plan: &Arc<Plan>,
     counts: VecCollection<'scope, Tick, (Cell, Sums), isize>,
@@ -275,7 +278,7 @@ pub fn publish<'scope>(
     let (plan, archive) = (plan.clone(), archive.clone());
     archive.borrow_mut().enter();
     builder.build(move |_| {
-        let mut board = at_home.then(|| Board::new(plan.clone()));
+        let mut boards = at_home.then(|| plan.models().into_iter().map(Board::new).collect::<Vec<_>>());
         let mut ticks: Ticks<Open> = Ticks::new(2);
         move |frontiers| {
             changes.for_each(|capability, batch| {
@@ -286,19 +289,23 @@ pub fn publish<'scope>(
             ticks.last(&mut marks, |open| &mut open.mark);
             let (mut pages, mut figures) = (pages.activate(), figures.activate());
             while let Some((_, permits, open)) = ticks.complete(frontiers) {
-                let Some(board) = &mut board else {
+                let Some(boards) = &mut boards else {
                     heed(&archive, open.mark.as_ref(), &mut []);
                     continue;
                 };
-                heed(&archive, open.mark.as_ref(), &mut [board]);
+                heed(&archive, open.mark.as_ref(), &mut [boards]);
                 let Some(Mark { now, boundary: Some(boundary), last, .. }) = open.mark else { continue };
-                board.forget(boundary);
+                boards.iter_mut().for_each(|board| board.forget(boundary));
                 for ((series, stretch), delta) in deltas(open.changes) {
-                    board.apply(series, stretch, &delta, boundary);
+                    boards[usize::from(series.model)].apply(series, stretch, &delta, boundary);
                 }
-                let published = board.publish(boundary, now, last);
-                figures.session(&permits[1]).give_iterator(published.iter().filter_map(figure));
-                pages.session(&permits[0]).give(lines::metrics(&plan, &published));
+                let mut page = PageWriter::new(Stream::Metrics);
+                for board in boards {
+                    let published = board.publish(boundary, now, last);
+                    figures.session(&permits[1]).give_iterator(published.iter().filter_map(figure));
+                    lines::metrics(&mut page, &board.plan, &published);
+                }
+                pages.session(&permits[0]).give(page.finish());
             }
         }
     });

@@ -6,7 +6,7 @@
 
 use super::control::{Resolution, Trained};
 use super::lines::PageWriter;
-use super::plan::Plan;
+use super::plan::ModelPlan;
 use crate::config::spec::Strategy;
 use crate::deploy::Turn;
 use crate::model::{Artifact, Role, learner};
@@ -17,9 +17,9 @@ use crate::train::{Contestant, Verdict};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Writes versions and what is said of them.
+/// Writes a model's versions and what is said of them.
 pub struct Releases {
-    plan: Arc<Plan>,
+    plan: Arc<ModelPlan>,
     registry: Registry,
 }
 
@@ -44,8 +44,13 @@ pub struct Released {
 
 impl Releases {
     /// Over an open registry.
-    pub fn new(plan: Arc<Plan>, registry: Registry) -> Releases {
+    pub fn new(plan: Arc<ModelPlan>, registry: Registry) -> Releases {
         Releases { plan, registry }
+    }
+
+    /// The model's name.
+    pub fn model(&self) -> &str {
+        &self.plan.model.name
     }
 
     /// What the registry has been told so far: entries, and the newest version.
@@ -82,10 +87,10 @@ impl Releases {
 
     /// Version 1, the untrained online learner, is released and active from the first record on.
     pub fn start(&self, at: Time) -> Released {
-        let body = learner(&self.plan.spec.model.learner, self.plan.features.program.layout().width()).save();
+        let body = learner(&self.plan.model.learner, self.plan.features.program.layout().width()).save();
         let lineage = Lineage { features: self.plan.features_digest(), ..Lineage::default() };
         let card = Card {
-            model: self.plan.spec.model.name.clone(),
+            model: self.plan.model.name.clone(),
             number: 1,
             digest: String::new(),
             kind: body.kind().to_owned(),
@@ -106,7 +111,7 @@ impl Releases {
     pub fn resolve(&self, resolution: &Resolution, trained: &Trained, ends: Vec<Offsets>) -> (Value, Released) {
         let outcome = self.outcome(resolution, trained);
         let mut page = PageWriter::new(Stream::Decisions);
-        page.object(&outcome, resolution.at, &self.plan.spec.model.name);
+        page.object(&outcome, resolution.at, &self.plan.model.name);
         let page = page.finish();
         let Verdict::Released { body, source, report } = &trained.verdict else {
             let event = match trained.verdict {
@@ -125,7 +130,7 @@ impl Releases {
             features: self.plan.features_digest(),
         };
         let card = Card {
-            model: self.plan.spec.model.name.clone(),
+            model: self.plan.model.name.clone(),
             number: trained.version,
             digest: String::new(),
             kind: body.kind().to_owned(),
@@ -138,7 +143,7 @@ impl Releases {
             lineage,
             report: Some(report.clone()),
         };
-        let role = match self.plan.spec.model.deploy.strategy {
+        let role = match self.plan.model.deploy.strategy {
             Strategy::Immediate => Role::Champion,
             Strategy::Shadow => Role::Shadow,
             Strategy::Canary { .. } | Strategy::Ab { .. } => Role::Challenger,
@@ -162,7 +167,7 @@ impl Releases {
                 vec![(to, Event::RolledBack, Some(Role::Champion)), (from, Event::Retired, None)]
             }
         };
-        let model = &self.plan.spec.model.name;
+        let model = &self.plan.model.name;
         let line = |(version, _, role): &(u32, Event, Option<Role>)| {
             json!({
                 "at": resolution.at.to_string(),
@@ -236,7 +241,7 @@ impl Releases {
         json!({
             "at": resolution.at.to_string(),
             "decision": resolution.decision,
-            "model": self.plan.spec.model.name,
+            "model": self.plan.model.name,
             "kind": "release",
             "verdict": resolution.word(),
             "reason": reason,

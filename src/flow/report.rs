@@ -30,7 +30,7 @@ pub struct Kept {
     reasons: BTreeMap<String, u64>,
     others: u64,
     no_room: u64,
-    champion: u32,
+    champions: BTreeMap<String, u32>,
     verdicts: BTreeMap<String, u64>,
     trainings: u64,
     /// Versions, decisions, metrics.
@@ -55,8 +55,8 @@ pub struct RunReport {
     pub others: u64,
     /// Rows and questions that found no room for their key (`max_keys`) or themselves (`max_rows`).
     pub no_room: u64,
-    /// The version in production.
-    pub champion: u32,
+    /// The version in production, by model.
+    pub champions: BTreeMap<String, u32>,
     /// The records of released versions.
     pub versions: Vec<Value>,
     /// The records of decisions and of how trainings ended.
@@ -91,7 +91,7 @@ impl Default for RunReport {
             reasons: BTreeMap::new(),
             others: 0,
             no_room: 0,
-            champion: 1,
+            champions: BTreeMap::new(),
             versions: Vec::new(),
             decisions: Vec::new(),
             verdicts: BTreeMap::new(),
@@ -119,7 +119,7 @@ impl RunReport {
             reasons: self.reasons.clone(),
             others: self.others,
             no_room: self.no_room,
-            champion: self.champion,
+            champions: self.champions.clone(),
             verdicts: self.verdicts.clone(),
             trainings: self.trainings.0,
             told: [&self.versions, &self.decisions, &self.metrics].map(|records| texts(records)),
@@ -131,7 +131,7 @@ impl RunReport {
         let records = |texts: Vec<String>| texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
         (self.tick, self.now, self.first, self.balance) = (kept.tick, kept.now, kept.first, kept.balance);
         (self.records, self.reasons, self.verdicts) = (kept.records, kept.reasons, kept.verdicts);
-        (self.others, self.no_room, self.champion) = (kept.others, kept.no_room, kept.champion);
+        (self.others, self.no_room, self.champions) = (kept.others, kept.no_room, kept.champions);
         self.trainings.0 = kept.trainings;
         self.began_with = kept.balance.events;
         [self.versions, self.decisions, self.metrics] = kept.told.map(records);
@@ -179,7 +179,8 @@ impl RunReport {
     /// A version was released.
     pub(super) fn version(&mut self, version: Value) {
         if version["role"] == "champion" {
-            self.champion = version["version"].as_u64().unwrap_or_default() as u32;
+            let model = version["model"].as_str().unwrap_or_default().to_owned();
+            self.champions.insert(model, version["version"].as_u64().unwrap_or_default() as u32);
         }
         self.versions.push(version);
     }
@@ -227,7 +228,7 @@ impl RunReport {
         }
     }
 
-    /// The last published metrics of what was served, over the whole run.
+    /// The last published metrics of what the first model served, over the whole run.
     pub fn served(&self) -> Option<&Value> {
         self.metrics.iter().find(|m| m["role"] == "champion" && m["version"].is_null() && m["window"] == "all")
     }

@@ -1,8 +1,8 @@
-//! The judging room ([`super::judging`]) as an operator, on the model's worker.
+//! The judging rooms ([`super::judging`]), one a model, as an operator on the models' worker.
 
 use super::control::{Resolution, Word};
 use super::items::{Mark, Outcome};
-use super::judging::Judging;
+use super::judging::{self, Judging};
 use super::lines::PageWriter;
 use super::plan::Plan;
 use super::publish::Figure;
@@ -11,6 +11,7 @@ use super::ticks::{Tick, Ticks};
 use crate::model::Body;
 use crate::sink::{Page, Stream};
 use crate::trigger::DriftSignal;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
@@ -22,12 +23,12 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 pub struct Heard<'scope> {
     /// What became of events.
     pub outcomes: StreamVec<'scope, Tick, Outcome>,
-    /// The online learner's state at each boundary.
-    pub states: StreamVec<'scope, Tick, Arc<Body>>,
-    /// The champion's figures at each boundary.
+    /// The online learners' states at each boundary, by model.
+    pub states: StreamVec<'scope, Tick, (u16, Arc<Body>)>,
+    /// The champions' figures at each boundary.
     pub figures: StreamVec<'scope, Tick, Figure>,
-    /// What detectors said.
-    pub signals: StreamVec<'scope, Tick, DriftSignal>,
+    /// What detectors said, by model.
+    pub signals: StreamVec<'scope, Tick, (u16, DriftSignal)>,
     /// Versions at their activation.
     pub resolutions: StreamVec<'scope, Tick, Arc<Resolution>>,
     /// One mark a tick.
@@ -37,11 +38,28 @@ pub struct Heard<'scope> {
 #[derive(Default)]
 struct Open {
     outcomes: Vec<Outcome>,
-    state: Option<Arc<Body>>,
+    states: Vec<(u16, Arc<Body>)>,
     figures: Vec<Figure>,
-    signals: Vec<DriftSignal>,
+    signals: Vec<(u16, DriftSignal)>,
     resolutions: Vec<Arc<Resolution>>,
     mark: Option<Mark>,
+}
+
+impl Open {
+    /// What was heard of each model.
+    fn by_model(&mut self, models: usize) -> Vec<judging::Heard> {
+        let mut heard: Vec<judging::Heard> = std::iter::repeat_with(Default::default).take(models).collect();
+        for (model, state) in self.states.drain(..) {
+            heard[usize::from(model)].live = Some(state);
+        }
+        for figure in self.figures.drain(..) {
+            heard[usize::from(figure.model)].figures.push(figure);
+        }
+        for (model, signal) in self.signals.drain(..) {
+            heard[usize::from(model)].drifts.push(signal);
+        }
+        heard
+    }
 }
 
 /// Builds the room on worker `home`: pages of decisions, and words to the minter.
@@ -69,18 +87,18 @@ pub fn retrain<'scope>(
     let (plan, archive) = (plan.clone(), archive.clone());
     archive.borrow_mut().enter();
     builder.build(move |_| {
-        let mut judging = at_home.then(|| Judging::new(plan.clone()));
+        let mut all = at_home.then(|| plan.models().into_iter().map(Judging::new).collect::<Vec<_>>());
         let mut ticks: Ticks<Open> = Ticks::new(2);
-        let mut verdict_permit: Option<Capability<Tick>> = None;
+        let mut verdict_permits: BTreeMap<u16, Capability<Tick>> = BTreeMap::new();
         move |frontiers| {
             ticks.stash(&mut outcomes, |open| &mut open.outcomes);
-            ticks.last(&mut states, |open| &mut open.state);
+            ticks.stash(&mut states, |open| &mut open.states);
             ticks.stash(&mut figures, |open| &mut open.figures);
             ticks.stash(&mut signals, |open| &mut open.signals);
             ticks.stash(&mut resolutions, |open| &mut open.resolutions);
             ticks.last(&mut marks, |open| &mut open.mark);
             let (mut pages, mut words) = (pages.activate(), words.activate());
-            let Some(judging) = &mut judging else {
+            let Some(all) = &mut all else {
                 while let Some((_, _, open)) = ticks.complete(frontiers) {
                     heed(&archive, open.mark.as_ref(), &mut []);
                 }
@@ -95,42 +113,51 @@ pub fn retrain<'scope>(
                     }
                 }
             };
-            while let Some((tick, permits, open)) = ticks.complete(frontiers) {
-                heed(&archive, open.mark.as_ref(), &mut [judging]);
+            while let Some((tick, permits, mut open)) = ticks.complete(frontiers) {
+                heed(&archive, open.mark.as_ref(), &mut [all]);
                 if let Some(Order::Restore(_)) = open.mark.as_ref().and_then(|mark| mark.order) {
-                    match judging.go_on(waking()) {
-                        Some(resolution) => words.session(&permits[1]).give(Word::Verdict(resolution)),
-                        None if judging.is_training() => verdict_permit = Some(permits[1].clone()),
-                        None => {}
+                    for (judging, model) in all.iter_mut().zip(0..) {
+                        match judging.go_on(waking()) {
+                            Some(resolution) => words.session(&permits[1]).give(Word::Verdict(resolution)),
+                            None if judging.is_training() => drop(verdict_permits.insert(model, permits[1].clone())),
+                            None => {}
+                        }
                     }
                 }
-                open.resolutions.iter().for_each(|resolution| judging.resolve(resolution));
-                open.outcomes.iter().for_each(|outcome| judging.take(outcome));
+                open.resolutions.iter().for_each(|told| all[usize::from(told.model)].resolve(told));
+                open.outcomes.iter().for_each(|outcome| all[usize::from(outcome.model)].take(outcome));
+                let heard = open.by_model(all.len());
                 let Some(Mark { boundary: Some(boundary), last, asked, .. }) = open.mark else { continue };
-                let live = open.state.as_deref().cloned();
-                let sight = (boundary, last, &asked);
-                let judged = judging.judge(tick, sight, &open.figures, &open.signals, live, waking());
                 let mut page = PageWriter::new(Stream::Decisions);
-                let model = &plan.spec.model.name;
-                judged.deployments.iter().for_each(|told| page.object(&told.record(model), boundary, model));
-                judged.decision.iter().for_each(|decision| page.line(decision.line().as_bytes(), boundary, model));
+                let (mut effects, mut turned) = (Vec::new(), Vec::new());
+                for ((judging, heard), model) in all.iter_mut().zip(heard).zip(0..) {
+                    let judged = judging.judge(tick, (boundary, last, &asked), heard, waking());
+                    let name = &plan.spec.models[usize::from(model)].name;
+                    judged.deployments.iter().for_each(|told| page.object(&told.record(name), boundary, name));
+                    judged.decision.iter().for_each(|told| page.line(told.line().as_bytes(), boundary, name));
+                    effects.extend(judged.effect.map(|effect| (model, effect)));
+                    turned.extend(judged.turned);
+                    if judging.is_training() {
+                        verdict_permits.entry(model).or_insert_with(|| permits[1].clone());
+                    }
+                }
                 if !page.is_empty() {
                     pages.session(&permits[0]).give(page.finish());
                 }
-                words.session(&permits[1]).give(judged.word);
-                judged.turned.into_iter().for_each(|turned| words.session(&permits[1]).give(Word::Verdict(turned)));
-                if judging.is_training() && verdict_permit.is_none() {
-                    verdict_permit = Some(permits[1].clone());
-                }
+                let mut session = words.session(&permits[1]);
+                session.give(Word::Judged(boundary, effects));
+                turned.into_iter().for_each(|resolution| session.give(Word::Verdict(resolution)));
             }
             if frontiers.iter().all(|frontier| frontier.is_empty()) {
                 // A run that was stopped in the middle of a training: nobody mints its verdict any more.
-                verdict_permit = None;
+                verdict_permits.clear();
             }
-            if let Some(resolution) = judging.verdict()
-                && let Some(permit) = verdict_permit.take()
-            {
-                words.session(&permit).give(Word::Verdict(resolution));
+            for (judging, model) in all.iter_mut().zip(0..) {
+                if let Some(resolution) = judging.verdict()
+                    && let Some(permit) = verdict_permits.remove(&model)
+                {
+                    words.session(&permit).give(Word::Verdict(resolution));
+                }
             }
         }
     });

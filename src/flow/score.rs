@@ -1,21 +1,19 @@
-//! The room of the model: score, learn and settle, on one worker, in the law's order.
+//! The room of one model: score, learn and settle, on one worker, in the law's order.
 //!
-//! In: events and labels, the answers of windows and tables, versions at their activation. Keeps: the online learner,
-//! the baselines, the champion and who stands beside it, and every scored event with the vector that was served, until
-//! its timeout. A label updates the learner with that vector; a corrected one updates it only if the learner can take
-//! the wrong one back exactly. Out: predictions, and what became of each event.
+//! In: events as vectors, labels, versions at their activation. Keeps: the online learner, the baselines, the versions
+//! that have a role, and every scored event with the vector that was served, until its timeout. A label updates the
+//! learner with that vector; a corrected one updates it only if the learner can take the wrong one back exactly. Out:
+//! predictions, and what became of each event.
 
 use super::agenda::Agenda;
-use super::answers::Answers;
 use super::control::{Resolution, Resolved};
-use super::items::{Answer, Case, CaseKind, Contestant, Outcome, Scored, Turn};
+use super::items::{Contestant, Outcome, Scored, Turn};
 use super::lines::{PageWriter, Speaker};
-use super::pairing::{Arrived, Relabelled};
-use super::plan::{Plan, text};
-use super::saving::{Keeps, Operators, Sections, Shares};
+use super::pairing::Relabelled;
+use super::plan::{ModelPlan, text};
+use super::saving::{Keeps, ModelOperators, Sections, Shares};
 use crate::deploy::Roster;
-use crate::feature::program::{Inputs, Memory};
-use crate::feature::standardize::Standardizer;
+use crate::feature::Vector;
 use crate::model::{Body, Exactness, Fixed, Learner, Majority, NoChange, learner};
 use crate::record::{Key, KeyMap, Value};
 use crate::sink::Stream;
@@ -34,6 +32,22 @@ enum Model {
     Live,
     /// Fixed at its release.
     Fixed(Fixed),
+}
+
+/// An event with its vector, the same for all models.
+pub struct Vectored {
+    /// Place in the tick.
+    pub seq: u32,
+    /// The event.
+    pub key: Key,
+    /// Running pipeline time.
+    pub now: Time,
+    /// Its prediction id.
+    pub id: CompactString,
+    /// Its own event time.
+    pub time: Time,
+    /// What is served to the models.
+    pub vector: Arc<Vector>,
 }
 
 /// An event that may still get a label.
@@ -65,8 +79,7 @@ impl Scores {
 
 /// What the room of the model keeps.
 pub struct ModelRoom {
-    plan: Arc<Plan>,
-    memory: Memory,
+    plan: Arc<ModelPlan>,
     live: Box<dyn Learner>,
     majority: Majority,
     no_change: NoChange,
@@ -85,7 +98,6 @@ pub struct ModelRoom {
 /// What it keeps beside the events that may still get a label.
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    standardizers: Vec<Standardizer>,
     live: Body,
     majority: Majority,
     no_change: NoChange,
@@ -99,7 +111,6 @@ struct Kept {
 impl Keeps for ModelRoom {
     fn save(&self, to: &Sections) {
         let kept = Kept {
-            standardizers: self.memory.standardizers().to_vec(),
             live: self.live.save(),
             majority: self.majority.clone(),
             no_change: self.no_change.clone(),
@@ -109,22 +120,20 @@ impl Keeps for ModelRoom {
             frozen: self.frozen.clone(),
             frozen_versions: self.frozen_versions.clone(),
         };
-        to.value(&self.plan.operators.model, 0, &kept);
+        to.value(&self.plan.keeps.model, 0, &kept);
         let mut shards: Vec<Vec<(Key, &Pending)>> = vec![Vec::new(); Key::SHARDS as usize];
         self.pending.iter().for_each(|(key, event)| shards[key.shard() as usize].push((*key, event)));
         for (number, events) in shards.into_iter().enumerate().filter(|(_, events)| !events.is_empty()) {
-            to.value(&self.plan.operators.pending, number as u32, &events);
+            to.value(&self.plan.keeps.pending, number as u32, &events);
         }
     }
 
     fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
-        let Operators { model, pending, .. } = &self.plan.operators;
+        let ModelOperators { model, pending, .. } = &self.plan.keeps;
         if let Some(kept) = from.value::<Kept>(model, 0)? {
-            let wrong = || format!("section {}: it is not of a learner of this pipeline", model.name);
-            self.live = kept.live.learner().ok_or_else(wrong)?;
-            if !self.memory.resume(kept.standardizers) {
-                return Err(wrong());
-            }
+            let live = kept.live.learner();
+            self.live =
+                live.ok_or_else(|| format!("section {}: it is not of a learner of this pipeline", model.name))?;
             (self.majority, self.no_change) = (kept.majority, kept.no_change);
             (self.roster, self.models, self.live_version) = (kept.roster, kept.models, kept.live_version);
             (self.frozen, self.frozen_versions) = (kept.frozen, kept.frozen_versions);
@@ -147,11 +156,10 @@ impl Keeps for ModelRoom {
 
 impl ModelRoom {
     /// Version 1 is champion: the untrained online learner.
-    pub fn new(plan: Arc<Plan>) -> ModelRoom {
+    pub fn new(plan: Arc<ModelPlan>) -> ModelRoom {
         let width = plan.features.program.layout().width();
         ModelRoom {
-            memory: plan.features.program.memory(),
-            live: learner(&plan.spec.model.learner, width),
+            live: learner(&plan.model.learner, width),
             majority: Majority::default(),
             no_change: NoChange::default(),
             roster: Roster::default(),
@@ -172,7 +180,7 @@ impl ModelRoom {
 
     /// A version or a change of roles takes effect.
     pub fn activate(&mut self, resolution: &Resolution) {
-        resolution.tell(&mut self.roster, &self.plan.spec.model.deploy);
+        resolution.tell(&mut self.roster, &self.plan.model.deploy);
         if let Resolved::Training(trained) = &resolution.of
             && let Verdict::Released { body, source, .. } = &trained.verdict
         {
@@ -190,47 +198,21 @@ impl ModelRoom {
         self.models.sort_by_key(|(version, _)| (*version != roster.champion, *version));
     }
 
-    /// Takes the cases of a tick, in order, with the answers to its events.
-    pub fn take_all(&mut self, cases: Vec<Case>, answers: &[Answer]) -> Scores {
-        let mut scores = Scores::with_capacity(cases.len());
-        let mut found = Answers::new(&self.plan);
-        let mut rest = answers;
-        for case in cases {
-            let Case { seq, key, now, kind } = case;
-            match kind {
-                CaseKind::Event { id, time, mut values } => {
-                    let mine = rest.iter().take_while(|answer| answer.seq == seq).count();
-                    let (answers, others) = rest.split_at(mine);
-                    rest = others;
-                    found.clear();
-                    answers.iter().for_each(|answer| found.take(&self.plan, answer));
-                    let event = Arrived { seq, key, now, id, time, values: &mut values };
-                    self.event(event, &found, &mut scores);
-                }
-                CaseKind::Label { before, after } => {
-                    self.label(Relabelled { seq, key, now, before, after }, &mut scores);
-                }
-            }
-        }
-        scores
-    }
-
-    /// Scores an event, with the answers to it.
+    /// Scores an event.
     #[inline]
-    pub fn event(&mut self, event: Arrived, answers: &Answers, scores: &mut Scores) {
-        let Arrived { seq, key, now, id, time, values } = event;
+    pub fn event(&mut self, event: &Vectored, values: &[Value], scores: &mut Scores) {
+        let Vectored { seq, key, now, .. } = *event;
         self.reach(now, scores);
-        let scored = Rc::new(self.score(key, id, time, values, answers));
+        let scored = Rc::new(self.score(event, values));
         self.speak(&mut scores.page, seq, &scored);
-        self.to_settle.add(time, key);
+        self.to_settle.add(scored.time, key);
         self.pending.insert(key, Pending { scored: scored.clone(), label: None, learned: false });
-        scores.outcomes.push(Outcome { scored, now, turn: Turn::Scored });
-        scores.others += std::mem::take(&mut self.memory.others);
+        scores.outcomes.push(self.outcome(scored, now, Turn::Scored));
     }
 
     /// Learns a label that became known, changed, or was withdrawn.
     #[inline]
-    pub fn label(&mut self, label: Relabelled, scores: &mut Scores) {
+    pub fn label(&mut self, label: &Relabelled, scores: &mut Scores) {
         self.reach(label.now, scores);
         scores.outcomes.extend(self.learn(label));
     }
@@ -249,24 +231,27 @@ impl ModelRoom {
             }
             if let Some(event) = self.pending.remove(&key) {
                 let turn = Turn::Settled { labelled: event.label.is_some() };
-                outcomes.push(Outcome { scored: event.scored, now, turn });
+                outcomes.push(self.outcome(event.scored, now, turn));
             }
         }
     }
 
-    fn score(&mut self, key: Key, id: CompactString, time: Time, values: &[Value], answers: &Answers) -> Scored {
+    fn outcome(&self, scored: Rc<Scored>, now: Time, turn: Turn) -> Outcome {
+        Outcome { model: self.plan.number, scored, now, turn }
+    }
+
+    fn score(&self, event: &Vectored, values: &[Value]) -> Scored {
         let plan = &self.plan;
-        let inputs = Inputs { time, event: values, tables: &answers.tables, windows: &answers.windows };
-        let vector = plan.features.program.run(&mut self.memory, &inputs);
-        let live = self.live.predict(&vector);
+        let Vectored { key, time, vector, .. } = event;
+        let live = self.live.predict(vector);
         let mut scores: SmallVec<[(Contestant, f64); 5]> = SmallVec::new();
-        let answering = self.roster.answering(plan.sticky(key, values), &plan.spec.model.deploy);
+        let answering = self.roster.answering(plan.sticky(*key, values), &plan.model.deploy);
         let mut live_is_told = false;
         for (version, model) in &self.models {
-            let Some(who) = self.stands(*version, answering, time) else { continue };
+            let Some(who) = self.stands(*version, answering, *time) else { continue };
             let score = match model {
                 Model::Live => live,
-                Model::Fixed(fixed) => fixed.predict(&vector),
+                Model::Fixed(fixed) => fixed.predict(vector),
             };
             live_is_told |= matches!(model, Model::Live);
             match who {
@@ -278,12 +263,12 @@ impl ModelRoom {
             scores.insert(1, (Contestant::Shadow(self.live_version), live));
         }
         for (place, frozen) in self.frozen.iter().enumerate() {
-            scores.push((Contestant::Frozen(place as u16), frozen.predict(&vector)));
+            scores.push((Contestant::Frozen(place as u16), frozen.predict(vector)));
         }
-        scores.push((Contestant::Majority, self.majority.predict(&vector)));
-        scores.push((Contestant::NoChange, self.no_change.predict(&vector)));
+        scores.push((Contestant::Majority, self.majority.predict(vector)));
+        scores.push((Contestant::NoChange, self.no_change.predict(vector)));
         let slices = plan.slices.iter().map(|(_, place)| text(&values[*place])).collect();
-        Scored { id, time, vector: Arc::new(vector), scores, live, slices }
+        Scored { id: event.id.clone(), time: *time, vector: vector.clone(), scores, live, slices }
     }
 
     /// As what a version is scored for an event that `answering` answers, or else the champion; `None` if it is not.
@@ -311,8 +296,8 @@ impl ModelRoom {
         Speaker { plan: &self.plan, frozen: &self.frozen_versions, updates: &updates }.predictions(page, seq, scored);
     }
 
-    fn learn(&mut self, label: Relabelled) -> Option<Outcome> {
-        let Relabelled { key, now, before, after, .. } = label;
+    fn learn(&mut self, label: &Relabelled) -> Option<Outcome> {
+        let Relabelled { key, now, before, after, .. } = *label;
         let event = self.pending.get_mut(&key)?;
         let first = !event.learned;
         event.label = after;
@@ -330,7 +315,8 @@ impl ModelRoom {
             }
         }
         let turn = Turn::Labelled { before, after, first };
-        Some(Outcome { scored: event.scored.clone(), now, turn })
+        let scored = event.scored.clone();
+        Some(self.outcome(scored, now, turn))
     }
 
     /// Copies the champion's state at each `freeze_at` that pipeline time has reached.

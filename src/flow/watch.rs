@@ -2,12 +2,12 @@
 //!
 //! In: outcomes in the law's order, versions at their activation. Keeps: one detector a trigger on the error, fed with
 //! the first label of each prediction that the champion answered; and, for the stability index, histograms of the
-//! vectors since the release, by bucket. Out: at each boundary, what was detected since the last. A new champion starts all
-//! afresh.
+//! vectors since the release, by bucket. Out: at each boundary, what was detected since the last. A new champion starts
+//! all afresh.
 
 use super::control::{Resolution, Resolved};
 use super::items::{Contestant, Mark, Outcome, Turn};
-use super::plan::Plan;
+use super::plan::{ModelPlan, Plan};
 use super::saving::{Keeps, Sections, SharedArchive, Shares, heed};
 use super::ticks::{Tick, Ticks};
 use crate::config::spec::{CauseSpec, DetectorSpec, Distance};
@@ -42,7 +42,7 @@ struct Watcher {
 
 /// What the room keeps.
 struct Watch {
-    plan: Arc<Plan>,
+    plan: Arc<ModelPlan>,
     detectors: Vec<Watcher>,
     stabilities: Vec<Stability>,
     roster: Roster,
@@ -54,10 +54,10 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(plan: Arc<Plan>) -> Watch {
+    fn new(plan: Arc<ModelPlan>) -> Watch {
         let mut detectors = Vec::new();
         let mut stabilities = Vec::new();
-        for (place, trigger) in plan.spec.model.triggers.iter().enumerate() {
+        for (place, trigger) in plan.model.triggers.iter().enumerate() {
             match &trigger.cause {
                 CauseSpec::Drift(DetectorSpec::Distance { distance, threshold, window, min_events }) => stabilities
                     .push(Stability {
@@ -90,7 +90,7 @@ impl Watch {
 
     fn activate(&mut self, resolution: &Resolution) {
         let champion = self.roster.champion;
-        resolution.tell(&mut self.roster, &self.plan.spec.model.deploy);
+        resolution.tell(&mut self.roster, &self.plan.model.deploy);
         if let Resolved::Training(trained) = &resolution.of
             && let Verdict::Released { .. } = trained.verdict
         {
@@ -183,16 +183,16 @@ impl Keeps for Watch {
     fn save(&self, to: &Sections) {
         let detectors = self.detectors.iter().map(|w| (w.detector.save(), w.seen, w.wrong)).collect();
         let kept: Kept = (detectors, self.recent.clone(), self.signals.clone());
-        to.value(&self.plan.operators.detectors, 0, &kept);
-        to.value(&self.plan.operators.training, CHAMPION, &(&self.roster, &self.profiles));
+        to.value(&self.plan.keeps.detectors, 0, &kept);
+        to.value(&self.plan.keeps.training, CHAMPION, &(&self.roster, &self.profiles));
     }
 
     fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
-        if let Some(kept) = from.value(&self.plan.operators.training, CHAMPION)? {
+        if let Some(kept) = from.value(&self.plan.keeps.training, CHAMPION)? {
             (self.roster, self.profiles) = kept;
             self.profile = self.profiles.get(&self.roster.champion).cloned().unwrap_or_default();
         }
-        let Some(kept) = from.value::<Kept>(&self.plan.operators.detectors, 0)? else { return Ok(()) };
+        let Some(kept) = from.value::<Kept>(&self.plan.keeps.detectors, 0)? else { return Ok(()) };
         let (detectors, recent, signals) = kept;
         for (watcher, (state, seen, wrong)) in self.detectors.iter_mut().zip(detectors) {
             (watcher.detector, watcher.seen, watcher.wrong) = (state.detector(), seen, wrong);
@@ -209,25 +209,25 @@ struct Open {
     mark: Option<Mark>,
 }
 
-/// Builds the room, on the model's worker.
+/// Builds the room, on the models' worker: what was detected, by model.
 pub fn watch<'scope>(
     plan: &Arc<Plan>,
     outcomes: StreamVec<'scope, Tick, Outcome>,
     resolutions: StreamVec<'scope, Tick, Arc<Resolution>>,
     marks: StreamVec<'scope, Tick, Mark>,
     (archive, home): (&SharedArchive, usize),
-) -> StreamVec<'scope, Tick, DriftSignal> {
+) -> StreamVec<'scope, Tick, (u16, DriftSignal)> {
     let at_home = outcomes.scope().index() == home;
     let mut builder = OperatorBuilder::new("Watch".to_owned(), outcomes.scope());
     let mut outcomes = builder.new_input(outcomes, Pipeline);
     let mut resolutions = builder.new_input(resolutions, Pipeline);
     let mut marks = builder.new_input(marks, Pipeline);
-    let (signals, stream) = builder.new_output::<Vec<DriftSignal>>();
+    let (signals, stream) = builder.new_output::<Vec<(u16, DriftSignal)>>();
     let mut signals = OutputBuilder::from(signals);
     let (plan, archive) = (plan.clone(), archive.clone());
     archive.borrow_mut().enter();
     builder.build(move |_| {
-        let mut watch = at_home.then(|| Watch::new(plan));
+        let mut watches = at_home.then(|| plan.models().into_iter().map(Watch::new).collect::<Vec<_>>());
         let mut ticks: Ticks<Open> = Ticks::new(1);
         move |frontiers| {
             ticks.stash(&mut outcomes, |open| &mut open.outcomes);
@@ -235,15 +235,20 @@ pub fn watch<'scope>(
             ticks.last(&mut marks, |open| &mut open.mark);
             let mut signals = signals.activate();
             while let Some((_, permits, open)) = ticks.complete(frontiers) {
-                let Some(watch) = &mut watch else {
+                let Some(watches) = &mut watches else {
                     heed(&archive, open.mark.as_ref(), &mut []);
                     continue;
                 };
-                heed(&archive, open.mark.as_ref(), &mut [watch]);
-                open.resolutions.iter().for_each(|resolution| watch.activate(resolution));
-                open.outcomes.iter().for_each(|outcome| watch.take(outcome));
+                heed(&archive, open.mark.as_ref(), &mut [watches]);
+                for resolution in &open.resolutions {
+                    watches[usize::from(resolution.model)].activate(resolution);
+                }
+                open.outcomes.iter().for_each(|outcome| watches[usize::from(outcome.model)].take(outcome));
                 if let Some(boundary) = open.mark.and_then(|mark| mark.boundary) {
-                    signals.session(&permits[0]).give_iterator(watch.signals(boundary).into_iter());
+                    let mut session = signals.session(&permits[0]);
+                    for (watch, model) in watches.iter_mut().zip(0..) {
+                        session.give_iterator(watch.signals(boundary).into_iter().map(|signal| (model, signal)));
+                    }
                 }
             }
         }

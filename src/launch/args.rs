@@ -235,6 +235,9 @@ pub enum ModelsCommand {
         /// The run's outputs
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// The model, where there are several
+        #[arg(long, value_name = "NAME")]
+        model: Option<String>,
         /// The version's number
         version: u32,
     },
@@ -244,6 +247,9 @@ pub enum ModelsCommand {
         /// The run's outputs
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// The model, where there are several
+        #[arg(long, value_name = "NAME")]
+        model: Option<String>,
     },
     /// Ask a run to let nothing change by itself: no training, no promotion, no rollback
     #[command(disable_help_flag = true)]
@@ -251,6 +257,9 @@ pub enum ModelsCommand {
         /// The run's outputs
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// The model, where there are several
+        #[arg(long, value_name = "NAME")]
+        model: Option<String>,
     },
     /// Take that back
     #[command(disable_help_flag = true)]
@@ -258,6 +267,9 @@ pub enum ModelsCommand {
         /// The run's outputs
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// The model, where there are several
+        #[arg(long, value_name = "NAME")]
+        model: Option<String>,
     },
 }
 

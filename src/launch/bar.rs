@@ -39,11 +39,10 @@ impl Bar {
             .iter()
             .filter_map(|name| metric(name).map(|value| format!("  {name} {value:.4}")))
             .collect();
+        let versions: Vec<String> = report.champions.values().map(u32::to_string).collect();
+        let (now, events, versions) = (report.now, report.balance.events, versions.join(" "));
         bar.tick();
-        bar.set_message(format!(
-            "{}  {} events  {rate:.0}/s  version {}{metrics}",
-            report.now, report.balance.events, report.champion
-        ));
+        bar.set_message(format!("{now}  {events} events  {rate:.0}/s  version {versions}{metrics}"));
     }
 
     /// Takes it away.

@@ -10,7 +10,7 @@ use super::outputs::made_by_another;
 use crate::config::suggest;
 use crate::flow::history::History;
 use crate::flow::plan::Plan;
-use crate::flow::saving::{Operator, consumed};
+use crate::flow::saving::{ModelOperators, Operator, consumed};
 use crate::sink::folder::Identity;
 use crate::state::Digest;
 use crate::state::checkpoint::{CheckpointError, Checkpoints, Found, Name};
@@ -112,8 +112,14 @@ pub(super) fn find(checkpoints: &Checkpoints, wanted: &Wanted<'_>) -> Result<Opt
 
 /// Refuses a changed pipeline that would lose what was kept, or cannot read it.
 fn check_changes(wanted: &Wanted<'_>, found: &Found) -> Result<(), String> {
-    let operators = &wanted.plan.operators;
-    let changes = found.changes(operators.all().map(|operator| (operator.name.as_str(), operator.schema)));
+    let (spec, operators) = (&wanted.plan.spec, &wanted.plan.operators);
+    let models: Vec<(&str, ModelOperators)> = spec
+        .models
+        .iter()
+        .map(|model| (model.name.as_str(), ModelOperators::of(model, &wanted.plan.features, spec.every)))
+        .collect();
+    let all = operators.all().chain(models.iter().flat_map(|(_, operators)| operators.all()));
+    let changes = found.changes(all.map(|operator| (operator.name.as_str(), operator.schema)));
     let lost: Vec<&String> = changes.removed.iter().chain(&changes.incompatible).collect();
     if let Some(unknown) = wanted.dropped.iter().find(|name| !lost.contains(name)) {
         let names: Vec<&str> = lost.iter().map(|name| name.as_str()).collect();
@@ -124,8 +130,7 @@ fn check_changes(wanted: &Wanted<'_>, found: &Found) -> Result<(), String> {
         let is = |operator: &&Operator| operator.name == *name;
         if operators.of_run().iter().any(is) {
             wrong.push(format!("`{name}` is of another release"));
-        } else if operators.of_model().iter().any(is) {
-            let model = &wanted.plan.spec.model.name;
+        } else if let Some((model, _)) = models.iter().find(|(_, operators)| operators.of_model().iter().any(is)) {
             wrong.push(format!(
                 "`{name}` was of other features or another learner: that is another model, which needs a name other than \
                  `{model}`"

@@ -23,7 +23,9 @@ pub fn draw(spec: &PipelineSpec) -> String {
         step(&mut out, "match", &[matched(spec, labels)]);
     }
     step(&mut out, "features", &features(&spec.features));
-    step(&mut out, &format!("model {}", spec.model.name), &model(&spec.model));
+    for declared in &spec.models {
+        step(&mut out, &format!("model {}", declared.name), &model(declared));
+    }
     let streams = Stream::ALL.map(|s| format!("{}.{}", spec.name, s.name()));
     step(&mut out, "topics, or files of the stream's name", &[streams[..3].join("  "), streams[3..].join("  ")]);
     out
@@ -140,6 +142,13 @@ fn model(model: &ModelSpec) -> Vec<String> {
     let learner = match model.learner {
         LearnerSpec::Logistic { learning_rate, l2 } => format!("online logistic, step {learning_rate}, l2 {l2}"),
         LearnerSpec::GaussianNb => "online gaussian_nb, exact".to_string(),
+        LearnerSpec::HoeffdingTree(rules) => format!("hoeffding_tree of at most {} leaves", rules.max_leaves),
+        LearnerSpec::AdaptiveRandomForest(rules) => {
+            format!("adaptive_random_forest of {} trees of at most {} leaves", rules.n_models, rules.tree.max_leaves)
+        }
+        LearnerSpec::LeveragingBagging(rules) => {
+            format!("leveraging_bagging of {} trees of at most {} leaves", rules.n_models, rules.tree.max_leaves)
+        }
     };
     let mut rows = vec![vec!["learner".to_string(), learner]];
     let mut row = |what: &str, text: String| rows.push(vec![what.to_string(), text]);

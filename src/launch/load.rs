@@ -75,7 +75,7 @@ pub fn check(
 ) -> Result<PipelineSpec, ConfigErrors> {
     let mut reading = config::examine(text, file, read)?;
     let mut faults = compile(&reading.spec).err().unwrap_or_default();
-    faults.extend(check_triggers(&reading.spec.model));
+    faults.extend(reading.spec.models.iter().flat_map(check_triggers));
     reading.add(faults.into_iter().map(told).collect());
     if reading.errors.is_empty() { Ok(reading.spec) } else { Err(reading.errors) }
 }

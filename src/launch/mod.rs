@@ -21,7 +21,7 @@ mod verify;
 use crate::deploy::Wish;
 use args::{CheckArgs, Command, FeedArgs, KafkaArgs, ModelsArgs, ModelsCommand};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// How the program ends.
@@ -120,18 +120,11 @@ fn play(args: &FeedArgs) -> Exit {
 }
 
 fn models(args: &ModelsArgs) -> Exit {
-    let wish = |out: &PathBuf, wish: Wish| match requests::wish(out, wish) {
-        Ok(()) => {
-            println!("asked for {}; it is decided at the run's next boundary", wish.word());
-            Exit::Done
-        }
-        Err(error) => usage(&format!("cannot ask a run that writes to {}: {error}", out.display())),
-    };
     let shown = match &args.what {
-        ModelsCommand::Promote { out, version } => return wish(out, Wish::Promote(*version)),
-        ModelsCommand::Rollback { out } => return wish(out, Wish::RollBack),
-        ModelsCommand::Pin { out } => return wish(out, Wish::Pin),
-        ModelsCommand::Unpin { out } => return wish(out, Wish::Unpin),
+        ModelsCommand::Promote { out, model, version } => return wish(out, model.as_deref(), Wish::Promote(*version)),
+        ModelsCommand::Rollback { out, model } => return wish(out, model.as_deref(), Wish::RollBack),
+        ModelsCommand::Pin { out, model } => return wish(out, model.as_deref(), Wish::Pin),
+        ModelsCommand::Unpin { out, model } => return wish(out, model.as_deref(), Wish::Unpin),
         ModelsCommand::List { out } => crate::registry::list(out).map(|listings| {
             let shown = listings.iter().filter_map(|listing| crate::registry::shown_text(listing, None));
             shown.collect::<Vec<_>>().join("\n")
@@ -148,6 +141,29 @@ fn models(args: &ModelsArgs) -> Exit {
             Exit::Done
         }
         Err(error) => usage(&error.to_string()),
+    }
+}
+
+/// Asks the run that writes to `out` for a change of a model's roles.
+fn wish(out: &Path, model: Option<&str>, wish: Wish) -> Exit {
+    let known = match crate::registry::list(out) {
+        Ok(listings) => listings.into_iter().map(|listing| listing.model).collect::<Vec<_>>(),
+        Err(error) => return usage(&error.to_string()),
+    };
+    let names = known.join(", ");
+    let model = match (model, &known[..]) {
+        (Some(model), _) if known.iter().any(|name| name == model) => model,
+        (Some(model), _) => return usage(&format!("no model `{model}` in {}, known: {names}", out.display())),
+        (None, [only]) => only,
+        (None, []) => return usage(&format!("no run writes to {}: it has no models", out.display())),
+        (None, _) => return usage(&format!("--model says which of {names} is meant")),
+    };
+    match requests::wish(out, model, wish) {
+        Ok(()) => {
+            println!("asked for {} of {model}; it is decided at the run's next boundary", wish.word());
+            Exit::Done
+        }
+        Err(error) => usage(&format!("cannot ask the run that writes to {}: {error}", out.display())),
     }
 }
 

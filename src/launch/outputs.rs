@@ -82,7 +82,7 @@ impl Claim {
             let lines = if args.fresh { Vec::new() } else { file::progress(out)? };
             return Ok(Claim { folder, topics: None, history: of_files(plan, out, lines)?, identity, changed });
         };
-        let mut topics = kafka::claim(broker, &topics(plan, &sources(plan), &identity, args.fresh))?;
+        let mut topics = kafka::claim(broker, &topics(plan, (&sources(plan), &models(plan)), &identity, args.fresh))?;
         let history = of_topics(plan, topics.progress())?;
         Ok(Claim { folder, topics: Some(topics), history, identity, changed })
     }
@@ -155,7 +155,8 @@ pub(super) fn committed(
         return Ok((history, sink));
     };
     let sources = sources(plan);
-    let topics = topics(plan, &sources, &identity, false);
+    let models = models(plan);
+    let topics = topics(plan, (&sources, &models), &identity, false);
     let history = of_topics(plan, kafka::committed(broker, &topics)?)?.alone();
     Ok((history, kafka::compare(broker, &topics)?))
 }
@@ -180,10 +181,19 @@ fn sources(plan: &Plan) -> Vec<String> {
     plan.spec.sources.iter().map(|source| source.name.value.clone()).collect()
 }
 
-fn topics<'a>(plan: &'a Plan, sources: &'a [String], identity: &'a Identity, fresh: bool) -> kafka::Outputs<'a> {
+fn models(plan: &Plan) -> Vec<String> {
+    plan.spec.models.iter().map(|model| model.name.clone()).collect()
+}
+
+fn topics<'a>(
+    plan: &'a Plan,
+    (sources, models): (&'a [String], &'a [String]),
+    identity: &'a Identity,
+    fresh: bool,
+) -> kafka::Outputs<'a> {
     kafka::Outputs {
         pipeline: &plan.spec.name,
-        model: &plan.spec.model.name,
+        models,
         sources,
         spec: &identity.spec,
         before: &identity.before,

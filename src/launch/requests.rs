@@ -13,7 +13,7 @@ fn training(out: &Path) -> PathBuf {
     out.join("retrain.request")
 }
 
-/// The file of wishes, one a line.
+/// The file of wishes, one a line: the model's name and what is wished.
 fn wishes(out: &Path) -> PathBuf {
     out.join("models.request")
 }
@@ -30,8 +30,8 @@ pub fn request(out: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// The folder is not there or cannot be written.
-pub fn wish(out: &Path, wish: Wish) -> io::Result<()> {
-    let line = serde_json::to_string(&wish)? + "\n";
+pub fn wish(out: &Path, model: &str, wish: Wish) -> io::Result<()> {
+    let line = serde_json::to_string(&(model, wish))? + "\n";
     OpenOptions::new().create(true).append(true).open(wishes(out))?.write_all(line.as_bytes())
 }
 

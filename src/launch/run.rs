@@ -190,7 +190,8 @@ fn open(
         checkpoints::forget(&state)?;
     }
     let caution = crashes::caution(&state, plan, &history)?;
-    let registry = Registry::open(out, &plan.spec.model.name).map_err(|e| e.to_string())?;
+    let registries = plan.spec.models.iter().map(|model| Registry::open(out, &model.name));
+    let registries = registries.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
     let idle = live.then(|| Duration::from_millis(plan.spec.idle_ms));
     let lanes = Lanes::new(partitions, &plan.kinds, idle, plan.spec.max_ahead);
     let requests = requests::requests(out);
@@ -199,21 +200,8 @@ fn open(
     let held = args.memory_limit.map(|limit| memory::watch(limit, true, move || wake.ring())).unwrap_or_default();
     // A file is never at its end for being asked to stop.
     let drains = broker.is_some();
-    let edges = Edges {
-        lanes,
-        sink,
-        registry,
-        requests,
-        history,
-        caution,
-        restore,
-        saves,
-        stop,
-        drains,
-        bell,
-        live,
-        held,
-    };
+    let edges =
+        Edges { lanes, sink, registries, requests, history, caution, restore, saves, stop, drains, bell, live, held };
     Ok((folder, edges))
 }
 

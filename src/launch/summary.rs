@@ -17,7 +17,6 @@ pub fn summary(plan: &Plan, ended: &Ended) -> Value {
     }
     json!({
         "pipeline": plan.spec.name,
-        "model": plan.spec.model.name,
         "events": balance.events,
         "labelled": balance.labelled,
         "expired": balance.expired,
@@ -32,7 +31,7 @@ pub fn summary(plan: &Plan, ended: &Ended) -> Value {
         "pipeline_time": { "from": report.first.map(|t| t.to_string()), "to": report.now.to_string() },
         "ticks": report.tick + 1,
         "balance": { "holds": balance.holds(), "counts": balance },
-        "champion": report.champion,
+        "champions": report.champions,
         "versions": report.versions,
         "decisions": report.decisions,
         "verdicts": report.verdicts,
@@ -109,7 +108,12 @@ fn write(text: &mut String, plan: &Plan, ended: &Ended, out: &Path, (before, aft
 
 /// Whole runs and fixed starts, one row a contestant.
 fn metrics(text: &mut String, plan: &Plan, ended: &Ended) -> std::fmt::Result {
-    let names: Vec<&str> = plan.spec.model.metrics.names.iter().map(|m| m.name()).collect();
+    let mut names: Vec<&str> = Vec::new();
+    for metric in plan.spec.models.iter().flat_map(|model| &model.metrics.names) {
+        if !names.contains(&metric.name()) {
+            names.push(metric.name());
+        }
+    }
     let mut windows: Vec<&str> = Vec::new();
     for metric in &ended.report.metrics {
         let window = metric["window"].as_str().unwrap_or_default();
@@ -139,7 +143,7 @@ fn metrics(text: &mut String, plan: &Plan, ended: &Ended) -> std::fmt::Result {
 fn contestant(metric: &Value) -> String {
     let model = metric["model"].as_str().unwrap_or_default();
     match (metric["role"].as_str().unwrap_or_default(), &metric["version"]) {
-        ("baseline", _) => format!("{model} (baseline)"),
+        ("baseline", _) => format!("{model} beside {}", text_of(&metric["beside"])),
         ("champion", Value::Null) => format!("{model}, as served"),
         ("frozen", _) => {
             format!(
@@ -161,7 +165,8 @@ fn versions(text: &mut String, ended: &Ended) -> std::fmt::Result {
         };
         writeln!(
             text,
-            "  v{:<3} from {}  {kind:<20} {}",
+            "  {} v{:<3} from {}  {kind:<20} {}",
+            text_of(&version["model"]),
             version["version"],
             text_of(&version["at"]),
             text_of(&version["cause"])

@@ -43,7 +43,8 @@ fn compare(args: &VerifyArgs) -> Result<Exit, Refusal> {
     if ticks == 0 {
         return Err(format!("{}: nothing is committed", out.display()).into());
     }
-    let registry = Registry::compare(&out, &plan.spec.model.name).map_err(|error| error.to_string())?;
+    let registries = plan.spec.models.iter().map(|model| Registry::compare(&out, &model.name));
+    let registries = registries.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
     let stop = stop::on_signals();
     let bell = Bell::default();
     let wake = {
@@ -57,21 +58,8 @@ fn compare(args: &VerifyArgs) -> Result<Exit, Refusal> {
     let caution = Caution::default();
     let (restore, saves, held) = (None, None, Held::default());
     let (live, drains) = (false, broker.is_some());
-    let edges = Edges {
-        lanes,
-        sink,
-        registry,
-        requests,
-        history,
-        caution,
-        restore,
-        saves,
-        stop,
-        drains,
-        bell,
-        live,
-        held,
-    };
+    let edges =
+        Edges { lanes, sink, registries, requests, history, caution, restore, saves, stop, drains, bell, live, held };
     let workers = Workers { threads: args.threads, process: 0, sockets: Vec::new() };
     let quiet = args.quiet;
     let ended = crate::flow::execute(workers, &plan, Store::none(), Some(edges), move || {

@@ -5,7 +5,8 @@
 //! parsing, [`Artifact::MAX_WIDTH`] slots while parsing, every number finite and in its range after. An artifact is
 //! numbers; nothing in it is ever executed, whoever wrote it.
 
-use super::{BoostedTrees, GaussianNb, Learner, Logistic, Majority, NoChange, OnlineGaussianNb};
+use super::{AdaptiveRandomForest, BoostedTrees, GaussianNb, HoeffdingTree, Learner, LeveragingBagging};
+use super::{Logistic, Majority, NoChange, OnlineGaussianNb};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -51,6 +52,12 @@ pub enum Body {
     OnlineGaussianNb(OnlineGaussianNb),
     /// Boosted trees, fitted.
     BoostedTrees(BoostedTrees),
+    /// A Hoeffding tree, online.
+    HoeffdingTree(HoeffdingTree),
+    /// An adaptive random forest, online.
+    AdaptiveRandomForest(AdaptiveRandomForest),
+    /// Leveraging bagging, online.
+    LeveragingBagging(LeveragingBagging),
     /// The baseline `majority`.
     Majority(Majority),
     /// The baseline `no_change`.
@@ -198,6 +205,9 @@ impl Body {
             Body::GaussianNb(_) => "gaussian_nb",
             Body::OnlineGaussianNb(_) => "online_gaussian_nb",
             Body::BoostedTrees(_) => "boosted_trees",
+            Body::HoeffdingTree(_) => "hoeffding_tree",
+            Body::AdaptiveRandomForest(_) => "adaptive_random_forest",
+            Body::LeveragingBagging(_) => "leveraging_bagging",
             Body::Majority(_) => "majority",
             Body::NoChange(_) => "no_change",
         }
@@ -210,6 +220,9 @@ impl Body {
             Body::GaussianNb(model) => model.examples,
             Body::OnlineGaussianNb(model) => model.updates(),
             Body::BoostedTrees(model) => model.examples,
+            Body::HoeffdingTree(model) => model.updates(),
+            Body::AdaptiveRandomForest(model) => model.updates(),
+            Body::LeveragingBagging(model) => model.updates(),
             Body::Majority(model) => model.updates(),
             Body::NoChange(model) => model.updates(),
         }
@@ -221,6 +234,9 @@ impl Body {
             Body::Logistic(model) => Some(Box::new(model)),
             Body::GaussianNb(_) | Body::BoostedTrees(_) => None,
             Body::OnlineGaussianNb(model) => Some(Box::new(model)),
+            Body::HoeffdingTree(model) => Some(Box::new(model)),
+            Body::AdaptiveRandomForest(model) => Some(Box::new(model)),
+            Body::LeveragingBagging(model) => Some(Box::new(model)),
             Body::Majority(model) => Some(Box::new(model)),
             Body::NoChange(model) => Some(Box::new(model)),
         }
@@ -232,6 +248,9 @@ impl Body {
             Body::GaussianNb(model) => model.check(width),
             Body::OnlineGaussianNb(model) => model.check(width),
             Body::BoostedTrees(model) => model.check(width),
+            Body::HoeffdingTree(model) => model.check(width),
+            Body::AdaptiveRandomForest(model) => model.check(width),
+            Body::LeveragingBagging(model) => model.check(width),
             Body::Majority(model) => model.check(),
             Body::NoChange(_) => Ok(()),
         }

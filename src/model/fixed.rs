@@ -33,6 +33,9 @@ impl Fixed {
             Body::GaussianNb(model) => model.predict(x),
             Body::OnlineGaussianNb(model) => model.predict(x),
             Body::BoostedTrees(model) => model.predict(x),
+            Body::HoeffdingTree(model) => model.predict(x),
+            Body::AdaptiveRandomForest(model) => model.predict(x),
+            Body::LeveragingBagging(model) => model.predict(x),
             Body::Majority(model) => model.predict(x),
             Body::NoChange(model) => model.predict(x),
         }

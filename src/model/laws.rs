@@ -1,6 +1,8 @@
 //! The laws of every learner, each as a test over all of them.
 
-use super::{Artifact, Body, Exactness, Fixed, Learner, Logistic, Majority, NoChange, OnlineGaussianNb};
+use super::{AdaptiveRandomForest, Artifact, Body, Exactness, Fixed, HoeffdingTree, Learner, LeveragingBagging};
+use super::{Logistic, Majority, NoChange, OnlineGaussianNb};
+use crate::config::spec::{BaggingSpec, ForestSpec, TreeSpec};
 use crate::feature::Vector;
 use proptest::collection::vec;
 use proptest::num::f64::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
@@ -15,6 +17,9 @@ fn all() -> Vec<Box<dyn Learner>> {
         Box::new(Logistic::new(WIDTH, 0.1, 0.0)),
         Box::new(Logistic::new(WIDTH, 2.0, 0.01)),
         Box::new(OnlineGaussianNb::new(WIDTH)),
+        Box::new(HoeffdingTree::new(WIDTH, TreeSpec { grace_period: 5, tau: 1.0, ..TreeSpec::default() })),
+        Box::new(AdaptiveRandomForest::new(WIDTH, ForestSpec { n_models: 3, seed: 1, ..ForestSpec::default() })),
+        Box::new(LeveragingBagging::new(WIDTH, BaggingSpec { n_models: 2, seed: 2, ..BaggingSpec::default() })),
         Box::<Majority>::default(),
         Box::<NoChange>::default(),
     ]

@@ -6,10 +6,14 @@
 
 mod artifact;
 mod boosted;
+mod dice;
 mod fixed;
+mod forest;
 mod gaussian_nb;
+mod hoeffding;
 #[cfg(test)]
 mod laws;
+mod leveraging_bagging;
 mod logistic;
 mod majority;
 mod no_change;
@@ -18,8 +22,12 @@ mod role;
 
 pub use artifact::{Artifact, ArtifactError, Body};
 pub use boosted::{BoostedTrees, Node};
+pub use dice::Dice;
 pub use fixed::Fixed;
+pub use forest::AdaptiveRandomForest;
 pub use gaussian_nb::{ClassStatistics, GaussianNb};
+pub use hoeffding::HoeffdingTree;
+pub use leveraging_bagging::LeveragingBagging;
 pub use logistic::Logistic;
 pub use majority::Majority;
 pub use no_change::NoChange;
@@ -68,5 +76,8 @@ pub fn learner(spec: &LearnerSpec, width: usize) -> Box<dyn Learner> {
     match *spec {
         LearnerSpec::Logistic { learning_rate, l2 } => Box::new(Logistic::new(width, learning_rate, l2)),
         LearnerSpec::GaussianNb => Box::new(OnlineGaussianNb::new(width)),
+        LearnerSpec::HoeffdingTree(rules) => Box::new(HoeffdingTree::new(width, rules)),
+        LearnerSpec::AdaptiveRandomForest(rules) => Box::new(AdaptiveRandomForest::new(width, rules)),
+        LearnerSpec::LeveragingBagging(rules) => Box::new(LeveragingBagging::new(width, rules)),
     }
 }

@@ -89,6 +89,8 @@ pub enum Headers {
     Plain,
     /// `model`, `version`, `role`.
     Version {
+        /// The model, by its place in the pipeline file.
+        model: u16,
         /// The version's number.
         version: u32,
         /// Its role.

@@ -221,7 +221,7 @@ pub fn run_with(
             plan.spec.max_ahead,
         ),
         sink: Box::new(Memory(written.clone(), poison.map(str::to_owned))),
-        registry: Registry::open(&folder, "m").expect("a registry"),
+        registries: vec![Registry::open(&folder, "m").expect("a registry")],
         requests: Box::new(Asked::default),
         history: History::check(&plan, history.to_vec(), "memory", "").expect("it is whole"),
         caution,

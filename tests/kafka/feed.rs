@@ -30,7 +30,7 @@ fn pipeline(name: &str, sources: Vec<SourceSpec>) -> PipelineSpec {
         max_rows: 256_000,
         sources,
         features: Vec::new(),
-        model: ModelSpec {
+        models: vec![ModelSpec {
             name: "m".to_string(),
             learner: LearnerSpec::Logistic { learning_rate: 0.01, l2: 0.0 },
             retrain: Vec::new(),
@@ -46,7 +46,7 @@ fn pipeline(name: &str, sources: Vec<SourceSpec>) -> PipelineSpec {
             gate: GateSpec { metric: Metric::LogLoss, margin: 0.0 },
             deploy: DeploySpec::of(Strategy::Immediate),
             freeze_at: Vec::new(),
-        },
+        }],
     }
 }
 

@@ -11,9 +11,10 @@ use tidemill::time::Time;
 
 /// What a run writes to, with three partitions of predictions.
 pub fn outputs(pipeline: &str, fresh: bool) -> Outputs<'_> {
+    static MODELS: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(|| vec!["late".to_owned()]);
     static SOURCES: std::sync::LazyLock<Vec<String>> =
         std::sync::LazyLock::new(|| vec!["departures".to_string(), "arrivals".to_string()]);
-    Outputs { pipeline, model: "late", sources: &SOURCES, spec: "0a", before: &[], fresh, partitions: 3 }
+    Outputs { pipeline, models: &MODELS, sources: &SOURCES, spec: "0a", before: &[], fresh, partitions: 3 }
 }
 
 fn open(broker: &Broker, pipeline: &str, fresh: bool) -> Result<Box<dyn Sink>, SinkError> {
@@ -52,7 +53,7 @@ fn headers(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 #[test]
 fn a_run_is_read_back_by_an_outsider() {
     let Some(ground) = Ground::find("written") else { return };
-    let champion = Headers::Version { version: 3, role: Role::Champion };
+    let champion = Headers::Version { model: 0, version: 3, role: Role::Champion };
     let mut sink = open(&ground.broker, &ground.prefix, false).unwrap();
     let ids: Vec<String> = (0..30).map(|i| format!("flight-{i}")).collect();
     let lines: Vec<String> = ids.iter().map(|id| format!(r#"{{"prediction_id":"{id}"}}"#)).collect();

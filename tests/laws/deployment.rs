@@ -225,7 +225,7 @@ fn a_canary_that_is_better_is_promoted() {
     );
     let listed = tidemill(["models", "list", "--out", run.out.to_str().expect("a path")]);
     assert!(listed.stdout.contains("*  m      2") && listed.stdout.contains("activated v1 as previous"), "{listed:?}");
-    assert_eq!(run.summary()["champion"], 2);
+    assert_eq!(run.summary()["champions"]["m"], 2);
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn a_canary_that_is_worse_is_retired() {
     let gone = Time::parse(text(told, "at")).expect("a time").plus(tidemill::time::Span(60 * MINUTE));
     let later = |p: &&Value| p["version"] == 2 && Time::parse(text(p, "at")).expect("a time") >= gone;
     assert_eq!(run.records("predictions").iter().filter(later).count(), 0);
-    assert_eq!(run.summary()["champion"], 1);
+    assert_eq!(run.summary()["champions"]["m"], 1);
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn a_champion_that_is_worse_goes_back_to_the_one_before() {
     let answers = answers(&run);
     assert_eq!(answers[&(26 * 60)], (2, "champion".to_owned()));
     assert_eq!(answers[&(40 * 60 - 1)], (1, "champion".to_owned()), "{story:?}");
-    assert_eq!(run.summary()["champion"], 1);
+    assert_eq!(run.summary()["champions"]["m"], 1);
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn by_hand_a_version_is_promoted_pinned_and_taken_back() {
     assert_eq!(by_hand, ["promote 2", "pin 2", "roll_back 1"]);
     let answers: BTreeSet<i64> = answers(&run).values().map(|(version, _)| *version).collect();
     assert_eq!(answers, BTreeSet::from([1, 2]));
-    assert_eq!(run.summary()["champion"], 1);
+    assert_eq!(run.summary()["champions"]["m"], 1);
 
     // What was asked for is in the record: the run is made again without anybody asking.
     let same = tidemill(["verify", file, "--out", out.to_str().expect("a path"), "--quiet"]);

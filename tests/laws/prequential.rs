@@ -23,7 +23,7 @@ fn essence(run: &Run) -> Value {
         "unknown_categories": summary["unknown_categories"],
         "reasons": summary["reasons"],
         "metrics": summary["metrics"],
-        "champion": summary["champion"],
+        "champions": summary["champions"],
     })
 }
 

@@ -4,7 +4,8 @@
 //! examples those that still stand in the window are named by their place there.
 
 use super::super::control::Resolution;
-use super::super::saving::{Keeps, Operators, Sections, Shares};
+use super::super::plan::ModelPlan;
+use super::super::saving::{Keeps, ModelOperators, Sections, Shares};
 use super::super::ticks::Tick;
 use super::{Judging, Standing, Training, UnderWay};
 use crate::deploy::RolloutState;
@@ -67,7 +68,7 @@ const PIECE: usize = 4096;
 
 impl Keeps for Judging {
     fn save(&self, to: &Sections) {
-        let Operators { triggers, training, examples, .. } = &self.plan.operators;
+        let ModelOperators { triggers, training, examples, .. } = &self.plan.keeps;
         let window: Vec<&Arc<Example>> = self.examples.values().collect();
         for (number, piece) in window.chunks(PIECE).enumerate() {
             to.value(examples, number as u32, &piece);
@@ -96,7 +97,7 @@ impl Keeps for Judging {
 
     fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
         let plan = self.plan.clone();
-        let Operators { triggers, training, examples, .. } = &plan.operators;
+        let ModelOperators { triggers, training, examples, .. } = &plan.keeps;
         if let Some(state) = from.value::<JudgeState>(triggers, 0)? {
             self.judge.resume(state);
         }
@@ -163,9 +164,9 @@ fn placed(example: Arc<Example>) -> ((Time, CompactString), Arc<Example>) {
     ((example.predicted, example.id.clone()), example)
 }
 
-/// The effect of what a checkpoint had under way: the minter waits there for its verdict.
-pub fn announced(operators: &Operators, from: &Shares<'_>) -> Result<Option<Time>, String> {
-    let kept: Option<Kept> = from.value(&operators.training, JUDGE)?;
+/// The effect of what a checkpoint had under way of a model: the minter waits there for its verdict.
+pub fn announced(plan: &ModelPlan, from: &Shares<'_>) -> Result<Option<Time>, String> {
+    let kept: Option<Kept> = from.value(&plan.keeps.training, JUDGE)?;
     Ok(kept.and_then(|kept| kept.under_way).map(|under_way| match under_way {
         KeptUnderWay::Training(kept) => kept.effect,
         KeptUnderWay::Decided(resolution) => resolution.at,

@@ -78,7 +78,10 @@ impl Keeps for Minter {
             self.lanes.remember(partition, last.map(|last| last.0), ahead);
         }
         // All earlier boundaries are judged in the state that the other rooms take up.
-        self.announced = announced(&self.plan.operators, from)?;
+        for model in self.plan.models() {
+            let effect = announced(&model, from)?;
+            self.announced.extend(effect.map(|effect| ((effect, model.number), None)));
+        }
         Ok(())
     }
 }

@@ -85,10 +85,9 @@ pub(super) struct Minter {
     boundary: Time,
     /// Minted and not yet judged, oldest first.
     unjudged: Vec<Time>,
-    /// The effect of the training under way.
-    announced: Option<Time>,
-    /// Its verdict, when it is in.
-    verdict: Option<Arc<Resolution>>,
+    /// What is under way, at most one a model: its effect and model, and what it came to, when that is in. What takes
+    /// effect together goes in the order of the models.
+    announced: BTreeMap<(Time, u16), Option<Arc<Resolution>>>,
     /// Whether the mark for the end was minted.
     closed: bool,
     open: OpenTick,
@@ -130,8 +129,7 @@ impl Minter {
             sent: None,
             boundary: Time(i64::MAX),
             unjudged: Vec::new(),
-            announced: None,
-            verdict: None,
+            announced: BTreeMap::new(),
             closed: false,
             open: OpenTick::new(),
             stalled_since: None,
@@ -237,18 +235,20 @@ impl Minter {
     fn read_board(&mut self) {
         for word in std::mem::take(&mut self.board.borrow_mut().words) {
             match word {
-                Word::Judged(boundary, announced) => {
+                Word::Judged(boundary, effects) => {
                     self.unjudged.retain(|b| *b != boundary);
-                    self.announced = self.announced.or(announced);
+                    self.announced.extend(effects.into_iter().map(|(model, effect)| ((effect, model), None)));
                 }
-                Word::Verdict(resolution) => self.verdict = Some(resolution),
+                Word::Verdict(resolution) => {
+                    self.announced.insert((resolution.at, resolution.model), Some(resolution));
+                }
             }
         }
     }
 
     /// The earliest boundary or activation at or before `now`; a boundary goes first.
     fn due(&self, now: Time) -> Option<Time> {
-        let activation = self.announced.filter(|at| *at <= now);
+        let activation = self.effect().filter(|at| *at <= now);
         let boundary = Some(self.boundary).filter(|at| *at <= now);
         activation.into_iter().chain(boundary).min()
     }
@@ -256,8 +256,18 @@ impl Minter {
     /// Whether everything that could change what happens at `at` is known.
     fn may_reach(&self, at: Time) -> bool {
         let judged = self.unjudged.first().is_none_or(|oldest| at < oldest.plus(self.rules.reach));
-        let resolved = self.announced.is_none_or(|effect| at < effect || self.verdict.is_some());
-        judged && resolved
+        let mut due = self.announced.iter().take_while(|((effect, _), _)| *effect <= at);
+        judged && due.all(|(_, resolution)| resolution.is_some())
+    }
+
+    /// When something that is under way takes effect next.
+    fn effect(&self) -> Option<Time> {
+        self.announced.first_key_value().map(|((effect, _), _)| *effect)
+    }
+
+    /// Whether what takes effect next is known.
+    fn is_resolved(&self) -> bool {
+        self.announced.first_key_value().is_some_and(|(_, resolution)| resolution.is_some())
     }
 
     fn hold(&mut self) -> Pause {
@@ -266,7 +276,7 @@ impl Minter {
     }
 
     fn mint_due(&mut self, out: &mut Outputs, now: Time) {
-        if self.boundary <= now && self.announced.is_none_or(|effect| self.boundary <= effect) {
+        if self.boundary <= now && self.effect().is_none_or(|effect| self.boundary <= effect) {
             let boundary = self.boundary;
             // Across a gap only its first and its last boundary are minted.
             self.boundary = boundary.plus(self.rules.every).max(now.floor(self.rules.every));
@@ -287,15 +297,14 @@ impl Minter {
     }
 
     fn mint_resolution(&mut self, out: &mut Outputs) {
-        let Some(resolution) = self.verdict.take() else { return };
-        let effect = self.announced.take();
+        let Some(((effect, _), Some(resolution))) = self.announced.pop_first() else { return };
         if let Some(since) = self.stalled_since.take() {
             self.open.minted.stalled = since.elapsed();
         }
         self.open.minted.resolution = Some(resolution.clone());
         out.resolutions.session(&self.capabilities[2]).give(resolution);
         // The next record is at or beyond the effect, unless the input is at its end.
-        let now = self.now.max(effect.filter(|_| !self.closed)).unwrap_or_default();
+        let now = self.now.max(Some(effect).filter(|_| !self.closed)).unwrap_or_default();
         self.now = Some(now);
         self.send(out, Vec::new(), Mark { now, boundary: None, last: false, asked: Asked::default(), order: None });
     }
@@ -403,7 +412,7 @@ impl Minter {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// Nothing more comes in: judge once more, wait for a training under way, and end. A run that is stopped does not
+    /// Nothing more comes in: judge once more, wait for what is under way, and end. A run that is stopped does not
     /// end: it is taken up again some day, and what comes then decides what there is to judge.
     fn end(&mut self, out: &mut Outputs) -> Pause {
         self.close(out);
@@ -424,8 +433,8 @@ impl Minter {
         if !self.unjudged.is_empty() {
             return Pause::Word;
         }
-        if self.announced.is_some() {
-            if self.verdict.is_none() {
+        while !self.announced.is_empty() {
+            if !self.is_resolved() {
                 return self.hold();
             }
             self.mint_resolution(out);

@@ -25,7 +25,7 @@ impl Minter {
         let recorded = self.recorded.take().or_else(|| self.history.recorded(&self.plan, self.next).map(Box::new));
         let Some(recorded) = recorded else { unreachable!("all of the history was read before") };
         let progress = &recorded.progress;
-        if progress.activation.is_some() && self.verdict.is_none() {
+        if progress.activation.is_some() && !self.is_resolved() {
             self.hold();
         } else if self.gather(&recorded)? {
             // Before the tick is sent, which says what comes next.

@@ -111,8 +111,9 @@ impl Bench {
     fn new() -> Bench {
         let spec = config::read(PIPELINE, "small.toml", &|_| Err("no files".into())).expect("it reads");
         let plan = Arc::new(Plan::new(spec).expect("it compiles"));
-        let contributions = Contributions::new(plan.clone());
-        let board = Board::new(plan.clone());
+        let model = plan.models().remove(0);
+        let contributions = Contributions::new(model.clone());
+        let board = Board::new(model);
         Bench { plan, contributions, counts: Counts::default(), board, rows: Vec::new(), now: START }
     }
 
@@ -134,7 +135,7 @@ impl Bench {
         for (row, scored) in self.rows.iter_mut().filter(|(row, _)| !row.expired && row.at + timeout < now) {
             row.expired = true;
             let turn = Turn::Settled { labelled: row.label.is_some() };
-            self.contributions.take(&Outcome { scored: scored.clone(), now: Time(now), turn });
+            self.contributions.take(&Outcome { model: 0, scored: scored.clone(), now: Time(now), turn });
         }
     }
 
@@ -150,7 +151,7 @@ impl Bench {
             slices: smallvec![told.who.to_string().into()],
         });
         let counted = (self.now.div_euclid(HOUR) + 1) * HOUR;
-        let outcome = |turn| Outcome { scored: scored.clone(), now: Time(self.now), turn };
+        let outcome = |turn| Outcome { model: 0, scored: scored.clone(), now: Time(self.now), turn };
         self.contributions.take(&outcome(Turn::Scored));
         let mut label = None;
         // A label after the timeout is late.

@@ -15,7 +15,7 @@ mod sections;
 pub use super::mint::consumed;
 pub use archive::{Archive, Filed, SharedArchive, archiving, heed};
 pub use keeper::{Cadence, Keeper, SharedKeeper};
-pub use operators::{Operator, Operators};
+pub use operators::{ModelOperators, Operator, Operators};
 pub use sections::{Keeps, Sections, Shares};
 
 use crate::state::Digest;

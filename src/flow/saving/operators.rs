@@ -4,10 +4,11 @@
 //! the pipeline changes elsewhere; the schema changes with everything that the meaning of the state depends on, source
 //! numbers included, which decide between rows of one time.
 
-use crate::config::spec::{CauseSpec, PipelineSpec, SourceSpec};
+use crate::config::spec::{CauseSpec, ModelSpec, PipelineSpec, SourceSpec};
 use crate::feature::plan::{FeaturePlan, Feed, Group, TablePlan};
 use crate::record::{Column, Kind};
 use crate::state::Schema;
+use crate::time::Span;
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +37,16 @@ pub struct Operators {
     pub windows: Vec<Operator>,
     /// The rows of each table in use, by shard; `None` for one that is not.
     pub tables: Vec<Option<Operator>>,
-    /// The online learner, the versions that are scored, the standardized features.
+    /// The standardized features.
+    pub standardized: Operator,
+    /// The chains of digests, the balance, and what is told at the end.
+    pub emit: Operator,
+}
+
+/// Those of one model.
+#[derive(Clone, Debug)]
+pub struct ModelOperators {
+    /// The online learner, the versions that are scored.
     pub model: Operator,
     /// Scored events that may still get a label, by shard.
     pub pending: Operator,
@@ -50,15 +60,11 @@ pub struct Operators {
     pub examples: Operator,
     /// The counts behind the metrics.
     pub metrics: Operator,
-    /// The chains of digests, the balance, and what is told at the end.
-    pub emit: Operator,
 }
 
 impl Operators {
     /// Those of a pipeline, whose events are this source.
     pub fn of(spec: &PipelineSpec, plan: &FeaturePlan, events: usize) -> Operators {
-        let model = &spec.model;
-        let features = plan.program.layout().digest();
         let labels = spec.sources.iter().position(|s| s.kind == Kind::Label).map(|place| source(spec, place));
         let columns = &spec.sources[events].schema.columns;
         let window = |group: &Group| Operator::new(name(spec, events, group), &about(group, columns));
@@ -67,19 +73,42 @@ impl Operators {
             let name = format!("table {}", spec.sources[place].name.value);
             table.used.then(|| Operator::new(name, &source(spec, place)))
         };
-        let metrics = &model.metrics;
-        let slices: Vec<&str> = metrics.slices.iter().map(|slice| slice.value.as_str()).collect();
-        let counted = format!(
-            "{slices:?} of {:?}, {:?} of at most {}, {:?}, every {}",
-            metrics.windows, metrics.since, metrics.max_slice_values, metrics.names, spec.every
-        );
-        let causes: Vec<String> = model.triggers.iter().map(|trigger| cause(&trigger.cause)).collect();
-        let scored = format!("{features}, {slices:?}");
         Operators {
             ingest: Operator::new("ingest".to_owned(), ""),
             matching: Operator::new("match".to_owned(), &format!("{}; {labels:?}", source(spec, events))),
             windows: plan.groups.iter().map(window).collect(),
             tables: plan.tables.iter().map(table).collect(),
+            standardized: Operator::new("standardized features".to_owned(), &plan.program.layout().digest()),
+            emit: Operator::new("emit".to_owned(), ""),
+        }
+    }
+
+    /// One after the other.
+    pub fn all(&self) -> impl Iterator<Item = &Operator> {
+        let Operators { windows, tables, .. } = self;
+        let ours = [&self.ingest, &self.matching, &self.standardized, &self.emit];
+        ours.into_iter().chain(windows).chain(tables.iter().flatten())
+    }
+
+    /// Those without which no run goes on.
+    pub fn of_run(&self) -> [&Operator; 2] {
+        [&self.ingest, &self.emit]
+    }
+}
+
+impl ModelOperators {
+    /// Those of a model whose metrics are published at multiples of `every`.
+    pub fn of(model: &ModelSpec, plan: &FeaturePlan, every: Span) -> ModelOperators {
+        let features = plan.program.layout().digest();
+        let metrics = &model.metrics;
+        let slices: Vec<&str> = metrics.slices.iter().map(|slice| slice.value.as_str()).collect();
+        let counted = format!(
+            "{slices:?} of {:?}, {:?} of at most {}, {:?}, every {every}",
+            metrics.windows, metrics.since, metrics.max_slice_values, metrics.names
+        );
+        let causes: Vec<String> = model.triggers.iter().map(|trigger| cause(&trigger.cause)).collect();
+        let scored = format!("{features}, {slices:?}");
+        ModelOperators {
             model: Operator::new(
                 format!("model {}", model.name),
                 &format!("{:?}, {:?}, frozen at {:?}, {features}", model.learner, model.deploy, model.freeze_at),
@@ -90,25 +119,17 @@ impl Operators {
             training: Operator::new(format!("training of {}", model.name), &features),
             examples: Operator::new(format!("examples of {}", model.name), &features),
             metrics: Operator::new(format!("metrics of {}", model.name), &counted),
-            emit: Operator::new("emit".to_owned(), ""),
         }
     }
 
     /// One after the other.
     pub fn all(&self) -> impl Iterator<Item = &Operator> {
-        let Operators { windows, tables, .. } = self;
-        let ours = [&self.ingest, &self.matching, &self.detectors, &self.triggers, &self.metrics, &self.emit];
-        ours.into_iter().chain(self.of_model()).chain(windows).chain(tables.iter().flatten())
+        [&self.detectors, &self.triggers, &self.metrics].into_iter().chain(self.of_model())
     }
 
     /// Those that make a model what it is: with other state it is another model.
     pub fn of_model(&self) -> [&Operator; 4] {
         [&self.model, &self.pending, &self.training, &self.examples]
-    }
-
-    /// Those without which no run goes on.
-    pub fn of_run(&self) -> [&Operator; 2] {
-        [&self.ingest, &self.emit]
     }
 }
 

@@ -25,6 +25,17 @@ pub trait Keeps {
     fn restore(&mut self, from: &Shares<'_>) -> Result<(), String>;
 }
 
+/// Rooms of one kind, one a model.
+impl<R: Keeps> Keeps for Vec<R> {
+    fn save(&self, to: &Sections) {
+        self.iter().for_each(|room| room.save(to));
+    }
+
+    fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
+        self.iter_mut().try_for_each(|room| room.restore(from))
+    }
+}
+
 /// A section on its way to the disk.
 pub(super) struct Written {
     pub(super) operator: String,

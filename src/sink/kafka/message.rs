@@ -26,8 +26,9 @@ pub(super) fn message_of<'a>(entry: &'a Entry, line: &'a [u8], tick: &str, names
     let key = (!entry.key.is_empty()).then_some(entry.key.as_bytes());
     match &entry.headers {
         Headers::Plain => Content { key, value: Some(line), headers },
-        Headers::Version { version, role } => {
-            let headers = with(headers, "model", &names.model);
+        Headers::Version { model, version, role } => {
+            let model = names.models.get(usize::from(*model)).map_or("", String::as_str);
+            let headers = with(headers, "model", model);
             let headers = with(headers, "version", &version.to_string());
             Content { key, value: Some(line), headers: with(headers, "role", role.word()) }
         }

@@ -36,8 +36,8 @@ const READ_AHEAD: usize = 1024;
 pub struct Outputs<'a> {
     /// The pipeline's name: the prefix of the topics.
     pub pipeline: &'a str,
-    /// The model's name, for the header `model`.
-    pub model: &'a str,
+    /// The models' names, for the header `model`.
+    pub models: &'a [String],
     /// The sources' names, in the order of the pipeline file, for the header `source`.
     pub sources: &'a [String],
     /// The digest of the pipeline as it was declared; a progress record has it as its header `pipeline`.
@@ -53,7 +53,7 @@ pub struct Outputs<'a> {
 
 /// What numbers stand for in headers, and what is said of the run.
 struct Names {
-    model: String,
+    models: Vec<String>,
     /// By place in the pipeline file.
     sources: Vec<String>,
     spec: String,
@@ -154,7 +154,7 @@ fn stored(broker: &Broker, topic: &str, partition: u16) -> Result<Stored, SinkEr
 
 impl Outputs<'_> {
     fn names(&self) -> Names {
-        Names { model: self.model.to_owned(), sources: self.sources.to_vec(), spec: self.spec.to_owned() }
+        Names { models: self.models.to_vec(), sources: self.sources.to_vec(), spec: self.spec.to_owned() }
     }
 }
 

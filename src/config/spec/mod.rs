@@ -1,6 +1,12 @@
 //! The pipeline as it was typed, after its shape was checked: names resolve, numbers are in range, expressions are
 //! still text (each with its span, so that the layers above can point at them).
 
+mod deploy;
+mod learner;
+
+pub use deploy::{DeploySpec, Loss, Strategy};
+pub use learner::{BaggingSpec, Boosting, ForestSpec, LearnerSpec, RetrainSpec, TreeSpec};
+
 use crate::record::{Kind, Schema};
 use crate::time::{Span, Time};
 use serde::{Deserialize, Serialize};
@@ -57,8 +63,8 @@ pub struct PipelineSpec {
     pub sources: Vec<SourceSpec>,
     /// The features, in the order of the file.
     pub features: Vec<FeatureSpec>,
-    /// The model (exactly one for now).
-    pub model: ModelSpec,
+    /// The models, in the order of the file; at least one.
+    pub models: Vec<ModelSpec>,
 }
 
 /// One `[source.NAME]`.
@@ -213,54 +219,6 @@ pub struct ModelSpec {
     pub deploy: DeploySpec,
     /// `freeze_at`: at each instant the champion's state is copied and scored as a fixed shadow to the end.
     pub freeze_at: Vec<Time>,
-}
-
-/// `learner = { kind = "logistic", learning_rate = 0.01, l2 = 0.0 }` or `{ kind = "gaussian_nb" }`
-#[derive(Clone, Debug, PartialEq)]
-pub enum LearnerSpec {
-    /// Logistic regression by stochastic gradient descent.
-    Logistic {
-        /// Step size, above 0, default 0.01 (River's).
-        learning_rate: f64,
-        /// L2 penalty, at least 0, default 0.
-        l2: f64,
-    },
-    /// Gaussian naive Bayes, exact under corrections.
-    GaussianNb,
-}
-
-/// `retrain = { kind = "logistic" }`
-#[derive(Clone, Debug, PartialEq)]
-pub enum RetrainSpec {
-    /// linfa's logistic regression (L-BFGS).
-    Logistic {
-        /// L2 penalty, at least 0, default 1.
-        alpha: f64,
-        /// At most so many iterations, default 100.
-        max_iterations: u64,
-    },
-    /// linfa's Gaussian naive Bayes.
-    GaussianNb {
-        /// Share of the greatest variance added to all, default 1e-9.
-        var_smoothing: f64,
-    },
-    /// Gradient boosting over histograms; names and defaults are scikit-learn's.
-    GradientBoosting(Boosting),
-}
-
-/// The parameters of gradient boosting.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Boosting {
-    /// The number of trees, 1 to 10,000, default 100.
-    pub max_iter: usize,
-    /// The share of each leaf that is taken, above 0 and at most 1, default 0.1.
-    pub learning_rate: f64,
-    /// The most leaves of a tree, 2 to 1024, default 31.
-    pub max_leaf_nodes: usize,
-    /// The fewest rows of a leaf, at least 1, default 20.
-    pub min_samples_leaf: u32,
-    /// L2 penalty of a leaf, at least 0, default 0.
-    pub l2_regularization: f64,
 }
 
 /// `[model.NAME.metrics]`
@@ -475,86 +433,4 @@ pub struct GateSpec {
     pub metric: Metric,
     /// The candidate must be better by more than this. Default 0.
     pub margin: f64,
-}
-
-/// `[model.NAME.deploy]`
-#[derive(Clone, Debug, PartialEq)]
-pub struct DeploySpec {
-    /// `strategy`: what becomes of a version that passed its gate.
-    pub strategy: Strategy,
-    /// `metric`: the loss by which versions are compared live. Default log_loss.
-    pub loss: Loss,
-    /// `alpha`: the share of wrong decisions allowed where there is no difference, in (0, 0.5). Default 0.05.
-    pub alpha: f64,
-    /// `min_labels`: labelled events compared before anything is decided. Default 500.
-    pub min_labels: u64,
-    /// `by`: the event columns by which a challenger's share is drawn and sticks; empty for the event's own key.
-    pub by: Vec<Spanned<String>>,
-    /// `rollback_within`: for so long the champion before is scored beside a new one, and comes back if that is worse.
-    /// Default none.
-    pub rollback_within: Option<Span>,
-}
-
-impl DeploySpec {
-    /// A strategy, with the default of everything else.
-    pub fn of(strategy: Strategy) -> DeploySpec {
-        let by = Vec::new();
-        DeploySpec { strategy, loss: Loss::LogLoss, alpha: 0.05, min_labels: 500, by, rollback_within: None }
-    }
-
-    /// Whether roles may change by themselves after a release.
-    pub fn turns(&self) -> bool {
-        matches!(self.strategy, Strategy::Canary { .. } | Strategy::Ab { .. }) || self.rollback_within.is_some()
-    }
-}
-
-/// What becomes of a version that passed its gate.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Strategy {
-    /// The new version is the champion from its activation on.
-    Immediate,
-    /// The new version is scored beside the champion, not served.
-    Shadow,
-    /// The new version answers a share that grows by steps, until it is better and promoted, or worse and retired.
-    Canary {
-        /// The share of each step, ascending, each in (0, 1). Default 0.05, 0.25, 0.5.
-        steps: Vec<f64>,
-        /// Pipeline time a step lasts at least, a multiple of `every`. Default 1d.
-        step_every: Span,
-        /// Undecided for so long, it is retired. Default 30d.
-        give_up_after: Span,
-    },
-    /// The champion and as many challengers as there are further weights share the events.
-    Ab {
-        /// The champion's weight, then the challengers', each above 0. Default 0.5, 0.5.
-        weights: Vec<f64>,
-        /// Undecided for so long, a challenger is retired. Default 30d.
-        give_up_after: Span,
-    },
-}
-
-/// A loss that every single event has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// Logarithmic.
-    LogLoss,
-    /// Squared error of the score.
-    Brier,
-    /// 1 where the class is wrong.
-    Accuracy,
-}
-
-impl Loss {
-    /// By the metric's name.
-    pub const ALL: [(&'static str, Loss); 3] =
-        [("log_loss", Loss::LogLoss), ("brier", Loss::Brier), ("accuracy", Loss::Accuracy)];
-
-    /// The metric's name; of the accuracy it is the error that is compared.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Loss::LogLoss => "log_loss",
-            Loss::Brier => "brier",
-            Loss::Accuracy => "error",
-        }
-    }
 }

@@ -1,0 +1,104 @@
+//! The Hoeffding tree (VFDT): a decision tree that grows while labels come.
+//!
+//! In: feature vectors, labels one by one. Out: the probability of *true* by the leaf that a vector falls into: naive
+//! Bayes over what the leaf has observed, or its class counts, whichever was right more often there (`nba`). Keeps: the
+//! nodes, and in each leaf one observer a feature. A number's observer is a Gaussian a class, split at one of ten equal
+//! distances between the extremes; a one-hot group's counts its values, split into one value and the rest. Cost: a walk
+//! and one pass over the leaf's observers, for predicting as for learning. Limits: `max_leaves` leaves, `max_depth`; a
+//! leaf at the greatest depth observes nothing. A value beyond 2^52 is not observed. Exactness: `Replayed`.
+//!
+//! Trees are those of River 0.26.1, `HoeffdingTreeClassifier(binary_split=True, nominal_attributes=..)`, with its
+//! defaults; what it does where no split is better than none is done here too: the leaf observes afresh.
+//!
+//! Source: Domingos and Hulten 2000, "Mining high-speed data streams"; Gama, Rocha and Medas 2003 for naive Bayes
+//! leaves; Holmes, Kirkby and Pfahringer 2005 for choosing between the two; <https://github.com/online-ml/river>.
+
+mod leaf;
+mod observer;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use tree::Tree;
+
+use super::artifact::{ArtifactError, length, within};
+use super::{Body, Exactness, Learner};
+use crate::config::spec::TreeSpec;
+use crate::feature::Vector;
+use serde::{Deserialize, Serialize};
+
+/// A Hoeffding tree of two classes.
+///
+/// ```
+/// use tidemill::config::spec::TreeSpec;
+/// use tidemill::feature::Vector;
+/// use tidemill::model::{HoeffdingTree, Learner};
+/// let x = |value: f64| Vector { dense: [value].into(), hot: [].into() };
+/// let mut tree = HoeffdingTree::new(1, TreeSpec::default());
+/// for n in 0..2000 {
+///     let value = f64::from(n * 37 % 100);
+///     tree.learn(&x(value), (30.0..60.0).contains(&value));
+/// }
+/// assert!(tree.leaves() > 1, "no line tells the middle from both ends");
+/// assert!(tree.predict(&x(10.0)) < 0.1 && tree.predict(&x(45.0)) > 0.9 && tree.predict(&x(80.0)) < 0.1);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoeffdingTree {
+    width: u32,
+    updates: u64,
+    rules: TreeSpec,
+    tree: Tree,
+}
+
+impl HoeffdingTree {
+    /// An untrained tree for vectors of `width` slots.
+    pub fn new(width: usize, rules: TreeSpec) -> HoeffdingTree {
+        HoeffdingTree { width: width as u32, updates: 0, rules, tree: Tree::default() }
+    }
+
+    /// The leaves.
+    pub fn leaves(&self) -> usize {
+        self.tree.leaves()
+    }
+
+    pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
+        length("slots", self.width as usize, width)?;
+        check_rules(&self.rules)?;
+        self.tree.check()
+    }
+}
+
+/// Refuses rules that no pipeline file could have.
+pub(super) fn check_rules(rules: &TreeSpec) -> Result<(), ArtifactError> {
+    within("grace_period", rules.grace_period as f64, "at least 1", rules.grace_period >= 1)?;
+    within("delta", rules.delta, "above 0 and below 1", rules.delta > 0.0 && rules.delta < 1.0)?;
+    within("tau", rules.tau, "at least 0", rules.tau >= 0.0)
+}
+
+impl Learner for HoeffdingTree {
+    fn predict(&self, x: &Vector) -> f64 {
+        self.tree.predict(&self.rules, x).unwrap_or(0.5)
+    }
+
+    fn learn(&mut self, x: &Vector, label: bool) {
+        self.updates += 1;
+        self.tree.learn(&self.rules, x, label, 1.0, None);
+    }
+
+    fn unlearn(&mut self, _: &Vector, _: bool) -> bool {
+        false
+    }
+
+    fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    fn exactness(&self) -> Exactness {
+        Exactness::Replayed
+    }
+
+    fn save(&self) -> Body {
+        Body::HoeffdingTree(self.clone())
+    }
+}
