@@ -11,6 +11,7 @@ mod correction;
 mod decisions;
 mod deployment;
 mod features;
+mod many;
 mod oracle;
 mod placement;
 mod prequential;

@@ -1,6 +1,6 @@
 //! Placement and replay: neither the number of workers and processes nor the day changes a byte of any output.
 
-use super::support::{Run, STREAMS, Subject, flights, plain, project, run, same_lines, sea, subjects};
+use super::support::{Run, STREAMS, Subject, flights, plain, project, run, same_lines, sea, subjects, twelve};
 
 /// A pipeline that is added to `dataflows/` joins these laws, here and in `support`.
 #[test]
@@ -41,6 +41,11 @@ fn everywhere(subject: &'static Subject) {
 #[test]
 fn sea_is_the_same_everywhere_and_again() {
     everywhere(sea());
+}
+
+#[test]
+fn twelve_models_are_the_same_everywhere_and_again() {
+    everywhere(twelve());
 }
 
 #[test]

@@ -222,9 +222,34 @@ pub fn few_flights() -> &'static Subject {
     })
 }
 
+/// `twelve`, the first four days of its stream, which is that of `sea`.
+pub fn twelve() -> &'static Subject {
+    static TWELVE: OnceLock<Subject> = OnceLock::new();
+    TWELVE.get_or_init(|| {
+        let folder = scratch("twelve");
+        let data = folder.join("datasets/sea");
+        fs::create_dir_all(&data).expect("a folder");
+        fs::create_dir_all(folder.join("dataflows")).expect("a folder");
+        for stream in ["events.jsonl.gz", "labels.jsonl.gz"] {
+            let all = read(&project().join("datasets/sea").join(stream));
+            let at = |line: &&str| {
+                parse(line)
+                    .first()
+                    .and_then(|record| record["at"].as_str().map(|at| at < "2024-01-05"))
+                    .unwrap_or(false)
+            };
+            let text = all.lines().filter(at).fold(String::new(), |text, line| text + line + "\n");
+            fs::write(data.join(stream), gzip(text.as_bytes())).expect("the cut");
+        }
+        let file = folder.join("dataflows/twelve.toml");
+        fs::copy(project().join("dataflows/twelve.toml"), &file).expect("the pipeline");
+        Subject { name: "twelve", file, data }
+    })
+}
+
 /// All pipelines of `dataflows/`.
-pub fn subjects() -> [&'static Subject; 2] {
-    [sea(), flights()]
+pub fn subjects() -> [&'static Subject; 3] {
+    [sea(), flights(), twelve()]
 }
 
 fn cut_flights(name: &'static str, before: &str) -> Subject {
@@ -272,8 +297,9 @@ pub fn rewrite(file: &Path, changes: &[(&str, &str)]) {
 
 /// A plain run of a subject with one worker, made once.
 pub fn plain(subject: &'static Subject) -> &'static Run {
-    static RUNS: [OnceLock<Run>; 3] = [OnceLock::new(), OnceLock::new(), OnceLock::new()];
-    let place = ["sea", "flights", "few_flights"].iter().position(|name| *name == subject.name).expect("a subject");
+    static RUNS: [OnceLock<Run>; 4] = [const { OnceLock::new() }; 4];
+    let place =
+        ["sea", "flights", "few_flights", "twelve"].iter().position(|name| *name == subject.name).expect("a subject");
     RUNS[place].get_or_init(|| run(&format!("{}_plain", subject.name), &subject.file, &["-w", "1"]))
 }
 
