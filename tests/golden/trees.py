@@ -1,8 +1,10 @@
 """Writes trees.jsonl.gz: what River's trees say of four streams, label by label, and how well its forests do.
 
-A stream is a line with its name, the sizes of its one-hot groups and the accuracies of River's random forests over ten
-seeds, then a line a row: numbers, the hot slot of each group, label, and the probability of true that
-HoeffdingTreeClassifier gives before it learns the label (null before anything is known).
+A stream is a line with its name, the sizes of its one-hot groups and the accuracies of River's forests over ten seeds,
+then a line a row: numbers, the hot slot of each group, label, and the probability of true that HoeffdingTreeClassifier
+gives before it learns the label (null before anything is known), with its defaults and growing quickly.
+
+The forests take ten minutes; --keep takes their accuracies from the file that is there.
 """
 
 import gzip
@@ -59,7 +61,14 @@ def accuracy(model, rows):
     return right / len(rows)
 
 
+def kept(path):
+    with gzip.open(path, "rt") as lines:
+        found = [json.loads(line) for line in lines if line.startswith("{")]
+    return {stream["stream"]: stream["accuracy"] for stream in found}
+
+
 def main(path):
+    known = kept(path) if "--keep" in sys.argv else {}
     with gzip.GzipFile(path, "wb", mtime=0) as out:
         def write(value):
             out.write((json.dumps(value, separators=(",", ":")) + "\n").encode())
@@ -67,23 +76,26 @@ def main(path):
         for stream, groups in STREAMS:
             rows = list(stream())
             nominal = [f"g{i}" for i in range(len(groups))]
-            kept = {"nominal_attributes": nominal, "binary_split": True}
+            splits = {"nominal_attributes": nominal, "binary_split": True}
             make = {
-                "adaptive_random_forest": lambda seed: forest.ARFClassifier(seed=seed, **kept),
+                "adaptive_random_forest": lambda seed: forest.ARFClassifier(seed=seed, **splits),
                 "leveraging_bagging": lambda seed: ensemble.LeveragingBaggingClassifier(
-                    tree.HoeffdingTreeClassifier(**kept), seed=seed),
+                    tree.HoeffdingTreeClassifier(**splits), seed=seed),
             }
-            found = {name: [accuracy(model(seed), rows) for seed in SEEDS] for name, model in make.items()}
+            found = known.get(stream.__name__) or {
+                name: [accuracy(model(seed), rows) for seed in SEEDS] for name, model in make.items()}
             print(stream.__name__, found, file=sys.stderr)
             write({"stream": stream.__name__, "groups": groups, "accuracy": found})
-            model = tree.HoeffdingTreeClassifier(max_depth=50, **kept)
+            models = [tree.HoeffdingTreeClassifier(max_depth=50, **splits),
+                      tree.HoeffdingTreeClassifier(max_depth=8, grace_period=50, delta=0.05, tau=0.1, **splits)]
             for numbers, hot, y in rows:
                 x = vector(numbers, hot)
-                told = model.predict_proba_one(x)
-                known = sum(told.values()) > 0
-                write([numbers, hot, int(y), told.get(True, 0.0) if known else None])
-                model.learn_one(x, y)
-            print(model.summary, file=sys.stderr)
+                told = [model.predict_proba_one(x) for model in models]
+                scores = [one.get(True, 0.0) if sum(one.values()) > 0 else None for one in told]
+                write([numbers, hot, int(y), scores])
+                for model in models:
+                    model.learn_one(x, y)
+            print(*(model.summary for model in models), file=sys.stderr)
 
 
 if __name__ == "__main__":
