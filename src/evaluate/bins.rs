@@ -7,7 +7,7 @@
 //! calibration of modern neural networks, 2017 (the calibration error, here of the positive class's probability).
 
 use serde::{Deserialize, Serialize};
-use std::ops::{Add, AddAssign, Neg};
+use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 
 /// The number of bins for the area under the curve.
 pub const AUC_BINS: u16 = 4096;
@@ -113,24 +113,39 @@ pub struct Auc {
 /// let auc = roc_auc(rows.iter().flat_map(|(score, label)| labelled(*score, *label))).unwrap();
 /// assert_eq!((auc.value, auc.bound), (0.875, 0.125));
 /// ```
-pub fn roc_auc(bins: impl IntoIterator<Item = (u16, Bin)>) -> Option<Auc> {
-    // In i128: 10^9 positives and as many negatives are 10^18 pairs, and twice that is too much for i64.
-    let (mut positives, mut negatives, mut twice_ordered, mut within) = (0_i128, 0_i128, 0_i128, 0_i128);
-    let mut open: Option<(u16, i128, i128)> = None;
+pub fn roc_auc(bins: impl IntoIterator<Item = (u16, Bin)> + Clone) -> Option<Auc> {
+    let mut all = Bin::default();
+    bins.clone().into_iter().filter(|(bin, _)| *bin < AUC_BINS).for_each(|(_, counts)| all += counts);
+    // 10^9 positives and as many negatives are 10^18 pairs, and twice that is too much for i64, which is quicker.
+    match all.positives.checked_mul(all.negatives).and_then(|pairs| pairs.checked_mul(2)) {
+        Some(_) => area::<i64>(bins).map(|(ordered, within, pairs)| (ordered as f64, within as f64, pairs as f64)),
+        None => area::<i128>(bins).map(|(ordered, within, pairs)| (ordered as f64, within as f64, pairs as f64)),
+    }
+    .map(|(ordered, within, pairs)| Auc { value: ordered / pairs, bound: within / pairs })
+}
+
+/// Twice the pairs that are ordered, the pairs that lie in one bin, and twice all pairs; `None` without any.
+fn area<I>(bins: impl IntoIterator<Item = (u16, Bin)>) -> Option<(I, I, I)>
+where
+    I: Copy + Default + PartialEq + From<i64> + Add<Output = I> + Sub<Output = I> + Mul<Output = I>,
+{
+    let zero = I::default();
+    let (mut positives, mut negatives, mut twice_ordered, mut within) = (zero, zero, zero, zero);
+    let mut open: Option<(u16, I, I)> = None;
     for (bin, counts) in bins.into_iter().filter(|(bin, _)| *bin < AUC_BINS) {
-        let (p, n) = (i128::from(counts.positives), i128::from(counts.negatives));
+        let (p, n) = (I::from(counts.positives), I::from(counts.negatives));
         // A bin may come in several pieces; a positive meets all negatives of its bin, whatever piece they are in.
-        let (p_before, n_before) = open.filter(|(last, ..)| *last == bin).map_or((0, 0), |(_, p, n)| (p, n));
+        let (p_before, n_before) = open.filter(|(last, ..)| *last == bin).map_or((zero, zero), |(_, p, n)| (p, n));
         let tied = p * n + p * n_before + p_before * n;
-        twice_ordered += 2 * p * (negatives - n_before) + tied;
-        within += tied;
-        positives += p;
-        negatives += n;
+        let below = p * (negatives - n_before);
+        twice_ordered = twice_ordered + below + below + tied;
+        within = within + tied;
+        positives = positives + p;
+        negatives = negatives + n;
         open = Some((bin, p_before + p, n_before + n));
     }
     let pairs = positives * negatives;
-    (pairs > 0)
-        .then(|| Auc { value: twice_ordered as f64 / (2 * pairs) as f64, bound: within as f64 / (2 * pairs) as f64 })
+    (pairs != zero).then(|| (twice_ordered, within, pairs + pairs))
 }
 
 /// The expected calibration error of a histogram: over ten equal bins, the mean distance between a bin's mean score and

@@ -28,7 +28,7 @@ use crate::config::spec::Metric;
 /// assert_eq!(value(Metric::RocAuc, &tally, ascending), Some(0.75));
 /// assert_eq!(value(Metric::Brier, &Tally::prediction(), []), None);
 /// ```
-pub fn value(metric: Metric, tally: &Tally, bins: impl IntoIterator<Item = (u16, Bin)>) -> Option<f64> {
+pub fn value(metric: Metric, tally: &Tally, bins: impl IntoIterator<Item = (u16, Bin)> + Clone) -> Option<f64> {
     let rows = tally.labelled;
     if rows <= 0 {
         return None;

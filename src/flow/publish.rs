@@ -95,14 +95,17 @@ struct Board {
     horizon: Span,
     tracks: BTreeMap<Series, Track>,
     first_end: Option<Time>,
+    /// The histogram under way, and a bit for each of its bins that is not empty.
     scratch: Vec<Bin>,
+    touched: Vec<u64>,
 }
 
 impl Board {
     fn new(plan: Arc<ModelPlan>) -> Board {
         let bins = usize::from(bins::AUC_BINS + bins::ECE_BINS);
         let horizon = horizon(&plan);
-        Board { plan, horizon, tracks: BTreeMap::new(), first_end: None, scratch: vec![Bin::default(); bins] }
+        let (scratch, touched) = (vec![Bin::default(); bins], vec![0; bins.div_ceil(64)]);
+        Board { plan, horizon, tracks: BTreeMap::new(), first_end: None, scratch, touched }
     }
 
     /// Takes in a change, unless it takes back a bucket out of reach: that is no change of any metric.
@@ -169,19 +172,22 @@ impl Board {
     /// The sums of the buckets in `[start, end)`.
     fn window(&mut self, track: &Track, start: Time, end: Time) -> Sums {
         let mut tally = Tally::default();
-        let mut touched = false;
         for sums in track.buckets.range(start..end).map(|(_, sums)| sums) {
             tally += sums.tally;
             for (number, bin) in &sums.bins {
                 self.scratch[usize::from(*number)] += *bin;
-                touched = true;
+                self.touched[usize::from(*number / 64)] |= 1 << (number % 64);
             }
         }
+        // Most bins are empty: only those that were touched are looked at.
         let mut bins = Vec::new();
-        if touched {
-            for (number, bin) in self.scratch.iter_mut().enumerate() {
+        for (word, touched) in self.touched.iter_mut().enumerate() {
+            while *touched != 0 {
+                let number = word * 64 + touched.trailing_zeros() as usize;
+                *touched &= *touched - 1;
+                let bin = std::mem::take(&mut self.scratch[number]);
                 if !bin.is_zero() {
-                    bins.push((number as u16, std::mem::take(bin)));
+                    bins.push((number as u16, bin));
                 }
             }
         }
@@ -199,10 +205,16 @@ impl Board {
         if sums.tally.n == 0 {
             return None;
         }
-        let of = |metric: &Metric| (*metric, value(*metric, &sums.tally, sums.bins.iter().copied()));
-        let values = self.plan.model.metrics.names.iter().map(of).collect::<Vec<_>>();
-        let auc = values.iter().any(|(metric, _)| *metric == Metric::RocAuc);
-        let auc_bound = auc.then(|| bins::roc_auc(sums.bins.iter().copied())).flatten().map(|auc| auc.bound);
+        // The fine bins come first, and the area and its bound are from one walk over them.
+        let (fine, coarse) = sums.bins.split_at(sums.bins.partition_point(|(bin, _)| *bin < bins::AUC_BINS));
+        let names = &self.plan.model.metrics.names;
+        let auc = names.contains(&Metric::RocAuc).then(|| bins::roc_auc(fine.iter().copied())).flatten();
+        let of = |metric: &Metric| match metric {
+            Metric::RocAuc => (*metric, auc.map(|auc| auc.value)),
+            other => (*other, value(*other, &sums.tally, coarse.iter().copied())),
+        };
+        let values = names.iter().map(of).collect::<Vec<_>>();
+        let auc_bound = auc.map(|auc| auc.bound);
         let settled = end.plus(self.plan.timeout) < now;
         Some(Published { series: series.clone(), extent, end, boundary, settled, tally: sums.tally, values, auc_bound })
     }
