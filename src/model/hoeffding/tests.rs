@@ -77,9 +77,9 @@ fn trees_say_what_rivers_say() {
     }
 }
 
-/// A tree of many leaves is River's until a search falls due a label sooner or later: that is where the weight of a leaf
-/// less that of its last search, which both have from the error function, is 50 or as good as 50. Afterwards both are
-/// as good as each other.
+/// A tree of many leaves is River's until a search falls due a label sooner or later: that is where the weight of a
+/// leaf less that of its last search, which both have from the error function, is 50 or as good as 50. Afterwards both
+/// are as good as each other.
 #[test]
 fn quick_trees_are_rivers_but_for_the_last_bit() {
     let rules = TreeSpec { max_depth: 8, grace_period: 50, delta: 0.05, tau: 0.1, ..TreeSpec::default() };
