@@ -51,6 +51,10 @@ learners python="python3":
     cargo bench --bench learners --no-run
     {{python}} benches/learners.py --rows 20000 --seeds 10
 
+# How soon, and how falsely, the drift detectors fire
+detectors:
+    cargo bench --bench detectors
+
 # What the second, fourth and twelfth model of a pipeline cost
 models:
     cargo build --release

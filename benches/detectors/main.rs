@@ -1,0 +1,172 @@
+//! How soon, and how falsely, the drift detectors fire: on generated streams whose drifts are known.
+//!
+//! Detectors of the error are fed 0/1 errors; those of data are fed vectors of two numbers and judged every 500, over
+//! the last 1,000 against the first 5,000. Four kinds of drift: abrupt, gradual (over 2,000 records), recurring (every
+//! 5,000 there and back), and virtual: the data moves, the error does not. A drift is found if it fires within 4,000
+//! records of its beginning; every other firing is false, but for one behind a way back. Beside them stand one that always fires and one that never
+//! does: no figure means anything without them. Prints tables in Markdown, over as many seeds as asked for (100).
+
+use tidemill::config::spec::{DetectorSpec, Distance};
+use tidemill::drift::{Detector, Profile, Recent, detector};
+use tidemill::feature::Vector;
+use tidemill::feature::layout::Layout;
+use tidemill::model::Dice;
+
+/// Records a stream.
+const RECORDS: usize = 30_000;
+/// A drift that is not found within so many is missed.
+const REACH: usize = 4_000;
+/// Records between two judgements of data, and those looked at.
+const STEP: usize = 500;
+const RECENT: usize = 1_000;
+const REFERENCE: usize = 5_000;
+
+/// A kind of stream: where drifts begin, and how far it has drifted at a record, from 0 to 1.
+struct Kind {
+    name: &'static str,
+    drifts: Vec<usize>,
+    /// Where it is over: some detectors tell that, too.
+    returns: Vec<usize>,
+    drifted: fn(usize) -> f64,
+    /// Whether the error follows the data.
+    real: bool,
+}
+
+fn kinds() -> Vec<Kind> {
+    fn abrupt(n: usize) -> f64 {
+        f64::from(u8::from(n >= 15_000))
+    }
+    fn gradual(n: usize) -> f64 {
+        (n as f64 - 15_000.0).clamp(0.0, 2_000.0) / 2_000.0
+    }
+    fn recurring(n: usize) -> f64 {
+        f64::from(u8::from(n >= 10_000 && (n / 5_000).is_multiple_of(2)))
+    }
+    vec![
+        Kind { name: "abrupt", drifts: vec![15_000], returns: Vec::new(), drifted: abrupt, real: true },
+        Kind { name: "gradual", drifts: vec![15_000], returns: Vec::new(), drifted: gradual, real: true },
+        Kind {
+            name: "recurring",
+            drifts: vec![10_000, 20_000],
+            returns: vec![15_000, 25_000],
+            drifted: recurring,
+            real: true,
+        },
+        Kind { name: "virtual", drifts: vec![15_000], returns: Vec::new(), drifted: abrupt, real: false },
+    ]
+}
+
+/// What fires.
+enum Watch {
+    Always,
+    Never,
+    Error(DetectorSpec),
+    Data(Distance, f64),
+}
+
+fn watches() -> Vec<(&'static str, Watch)> {
+    vec![
+        ("always", Watch::Always),
+        ("never", Watch::Never),
+        ("adwin", Watch::Error(DetectorSpec::Adwin { delta: 0.002 })),
+        ("ddm", Watch::Error(DetectorSpec::Ddm { warm_start: 30, drift_threshold: 3.0 })),
+        ("eddm", Watch::Error(DetectorSpec::Eddm { warm_start: 30, beta: 0.9 })),
+        ("hddm_a", Watch::Error(DetectorSpec::HddmA { drift_confidence: 0.001, two_sided: false })),
+        ("hddm_w", Watch::Error(DetectorSpec::HddmW { drift_confidence: 0.001, lambda: 0.05, two_sided: false })),
+        (
+            "page_hinkley",
+            Watch::Error(DetectorSpec::PageHinkley { delta: 0.005, threshold: 50.0, min_instances: 30, alpha: 0.9999 }),
+        ),
+        ("psi", Watch::Data(Distance::Psi, 0.25)),
+        ("jensen_shannon", Watch::Data(Distance::JensenShannon, 0.1)),
+        ("kolmogorov_smirnov", Watch::Data(Distance::KolmogorovSmirnov, 0.1)),
+    ]
+}
+
+/// What a detector came to over streams.
+#[derive(Default)]
+struct Score {
+    records: usize,
+    drifts: usize,
+    found: usize,
+    delays: usize,
+    falsely: usize,
+}
+
+impl Score {
+    /// Counts the firings of one stream, ascending.
+    fn add(&mut self, fired: &[usize], kind: &Kind) {
+        self.records += RECORDS;
+        self.drifts += kind.drifts.len();
+        let behind =
+            |change: &usize| fired.iter().find(|at| (*change..change + REACH).contains(at)).map(|at| at - change);
+        let found: Vec<usize> = kind.drifts.iter().filter_map(behind).collect();
+        self.found += found.len();
+        self.delays += found.iter().sum::<usize>();
+        self.falsely += fired.len() - found.len() - kind.returns.iter().filter_map(behind).count();
+    }
+
+    fn row(&self, name: &str) -> String {
+        let delay = self.delays.checked_div(self.found).map_or("-".to_owned(), |delay| delay.to_string());
+        let missed = 100.0 * (self.drifts - self.found) as f64 / self.drifts as f64;
+        let falsely = 1e5 * self.falsely as f64 / self.records as f64;
+        format!("| {name} | {delay} | {missed:.0} % | {falsely:.1} |")
+    }
+}
+
+fn main() {
+    let asked = std::env::args().skip(1).find_map(|word| word.parse().ok());
+    let seeds: u64 = asked.unwrap_or(100);
+    let layout = Layout::new(vec!["a".into(), "b".into()], Vec::new()).expect("two names");
+    for kind in kinds() {
+        println!("\n### {}\n", kind.name);
+        println!("| detector | delay, records | missed | false alarms per 100,000 |\n| --- | ---: | ---: | ---: |");
+        for (name, watch) in watches() {
+            let mut score = Score::default();
+            for seed in 0..seeds {
+                score.add(&fired(&kind, &watch, seed, &layout), &kind);
+            }
+            println!("{}", score.row(name));
+        }
+    }
+}
+
+/// Where a detector fires on a stream.
+fn fired(kind: &Kind, watch: &Watch, seed: u64, layout: &Layout) -> Vec<usize> {
+    let mut dice = Dice::new(seed);
+    match watch {
+        Watch::Always => (0..RECORDS).collect(),
+        Watch::Never => Vec::new(),
+        Watch::Error(spec) => {
+            let mut detector: Box<dyn Detector> = detector(spec).expect("it watches the error");
+            let mut errs = |n: usize| {
+                let share = 0.2 + if kind.real { 0.15 * (kind.drifted)(n) } else { 0.0 };
+                f64::from(u8::from(dice.uniform() < share))
+            };
+            (0..RECORDS).filter(|n| detector.update(errs(*n))).collect()
+        }
+        Watch::Data(distance, threshold) => {
+            let mut vector = |n: usize| {
+                // The sum of twelve is as good as normal; of two numbers one moves by half a deviation.
+                let mut normal = || (0..12).map(|_| dice.uniform()).sum::<f64>() - 6.0;
+                let (a, b) = (normal(), normal());
+                Vector { dense: [a + 0.5 * (kind.drifted)(n), b].into(), hot: [].into() }
+            };
+            let all: Vec<Vector> = (0..RECORDS).map(&mut vector).collect();
+            let profile = Profile::of(layout, all[..REFERENCE].iter());
+            let moved = |end: &usize| {
+                let mut recent: Recent = profile.recent();
+                all[end - RECENT..*end].iter().for_each(|vector| recent.add(layout, &profile, vector));
+                profile.moved(*distance, layout, &recent).iter().any(|(_, index)| index > threshold)
+            };
+            let ends = (REFERENCE + RECENT..=RECORDS).step_by(STEP);
+            // A signal that lasts is one alarm, as its trigger has a cooldown.
+            let mut before = false;
+            let begins = |end: &usize| {
+                let now = moved(end);
+                !std::mem::replace(&mut before, now) && now
+            };
+            ends.filter(begins).map(|end| end - 1).collect()
+        }
+    }
+}
