@@ -134,7 +134,7 @@ fn read_train(table: Option<Table<'_>>, every: Span) -> TrainSpec {
 }
 
 fn read_gate(table: Option<Table<'_>>) -> GateSpec {
-    let mut gate = GateSpec { metric: Metric::LogLoss, margin: 0.0 };
+    let mut gate = GateSpec::of(Metric::LogLoss, 0.0);
     let Some(mut table) = table else { return gate };
     if let Some(metric) = table.take("metric").and_then(|i| i.choice("metric", &Metric::ALL)) {
         gate.metric = metric;
@@ -142,6 +142,11 @@ fn read_gate(table: Option<Table<'_>>) -> GateSpec {
     // Below 0 a candidate may be a little worse, which some prefer for its freshness.
     if let Some(margin) = table.take("margin").and_then(|i| i.number(Bounds::from(-10.0, 10.0))) {
         gate.margin = margin;
+    }
+    gate.significance = table.take("significance").and_then(|i| i.number(Bounds::inside(0.0, 0.5)));
+    gate.max_ece = table.take("max_ece").and_then(|i| i.number(Bounds::above(0.0, 1.0)));
+    if let Some(baseline) = table.take("baseline").and_then(|i| i.boolean()) {
+        gate.baseline = baseline;
     }
     table.finish();
     gate

@@ -178,7 +178,12 @@ fn model(model: &ModelSpec) -> Vec<String> {
             ),
         },
     );
-    row("gate", format!("{} better by more than {}", model.gate.metric.name(), model.gate.margin));
+    let gate = &model.gate;
+    let mut checks = vec![format!("{} better by more than {}", gate.metric.name(), gate.margin)];
+    checks.extend(gate.significance.map(|level| format!("better at the level {level}, row by row")));
+    checks.extend(gate.baseline.then(|| "better than a constant score".to_string()));
+    checks.extend(gate.max_ece.map(|most| format!("ece at most {most}")));
+    row("gate", checks.join("; "));
     row("deploy", deploy(&model.deploy));
     if !model.freeze_at.is_empty() {
         row("freeze", joined(model.freeze_at.iter()));

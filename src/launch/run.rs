@@ -69,6 +69,8 @@ pub fn run(args: &RunArgs) -> i32 {
 
 /// Runs as the only process, or as one member of several.
 fn member(args: &RunArgs) -> Result<Exit, Refusal> {
+    // Process 0 reads and ends the run; a signal to the whole group must not end the others before it.
+    let stop = stop::on_signals();
     let (loaded, mut plan) = prepare(&args.pipeline)?;
     if let Some(records) = args.tick_records {
         plan.spec.tick_records = records;
@@ -76,8 +78,6 @@ fn member(args: &RunArgs) -> Result<Exit, Refusal> {
     let plan = Arc::new(plan);
     let out = args.out(&plan.spec.name);
     let first = args.process.unwrap_or(0) == 0;
-    // Process 0 reads and ends the run; a signal to the whole group must not end the others before it.
-    let stop = stop::on_signals();
     let (folder, edges) = match first {
         true => Some(open(args, &loaded, &plan, &out, stop)?).unzip(),
         false => (None, None),

@@ -19,7 +19,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -161,7 +161,7 @@ fn run_group(
     }
     let mut asked = false;
     loop {
-        if let Some(code) = group.ended()? {
+        if let Some(code) = group.ended(asked)? {
             return Ok(Ran { code, asked });
         }
         for signal in signals.wait() {
@@ -214,7 +214,8 @@ struct Group {
 
 impl Group {
     /// Reaps who has ended. `Some` if the group has: with 0 if all did well, with the exit code of one that did not.
-    fn ended(&mut self) -> Result<Option<i32>, SuperviseError> {
+    /// One that was ended by the signal by which the group was `asked` to stop did not listen yet: nothing had begun.
+    fn ended(&mut self, asked: bool) -> Result<Option<i32>, SuperviseError> {
         let mut worst: Option<i32> = None;
         let mut left = Vec::new();
         let mut failed = None;
@@ -222,6 +223,9 @@ impl Group {
             match member.child.try_wait() {
                 Ok(None) => left.push(member),
                 Ok(Some(status)) if status.success() => {}
+                Ok(Some(status)) if asked && matches!(status.signal(), Some(SIGTERM | SIGINT)) => {
+                    worst = worst.or(Some(Exit::Done as i32));
+                }
                 Ok(Some(status)) => {
                     let code = code_of(status);
                     // Who was asked wrongly has said so.

@@ -127,6 +127,25 @@ fn card_text(card: &Card) -> String {
             (None, error) => line("not fitted", format!("{name}: {}", error.as_deref().unwrap_or("unknown"))),
         }
     }
+    if let Some(paired) = &report.paired {
+        line(
+            "row by row",
+            format!(
+                "log_loss differs by {:.5}, in [{:.5}, {:.5}]; only it is right on {} rows, only the champion on {} \
+                 (McNemar p {:.4})",
+                paired.difference,
+                paired.low,
+                paired.high,
+                paired.only_candidate,
+                paired.only_champion,
+                paired.mcnemar_p
+            ),
+        );
+    }
+    for check in &report.checks {
+        let (word, figure) = (if check.passed { "passed" } else { "failed" }, check.figure.unwrap_or(f64::NAN));
+        line("check", format!("{} {word}: {figure:.5} against {}", check.check, check.limit));
+    }
     let fitted = || report.candidates.iter().filter_map(|c| Some((c.parameters.name(), c.figures.as_ref()?)));
     let names: Vec<&str> =
         ["champion", "live"].into_iter().chain(fitted().map(|(name, _)| name)).chain(["majority"]).collect();

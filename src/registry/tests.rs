@@ -55,6 +55,8 @@ fn card(number: u32, artifact: &[u8]) -> Card {
             best: Some(0),
             majority: Figures::new(),
             positive_share: Some(0.237),
+            paired: None,
+            checks: Vec::new(),
             digest: Some(Artifact::digest(artifact)),
         }),
     }

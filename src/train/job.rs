@@ -5,9 +5,10 @@
 //! candidate is fitted only on rows whose label was known by the first held-out prediction. A warm start may come from
 //! a version that has seen held-out rows; the fit forgets its start within the estimator's tolerance.
 
-use super::report::{Bounds, Candidate, Figures, Parameters, figures};
+use super::paired::Paired;
+use super::report::{Bounds, Candidate, Check, Figures, Parameters, figures};
 use super::{FitError, Report, Rows, estimator};
-use crate::config::spec::{GateSpec, RetrainSpec, TrainSpec};
+use crate::config::spec::{GateSpec, Metric, RetrainSpec, TrainSpec};
 use crate::feature::Vector;
 use crate::model::{Artifact, Body, Fixed};
 use crate::time::Time;
@@ -163,7 +164,7 @@ pub fn run(job: &Job) -> Verdict {
             best = Some((found, Judged { index, body }));
         }
     }
-    gate(job, best, report)
+    gate(job, best, report, held_out)
 }
 
 /// The candidate that may stand before the gate.
@@ -199,7 +200,7 @@ fn gain(job: &Job, figures: &Figures) -> Option<f64> {
 }
 
 /// The better contestant against the champion.
-fn gate(job: &Job, best: Option<(f64, Judged)>, mut report: Report) -> Verdict {
+fn gate(job: &Job, best: Option<(f64, Judged)>, mut report: Report, held_out: &[Arc<Example>]) -> Verdict {
     let (Some(champion), Some(live)) = (gain(job, &report.champion), gain(job, &report.live)) else {
         let name = job.gate.metric.name();
         let reason = format!("{name} is undefined on the {} held-out rows", report.held_out);
@@ -217,8 +218,12 @@ fn gate(job: &Job, best: Option<(f64, Judged)>, mut report: Report) -> Verdict {
             None => Verdict::Kept { report },
         };
     }
-    let passes = gained > job.gate.margin;
-    if !passes {
+    let fixed = batch.as_ref().map(|(_, judged)| Fixed::from(judged.body.clone()));
+    let score = |e: &Arc<Example>| fixed.as_ref().map_or(e.live, |fixed| fixed.predict(&e.vector));
+    let rows = held_out.iter().map(|e| (score(e), e.served, e.label));
+    report.paired = Some(Paired::of(rows, job.gate.significance.unwrap_or(0.05)));
+    report.checks = checks(job, gained, batch.is_some(), &report);
+    if !report.checks.iter().all(|check| check.passed) {
         return match failed {
             Some(reason) => Verdict::Failed { reason, report },
             None => Verdict::Rejected { report },
@@ -243,6 +248,31 @@ fn gate(job: &Job, best: Option<(f64, Judged)>, mut report: Report) -> Verdict {
             Verdict::Failed { reason: error.to_string(), report }
         }
     }
+}
+
+/// What the gate asks of the batch candidate, or else of the online learner, which gained so much on the champion.
+fn checks(job: &Job, gained: f64, batch: bool, report: &Report) -> Vec<Check> {
+    let gate = &job.gate;
+    let check = |check: &str, figure: Option<f64>, limit: f64, passes: &dyn Fn(f64) -> bool| {
+        let passed = figure.is_some_and(passes);
+        Check { check: check.to_owned(), passed, figure, limit }
+    };
+    let figures =
+        if batch { report.batch().and_then(|candidate| candidate.figures.as_ref()) } else { Some(&report.live) };
+    let mut checks = vec![check("margin", Some(gained), gate.margin, &|gained| gained > gate.margin)];
+    if gate.significance.is_some() {
+        let high = report.paired.as_ref().map(|paired| paired.high);
+        checks.push(check("significance", high, 0.0, &|high| high < 0.0));
+    }
+    if gate.baseline {
+        let beyond = figures.and_then(|figures| Some(gain(job, figures)? - gain(job, &report.majority)?));
+        checks.push(check("baseline", beyond, 0.0, &|beyond| beyond > 0.0));
+    }
+    if let Some(most) = gate.max_ece {
+        let ece = figures.and_then(|figures| figures.get(Metric::Ece.name()).copied());
+        checks.push(check("max_ece", ece, most, &|ece| ece <= most));
+    }
+    checks
 }
 
 /// The number of rows held out: the configured share, at least one, and leaving at least one.
@@ -291,6 +321,8 @@ fn blank(job: &Job, held_out: &[Arc<Example>]) -> Report {
         best: None,
         majority: Figures::new(),
         positive_share: None,
+        paired: None,
+        checks: Vec::new(),
         digest: None,
     }
 }

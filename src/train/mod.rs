@@ -10,6 +10,7 @@ mod job;
 #[cfg(test)]
 mod laws;
 mod logistic;
+mod paired;
 mod report;
 mod rows;
 #[cfg(test)]
@@ -20,7 +21,8 @@ pub use boosting::BoostingEstimator;
 pub use gaussian_nb::GaussianNbEstimator;
 pub use job::{Contestant, Example, Job, Verdict, run};
 pub use logistic::LogisticEstimator;
-pub use report::{Bounds, Candidate, Figures, Parameters, Report};
+pub use paired::Paired;
+pub use report::{Bounds, Candidate, Check, Figures, Parameters, Report};
 pub use rows::Rows;
 
 use crate::config::spec::RetrainSpec;

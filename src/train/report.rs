@@ -1,5 +1,6 @@
 //! What a training saw and how its contestants did: part of a version's card, or of the record of a rejection.
 
+use super::paired::Paired;
 use crate::config::spec::{Boosting, Metric, RetrainSpec};
 use crate::evaluate::{self, Bin, Tally, bins};
 use crate::time::Time;
@@ -44,6 +45,10 @@ pub struct Report {
     pub majority: Figures,
     /// That share; `null` without rows to fit.
     pub positive_share: Option<f64>,
+    /// The best against the champion, row by row; `null` if nothing stood before the gate.
+    pub paired: Option<Paired>,
+    /// What the gate asked, and how it came out; all must pass.
+    pub checks: Vec<Check>,
     /// The digest of the artifact that is released: refitted on the whole window, or the online learner's state.
     pub digest: Option<String>,
 }
@@ -53,6 +58,20 @@ impl Report {
     pub fn batch(&self) -> Option<&Candidate> {
         self.candidates.get(self.best? as usize)
     }
+}
+
+/// One check of the gate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// Its key in the pipeline file.
+    pub check: String,
+    /// Whether it passed.
+    pub passed: bool,
+    /// What was found; `null` if it is undefined, which does not pass.
+    pub figure: Option<f64>,
+    /// What it was held against.
+    pub limit: f64,
 }
 
 /// One batch learner of a training.

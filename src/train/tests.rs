@@ -44,7 +44,7 @@ fn job(served: f64, live: f64) -> Job {
             max_examples: 10_000,
             min_examples: 500,
         },
-        gate: GateSpec { metric: Metric::LogLoss, margin: 0.0 },
+        gate: GateSpec::of(Metric::LogLoss, 0.0),
         live: Body::Logistic(learner),
         champion_is_live: false,
         start_from: None,
@@ -238,4 +238,57 @@ fn of_several_candidates_the_best_stands_before_the_gate() {
     assert_eq!((again, report.best), (body, Some(0)));
     job.retrain = vec![job.retrain[1].clone(); 2];
     assert_eq!(run(&job).report().best, Some(0));
+}
+
+/// Each check passes or rejects by itself, and its figure is on record either way.
+#[test]
+fn every_check_of_the_gate_is_on_record() {
+    let with = |change: &dyn Fn(&mut GateSpec), served: f64| {
+        let mut job = job(served, 0.5);
+        change(&mut job.gate);
+        run(&job)
+    };
+    let told = |verdict: &Verdict| -> Vec<(String, bool)> {
+        verdict.report().checks.iter().map(|check| (check.check.clone(), check.passed)).collect()
+    };
+    let all = |gate: &mut GateSpec| {
+        (gate.significance, gate.baseline, gate.max_ece) = (Some(0.01), true, Some(0.2));
+    };
+    let passed = with(&all, 0.5);
+    let names = ["margin", "significance", "baseline", "max_ece"];
+    assert_eq!(told(&passed), names.map(|name| (name.to_owned(), true)));
+    assert!(matches!(passed, Verdict::Released { .. }));
+    let paired = passed.report().paired.as_ref().expect("it stood before the gate");
+    let report = passed.report();
+    let difference = batch(report)["log_loss"] - report.champion["log_loss"];
+    assert_eq!(paired.rows, 200);
+    assert!((paired.difference - difference).abs() < 1e-9 && paired.low < difference && difference < paired.high);
+
+    for name in ["margin", "max_ece", "significance"] {
+        let mut job = job(0.5, 0.5);
+        match name {
+            "margin" => job.gate.margin = 5.0,
+            "max_ece" => job.gate.max_ece = Some(1e-6),
+            // The champion knows the truth, so nobody is surely better, by whatever margin.
+            _ => {
+                (job.gate.significance, job.gate.margin) = (Some(0.05), -1.0);
+                edit(&mut job, |_, example| example.served = 1.0 / (1.0 + (-2.0 * example.vector.dense[0]).exp()));
+            }
+        }
+        let verdict = run(&job);
+        assert!(matches!(verdict, Verdict::Rejected { .. }), "{name}");
+        assert!(told(&verdict).contains(&(name.to_owned(), false)), "{name}: {:?}", told(&verdict));
+    }
+    // A champion that was always wrong is easily beaten; a constant is beaten, or not, all the same.
+    let mut noise = job(0.001, 0.5);
+    edit(&mut noise, |i, example| example.label = i % 2 == 0 || i % 7 == 0);
+    edit(&mut noise, |i, example| {
+        example.vector = Arc::new(Vector { dense: [(i % 3) as f64].into(), hot: [1].into() })
+    });
+    noise.gate.baseline = true;
+    let verdict = run(&noise);
+    let baseline = verdict.report().checks.iter().find(|check| check.check == "baseline").expect("it was asked for");
+    let gained = verdict.report().majority["log_loss"] - batch(verdict.report())["log_loss"];
+    assert!((baseline.figure.expect("defined") - gained).abs() < 1e-12);
+    assert_eq!(baseline.passed, gained > 0.0);
 }

@@ -261,7 +261,7 @@ fn model(triggers: Vec<TriggerSpec>) -> ModelSpec {
             max_examples: 10_000,
             min_examples: 500,
         },
-        gate: GateSpec { metric: Metric::LogLoss, margin: 0.0 },
+        gate: GateSpec::of(Metric::LogLoss, 0.0),
         deploy: DeploySpec::of(crate::config::spec::Strategy::Immediate),
         freeze_at: Vec::new(),
     }

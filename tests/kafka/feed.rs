@@ -43,7 +43,7 @@ fn pipeline(name: &str, sources: Vec<SourceSpec>) -> PipelineSpec {
                 max_examples: 10,
                 min_examples: 1,
             },
-            gate: GateSpec { metric: Metric::LogLoss, margin: 0.0 },
+            gate: GateSpec::of(Metric::LogLoss, 0.0),
             deploy: DeploySpec::of(Strategy::Immediate),
             freeze_at: Vec::new(),
         }],

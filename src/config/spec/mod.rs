@@ -426,11 +426,24 @@ pub struct TrainSpec {
     pub min_examples: usize,
 }
 
-/// `[model.NAME.gate]`
+/// `[model.NAME.gate]`: what a candidate must be on the held-out rows; all of it.
 #[derive(Clone, Debug)]
 pub struct GateSpec {
     /// The metric compared on the same held-out rows. Default log_loss.
     pub metric: Metric,
     /// The candidate must be better by more than this. Default 0.
     pub margin: f64,
+    /// The paired difference of logarithmic losses must be better at this level, in (0, 0.5). Default none.
+    pub significance: Option<f64>,
+    /// The candidate must be better than a constant score, the share of true labels. Default false.
+    pub baseline: bool,
+    /// The expected calibration error must be at most this, in (0, 1]. Default none.
+    pub max_ece: Option<f64>,
+}
+
+impl GateSpec {
+    /// A margin of a metric, and no other check.
+    pub fn of(metric: Metric, margin: f64) -> GateSpec {
+        GateSpec { metric, margin, significance: None, baseline: false, max_ece: None }
+    }
 }
