@@ -3,8 +3,9 @@
 //! Detectors of the error are fed 0/1 errors; those of data are fed vectors of two numbers and judged every 500, over
 //! the last 1,000 against the first 5,000. Four kinds of drift: abrupt, gradual (over 2,000 records), recurring (every
 //! 5,000 there and back), and virtual: the data moves, the error does not. A drift is found if it fires within 4,000
-//! records of its beginning; every other firing is false, but for one behind a way back. Beside them stand one that always fires and one that never
-//! does: no figure means anything without them. Prints tables in Markdown, over as many seeds as asked for (100).
+//! records of its beginning; every other firing is false, but for one behind a way back. Beside them stand one that
+//! always fires and one that never does: no figure means anything without them. Prints tables in Markdown, over as
+//! many seeds as asked for (100).
 
 use tidemill::config::spec::{DetectorSpec, Distance};
 use tidemill::drift::{Detector, Profile, Recent, detector};
