@@ -37,13 +37,9 @@ pub(super) fn read(table: Option<Table<'_>>, every: Span, around: &Around<'_>) -
     let Some(mut table) = table else { return deploy };
     let help = "one of immediate, shadow, canary, ab";
     let kind = table.need("strategy", help).and_then(|i| i.choice("strategy", &STRATEGIES));
+    table.refuse_others(kind, &OWN);
     if let Some(kind) = kind {
-        for (key, _, why) in OWN.iter().filter(|(_, kinds, _)| !kinds.contains(&kind)) {
-            table.refuse(key, why);
-        }
         deploy.strategy = strategy(kind, &mut table, every);
-    } else {
-        table.knows(&OWN.map(|(key, ..)| key));
     }
     if let Some(loss) = table.take("metric").and_then(|i| i.choice("metric", &Loss::ALL)) {
         deploy.loss = loss;

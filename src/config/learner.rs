@@ -45,15 +45,8 @@ pub(super) fn read(item: &Item<'_>, model: &Table<'_>) -> Option<LearnerSpec> {
     let mut table = item.table(model.title_of("learner"))?;
     let names = KINDS.map(|(name, _)| name).join(", ");
     let kind = table.need("kind", &format!("one of {names}")).and_then(|i| i.choice("learner", &KINDS));
-    // Of an unknown kind nothing is known, and its keys are no further errors.
-    let Some(kind) = kind else {
-        table.knows(&KEYS.map(|(key, ..)| key));
-        return None;
-    };
-    for (key, _, why) in KEYS.iter().filter(|(_, kinds, _)| !kinds.contains(&kind)) {
-        table.refuse(key, why);
-    }
-    let spec = match kind {
+    table.refuse_others(kind, &KEYS);
+    let spec = match kind? {
         Kind::Logistic => logistic(&mut table),
         Kind::GaussianNb => Some(LearnerSpec::GaussianNb),
         Kind::HoeffdingTree => tree(&mut table, TreeSpec::default()).map(LearnerSpec::HoeffdingTree),
@@ -89,18 +82,27 @@ fn tree(table: &mut Table<'_>, default: TreeSpec) -> Option<TreeSpec> {
 
 fn forest(table: &mut Table<'_>) -> Option<ForestSpec> {
     let default = ForestSpec::default();
+    let (n_models, seed) = ensemble(table, default.n_models, default.seed);
+    let lambda_value = weight(table, "lambda_value", default.lambda_value);
     let tree = tree(table, default.tree);
-    let n_models = table.take("n_models").map_or(Some(default.n_models), |i| i.count(1, 1000));
-    let lambda = table.take("lambda_value").map_or(Some(default.lambda_value), |i| i.number(Bounds::above(0.0, 30.0)));
-    let seed = table.take("seed").map_or(Some(default.seed), |i| i.whole(0, i64::MAX as u64));
-    Some(ForestSpec { n_models: n_models?, lambda_value: lambda?, seed: seed?, tree: tree? })
+    Some(ForestSpec { n_models: n_models?, lambda_value: lambda_value?, seed: seed?, tree: tree? })
 }
 
 fn bagging(table: &mut Table<'_>) -> Option<BaggingSpec> {
     let default = BaggingSpec::default();
+    let (n_models, seed) = ensemble(table, default.n_models, default.seed);
+    let w = weight(table, "w", default.w);
     let tree = tree(table, default.tree);
-    let n_models = table.take("n_models").map_or(Some(default.n_models), |i| i.count(1, 1000));
-    let w = table.take("w").map_or(Some(default.w), |i| i.number(Bounds::above(0.0, 30.0)));
-    let seed = table.take("seed").map_or(Some(default.seed), |i| i.whole(0, i64::MAX as u64));
     Some(BaggingSpec { n_models: n_models?, w: w?, seed: seed?, tree: tree? })
+}
+
+/// How many members, and what their dice begin with.
+fn ensemble(table: &mut Table<'_>, n_models: usize, seed: u64) -> (Option<usize>, Option<u64>) {
+    let n_models = table.take("n_models").map_or(Some(n_models), |i| i.count(1, 1000));
+    (n_models, table.take("seed").map_or(Some(seed), |i| i.whole(0, i64::MAX as u64)))
+}
+
+/// The mean weight of a label in a member.
+fn weight(table: &mut Table<'_>, key: &'static str, default: f64) -> Option<f64> {
+    table.take(key).map_or(Some(default), |i| i.number(Bounds::above(0.0, 30.0)))
 }

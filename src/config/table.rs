@@ -126,6 +126,18 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Of keys that only some kinds have, refuses those that `kind` has not; of an unknown kind nothing is known, and
+    /// its keys are no further errors.
+    pub(super) fn refuse_others<K: PartialEq>(&mut self, kind: Option<K>, keys: &[(&'static str, &[K], &str)]) {
+        for (key, kinds, why) in keys {
+            match &kind {
+                Some(kind) if kinds.contains(kind) => {}
+                Some(_) => self.refuse(key, why),
+                None => self.known.push(key),
+            }
+        }
+    }
+
     /// Keys that are known here, whatever their values.
     pub(super) fn knows(&mut self, keys: &[&'static str]) {
         self.known.extend_from_slice(keys);

@@ -56,9 +56,14 @@ impl Comparison {
         self.squares += i128::from(sign) * difference * difference;
     }
 
-    /// The labelled events compared.
-    pub fn n(&self) -> i64 {
-        self.n
+    /// The mean difference and its variance, in units of the loss and of its square; 0 without events, and a variance
+    /// of 0 of one.
+    pub fn moments(&self) -> (f64, f64) {
+        let n = self.n.max(1) as f64;
+        let mean = self.sum as f64 / n;
+        let variance = (self.squares as f64 / n - mean * mean).max(0.0) * n / (n - 1.0).max(1.0);
+        // Powers of two: nothing is rounded.
+        (mean * Tally::STEP, variance * Tally::STEP * Tally::STEP)
     }
 
     /// The interval that holds the mean at all times at once but for a share `alpha`, in (0, 1); `None` below
@@ -68,19 +73,17 @@ impl Comparison {
             return None;
         }
         let n = self.n as f64;
-        let mean = self.sum as f64 / n;
-        let variance = (self.squares as f64 / n - mean * mean).max(0.0) * n / (n - 1.0);
+        let (mean, variance) = self.moments();
         let log = -2.0 * alpha.ln();
         let rho2 = (log + (log + 1.0).ln()) / (10.0 * min_labels.max(1) as f64);
         let grown = n * rho2 + 1.0;
         let half = variance.sqrt() * (2.0 * grown / (n * n * rho2) * (grown.sqrt() / alpha).ln()).sqrt();
-        let value = |steps: f64| steps * Tally::STEP;
-        Some(Interval { n: self.n, mean: value(mean), low: value(mean - half), high: value(mean + half) })
+        Some(Interval { n: self.n, mean, low: mean - half, high: mean + half })
     }
 }
 
 /// One event's loss in steps of [`Tally::STEP`]; of the accuracy it is the error, 0 or 1.
-pub fn loss(of: Loss, score: f64, label: bool) -> i128 {
+fn loss(of: Loss, score: f64, label: bool) -> i128 {
     let told = Tally::labelled(score, label);
     match of {
         Loss::LogLoss => told.log_loss,

@@ -11,7 +11,7 @@ mod roster;
 #[cfg(test)]
 mod tests;
 
-pub use comparison::{Comparison, Interval, loss};
+pub use comparison::{Comparison, Interval};
 pub use deployment::{Deployment, Wish};
 pub use rollout::{Rollout, RolloutState};
 pub use roster::{Roster, Seat, Turn};

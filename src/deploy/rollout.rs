@@ -209,10 +209,10 @@ impl Rollout {
             Turn::RollBack { to, from } => format!("version {from} is worse than {to}{figures}"),
         };
         let share = match turn {
-            Turn::Step { step, .. } => match &self.deploy.strategy {
-                Strategy::Canary { steps, .. } => steps.get(step as usize).copied(),
-                _ => None,
-            },
+            Turn::Step { step, .. } => {
+                let seat = self.state.roster.challengers.iter().find(|seat| seat.version == version);
+                seat.map(|seat| Roster::share(&Seat { step, ..seat.clone() }, &self.deploy))
+            }
             _ => None,
         };
         Deployment { at, turn: Some(turn), verdict: turn.word(), reason, version: Some(version), share, interval, text }

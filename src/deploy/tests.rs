@@ -2,6 +2,7 @@
 
 use super::{Comparison, Rollout, Roster, Turn, Wish};
 use crate::config::spec::{DeploySpec, Loss, Strategy as Deploy};
+use crate::model::Dice;
 use crate::record::Key;
 use crate::time::{Span, Time};
 use proptest::prelude::*;
@@ -24,23 +25,10 @@ fn ab(weights: &[f64]) -> DeploySpec {
     DeploySpec::of(Deploy::Ab { weights: weights.to_vec(), give_up_after: Span(30 * 24 * HOUR) })
 }
 
-/// Steele, Lea and Flood 2014: a generator of one line, so that a seed means the same everywhere.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / 2.0_f64.powi(53)
-    }
-}
-
 /// Plays a challenger that sees the true log-odds through noise of width `theirs`, a champion through that of width
 /// `ours`, at `rate` labels an hour, until a turn other than a step is due; what it is, and after how many labels.
 fn play(deploy: DeploySpec, seed: u64, (ours, theirs): (f64, f64), rate: usize) -> (Option<Turn>, i64) {
-    let mut dice = SplitMix(seed);
+    let mut dice = Dice::new(seed);
     let mut rollout = Rollout::new(deploy);
     rollout.release(2, hour(0));
     let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());

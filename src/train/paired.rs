@@ -5,8 +5,7 @@
 //! difference between correlated proportions or percentages"; Dietterich 1998 on comparing classifiers by it.
 
 use crate::config::spec::Loss;
-use crate::deploy::loss;
-use crate::evaluate::Tally;
+use crate::deploy::Comparison;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2};
 
@@ -41,25 +40,22 @@ impl Paired {
     /// assert!(paired.difference < 0.0 && paired.mcnemar_p < 0.01, "a better loss, and worse classes");
     /// ```
     pub fn of(rows: impl Iterator<Item = (f64, f64, bool)>, alpha: f64) -> Paired {
-        let (mut n, mut sum, mut squares) = (0_u64, 0_i128, 0_i128);
+        let (mut compared, mut n) = (Comparison::default(), 0_u64);
         let (mut only_candidate, mut only_champion) = (0_u64, 0_u64);
         for (candidate, champion, label) in rows {
-            let difference = loss(Loss::LogLoss, candidate, label) - loss(Loss::LogLoss, champion, label);
-            (n, sum, squares) = (n + 1, sum + difference, squares + difference * difference);
+            compared.add(Loss::LogLoss, (candidate, champion), label, 1);
+            n += 1;
             let right = |score: f64| (score > 0.5) == label;
             only_candidate += u64::from(right(candidate) && !right(champion));
             only_champion += u64::from(right(champion) && !right(candidate));
         }
-        let rows = n.max(1) as f64;
-        let mean = sum as f64 / rows;
-        let variance = (squares as f64 / rows - mean * mean).max(0.0) * rows / (rows - 1.0).max(1.0);
-        let half = normal_quantile(1.0 - alpha / 2.0) * (variance / rows).sqrt();
-        let value = |steps: f64| steps * Tally::STEP;
+        let (difference, variance) = compared.moments();
+        let half = normal_quantile(1.0 - alpha / 2.0) * (variance / n.max(1) as f64).sqrt();
         Paired {
             rows: n,
-            difference: value(mean),
-            low: value(mean - half),
-            high: value(mean + half),
+            difference,
+            low: difference - half,
+            high: difference + half,
             only_candidate,
             only_champion,
             mcnemar_p: mcnemar(only_candidate, only_champion),
