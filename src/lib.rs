@@ -7,6 +7,7 @@
 // layer 0: the words that everybody uses
 pub mod config;
 pub mod record;
+pub mod task;
 pub mod time;
 
 // layer 1: pure; no timely, I/O, clock, thread or global

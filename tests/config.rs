@@ -7,8 +7,8 @@
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use tidemill::config::spec::{
-    CauseSpec, DeploySpec, DetectorSpec, Distance, FeatureKind, Function, LearnerSpec, Metric, Over, PipelineSpec,
-    RetrainSpec, Strategy as Deploy,
+    CauseSpec, DeploySpec, DetectorSpec, Distance, FeatureKind, Function, LearnerSpec, Metric, OptimizerSpec, Over,
+    PipelineSpec, RetrainSpec, Strategy as Deploy,
 };
 use tidemill::config::{ConfigErrors, read};
 use tidemill::launch::graph;
@@ -122,7 +122,7 @@ fn the_example_of_the_design_reads_in_full() {
     assert_eq!(spec.features[4].missing, Some(0.0));
 
     let model = &spec.models[0];
-    assert_eq!(model.learner, LearnerSpec::Logistic { learning_rate: 0.01, l2: 0.0 });
+    assert_eq!(model.learner, LearnerSpec::Logistic { optimizer: OptimizerSpec::sgd(0.01), l2: 0.0 });
     assert_eq!(model.retrain, [RetrainSpec::Logistic { alpha: 1.0, max_iterations: 100 }]);
     assert_eq!(model.metrics.windows, [Span::DAY, Span(7 * Span::DAY.0)]);
     assert_eq!(model.metrics.names, Metric::ALL.map(|(_, m)| m));

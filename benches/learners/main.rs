@@ -1,40 +1,84 @@
 //! How well, and how fast, the online learners learn: test then train over rows in a file, on one thread.
 //!
-//! Each line of the file is `[numbers, hot slots, label]`; the width comes first on a line of its own. Prints a JSON
-//! object a learner: accuracy, kappa, rows a second. `benches/learners.py` makes the files and puts River beside it.
+//! The first line of the file is `{"width":..,"task":..}`; each other is `[numbers, hot slots, label]`. Prints a JSON
+//! object a learner that has the task: its metrics, rows a second. `benches/learners.py` makes the files and puts River
+//! beside it.
 
+use serde::Deserialize;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::time::Instant;
-use tidemill::config::spec::{BaggingSpec, ForestSpec, TreeSpec};
+use tidemill::config::spec::{AlmaSpec, BaggingSpec, ForestSpec, LearnerSpec, Metric, NearestSpec, OptimizerSpec};
+use tidemill::config::spec::{PassiveAggressiveSpec, TreeSpec};
+use tidemill::evaluate::{Bin, Tally, bins, value};
 use tidemill::feature::Vector;
-use tidemill::model::{AdaptiveRandomForest, HoeffdingTree, Learner, LeveragingBagging};
-use tidemill::model::{Logistic, Majority, NoChange, OnlineGaussianNb};
+use tidemill::model::{Learner, Majority, NoChange, learner};
+use tidemill::task::{Label, Task};
 
-type Make = Box<dyn Fn(usize, u64) -> Box<dyn Learner>>;
+#[derive(Deserialize)]
+struct Head {
+    width: usize,
+    task: Task,
+}
 
-/// Every online learner, by the name in a pipeline file, and whether it draws.
-fn learners() -> Vec<(&'static str, bool, Make)> {
-    vec![
-        ("majority", false, Box::new(|_, _| Box::<Majority>::default())),
-        ("no_change", false, Box::new(|_, _| Box::<NoChange>::default())),
-        ("logistic", false, Box::new(|width, _| Box::new(Logistic::new(width, 0.01, 0.0)))),
-        ("gaussian_nb", false, Box::new(|width, _| Box::new(OnlineGaussianNb::new(width)))),
-        ("hoeffding_tree", false, Box::new(|width, _| Box::new(HoeffdingTree::new(width, TreeSpec::default())))),
-        (
-            "adaptive_random_forest",
-            true,
-            Box::new(|width, seed| {
-                Box::new(AdaptiveRandomForest::new(width, ForestSpec { seed, ..ForestSpec::default() }))
-            }),
-        ),
-        (
-            "leveraging_bagging",
-            true,
-            Box::new(|width, seed| {
-                Box::new(LeveragingBagging::new(width, BaggingSpec { seed, ..BaggingSpec::default() }))
-            }),
-        ),
-    ]
+/// The learners of a task, by the name in a pipeline file, and whether they draw; defaults, as River's.
+fn learners(task: Task, seed: u64) -> Vec<(&'static str, bool, LearnerSpec)> {
+    let optimizer = OptimizerSpec::sgd(0.01);
+    let adam = OptimizerSpec::Adam { learning_rate: 0.1, beta_1: 0.9, beta_2: 0.999, eps: 1e-8 };
+    let adagrad = OptimizerSpec::Adagrad { learning_rate: 0.1, eps: 1e-8 };
+    let ftrl = OptimizerSpec::Ftrl { alpha: 0.05, beta: 1.0, l1: 0.0, l2: 1.0 };
+    let near = ("nearest_neighbors", false, LearnerSpec::NearestNeighbors(NearestSpec::default()));
+    let passive = ("passive_aggressive", false, LearnerSpec::PassiveAggressive(PassiveAggressiveSpec::default()));
+    let mut all = vec![near];
+    match task {
+        Task::Binary => all.extend([
+            ("logistic", false, LearnerSpec::Logistic { optimizer, l2: 0.0 }),
+            ("logistic, adagrad", false, LearnerSpec::Logistic { optimizer: adagrad, l2: 0.0 }),
+            ("logistic, adam", false, LearnerSpec::Logistic { optimizer: adam, l2: 0.0 }),
+            ("logistic, ftrl", false, LearnerSpec::Logistic { optimizer: ftrl, l2: 0.0 }),
+            passive,
+            ("alma", false, LearnerSpec::Alma(AlmaSpec::default())),
+        ]),
+        Task::Multiclass(_) => all.push(("softmax", false, LearnerSpec::Softmax { optimizer, l2: 0.0 })),
+        Task::Regression => {
+            all.extend([
+                ("linear", false, LearnerSpec::Linear { optimizer, l2: 0.0 }),
+                ("ridge", false, LearnerSpec::Ridge { alpha: 1.0 }),
+                passive,
+            ]);
+            return all;
+        }
+    }
+    let forest = ForestSpec { seed, ..ForestSpec::default() };
+    let bagging = BaggingSpec { seed, ..BaggingSpec::default() };
+    all.extend([
+        ("gaussian_nb", false, LearnerSpec::GaussianNb),
+        ("hoeffding_tree", false, LearnerSpec::HoeffdingTree(TreeSpec::default())),
+        ("adaptive_random_forest", true, LearnerSpec::AdaptiveRandomForest(forest)),
+        ("leveraging_bagging", true, LearnerSpec::LeveragingBagging(bagging)),
+    ]);
+    all
+}
+
+/// Test then train.
+fn run(task: Task, rows: &[(Vector, Label)], mut learner: Box<dyn Learner>) -> serde_json::Value {
+    let began = Instant::now();
+    let mut said = Vec::with_capacity(rows.len());
+    for (x, label) in rows {
+        said.push(learner.predict(x));
+        learner.learn(x, *label);
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let (mut tally, mut counts) = (Tally::default(), BTreeMap::<u16, Bin>::new());
+    for (said, (_, label)) in said.iter().zip(rows) {
+        tally += Tally::labelled(task, said, *label);
+        bins::of(task, said, *label).for_each(|(bin, one)| *counts.entry(bin).or_default() += one);
+    }
+    let metric = |metric| value(metric, task, &tally, counts.iter().map(|(bin, counts)| (*bin, *counts)));
+    let mut told: serde_json::Map<String, serde_json::Value> =
+        Metric::of(task).into_iter().map(|(name, of)| (name.to_owned(), json!(metric(of)))).collect();
+    told.insert("rows_per_s".to_owned(), json!(rows.len() as f64 / seconds));
+    told.into()
 }
 
 fn main() {
@@ -42,32 +86,21 @@ fn main() {
     let Some(path) = std::env::args().skip(1).find(|word| !word.starts_with("--")) else { return };
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let mut lines = text.lines();
-    let width: usize = lines.next().and_then(|line| line.parse().ok()).expect("the width comes first");
+    let Head { width, task } = serde_json::from_str(lines.next().unwrap_or_default()).expect("the head comes first");
     let row = |line: &str| {
-        let (dense, hot, label): (Vec<f64>, Vec<u32>, u8) = serde_json::from_str(line).expect("a row");
-        (Vector { dense: dense.into(), hot: hot.into() }, label == 1)
+        let (dense, hot, label): (Vec<f64>, Vec<u32>, f64) = serde_json::from_str(line).expect("a row");
+        (Vector { dense: dense.into(), hot: hot.into() }, Label::value(label).expect("a label"))
     };
-    let rows: Vec<(Vector, bool)> = lines.map(row).collect();
-    for (name, draws, make) in learners() {
+    let rows: Vec<(Vector, Label)> = lines.map(row).collect();
+    let baselines: [(&str, Box<dyn Learner>); 2] =
+        [("majority", Box::new(Majority::new(task))), ("no_change", Box::new(NoChange::new(task)))];
+    for (name, baseline) in baselines {
+        println!("{}", json!({ "learner": name, "runs": [run(task, &rows, baseline)] }));
+    }
+    for (place, (name, draws, _)) in learners(task, 0).into_iter().enumerate() {
         let seeds = if draws { 0..10 } else { 0..1 };
-        let mut told = Vec::new();
-        for seed in seeds {
-            let mut learner = make(width, seed);
-            let mut counts = [[0_u32; 2]; 2];
-            let began = Instant::now();
-            for (x, label) in &rows {
-                let said = learner.predict(x) > 0.5;
-                counts[usize::from(*label)][usize::from(said)] += 1;
-                learner.learn(x, *label);
-            }
-            let seconds = began.elapsed().as_secs_f64();
-            let [[tn, fp], [fneg, tp]] = counts.map(|row| row.map(f64::from));
-            let n = tn + fp + fneg + tp;
-            let accuracy = (tn + tp) / n;
-            let chance = ((tn + fp) * (tn + fneg) + (fneg + tp) * (fp + tp)) / (n * n);
-            let kappa = if chance < 1.0 { (accuracy - chance) / (1.0 - chance) } else { 0.0 };
-            told.push(json!({ "accuracy": accuracy, "kappa": kappa, "rows_per_s": n / seconds }));
-        }
+        let made = |seed| learner(&learners(task, seed)[place].2, width, task);
+        let told: Vec<_> = seeds.map(|seed| run(task, &rows, made(seed))).collect();
         println!("{}", json!({ "learner": name, "runs": told }));
     }
 }

@@ -7,6 +7,7 @@ use super::metrics::multiple;
 use super::source::LONGEST;
 use super::spec::{DeploySpec, Loss, Strategy};
 use super::table::Table;
+use crate::task::Task;
 use crate::time::Span;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -32,8 +33,8 @@ const OWN: [(&str, &[Kind], &str); 4] = [
 const GIVE_UP_AFTER: Span = Span(30 * Span::DAY.0);
 
 /// Reads the table; what is absent has its default (immediate, no rollback).
-pub(super) fn read(table: Option<Table<'_>>, every: Span, around: &Around<'_>) -> DeploySpec {
-    let mut deploy = DeploySpec::of(Strategy::Immediate);
+pub(super) fn read(table: Option<Table<'_>>, task: Task, every: Span, around: &Around<'_>) -> DeploySpec {
+    let mut deploy = DeploySpec::of(Strategy::Immediate, task);
     let Some(mut table) = table else { return deploy };
     let help = "one of immediate, shadow, canary, ab";
     let kind = table.need("strategy", help).and_then(|i| i.choice("strategy", &STRATEGIES));
@@ -41,7 +42,7 @@ pub(super) fn read(table: Option<Table<'_>>, every: Span, around: &Around<'_>) -
     if let Some(kind) = kind {
         deploy.strategy = strategy(kind, &mut table, every);
     }
-    if let Some(loss) = table.take("metric").and_then(|i| i.choice("metric", &Loss::ALL)) {
+    if let Some(loss) = table.take("metric").and_then(|i| i.choice("metric", &Loss::of(task))) {
         deploy.loss = loss;
     }
     if let Some(alpha) = table.take("alpha").and_then(|i| i.number(Bounds::inside(0.0, 0.5))) {

@@ -194,8 +194,8 @@ fn read_over(item: &Item<'_>) -> Option<Over> {
     item.length(Span(1000), LONGEST).map(Over::Time)
 }
 
-/// The values of a one-hot feature: a list, or the name of a file with one value a line.
-fn read_values(item: &Item<'_>, load: Load<'_>) -> Option<Vec<String>> {
+/// Values: a list, or the name of a file with one value a line.
+pub(super) fn read_values(item: &Item<'_>, load: Load<'_>) -> Option<Vec<String>> {
     let values = match item.value.get_ref() {
         DeValue::Array(_) => item.list_of(|i| match i.value.get_ref() {
             DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok().map(|n| n.to_string()),
@@ -217,12 +217,14 @@ fn read_values(item: &Item<'_>, load: Load<'_>) -> Option<Vec<String>> {
             values
         }
         _ => {
-            item.fault("`values` must be a list, or the path of a file with one value a line", "");
+            let message = format!("`{}` must be a list, or the path of a file with one value a line", item.name);
+            item.fault(message, "");
             return None;
         }
     };
     if values.is_empty() || values.len() > MOST_VALUES {
-        item.fault(format!("`values` has {} values, allowed: 1 to {MOST_VALUES}", values.len()), "");
+        let message = format!("`{}` has {} values, allowed: 1 to {MOST_VALUES}", item.name, values.len());
+        item.fault(message, "");
         return None;
     }
     Some(values)

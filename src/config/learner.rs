@@ -2,33 +2,62 @@
 
 use super::bounds::Bounds;
 use super::item::Item;
-use super::spec::{BaggingSpec, ForestSpec, LearnerSpec, TreeSpec};
+use super::spec::TreeSpec;
+use super::spec::{AlmaSpec, BaggingSpec, ForestSpec, LearnerSpec, NearestSpec, OptimizerSpec, PassiveAggressiveSpec};
 use super::table::Table;
+use crate::task::Task;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Logistic,
+    Softmax,
+    Linear,
+    Ridge,
     GaussianNb,
+    MultinomialNb,
+    PassiveAggressive,
+    Alma,
+    NearestNeighbors,
     HoeffdingTree,
     AdaptiveRandomForest,
     LeveragingBagging,
 }
 
-const KINDS: [(&str, Kind); 5] = [
+const KINDS: [(&str, Kind); 12] = [
     ("logistic", Kind::Logistic),
+    ("softmax", Kind::Softmax),
+    ("linear", Kind::Linear),
+    ("ridge", Kind::Ridge),
     ("gaussian_nb", Kind::GaussianNb),
+    ("multinomial_nb", Kind::MultinomialNb),
+    ("passive_aggressive", Kind::PassiveAggressive),
+    ("alma", Kind::Alma),
+    ("nearest_neighbors", Kind::NearestNeighbors),
     ("hoeffding_tree", Kind::HoeffdingTree),
     ("adaptive_random_forest", Kind::AdaptiveRandomForest),
     ("leveraging_bagging", Kind::LeveragingBagging),
 ];
 
+const GRADIENTS: &[Kind] = &[Kind::Logistic, Kind::Softmax, Kind::Linear];
 const TREES: &[Kind] = &[Kind::HoeffdingTree, Kind::AdaptiveRandomForest, Kind::LeveragingBagging];
 const ENSEMBLES: &[Kind] = &[Kind::AdaptiveRandomForest, Kind::LeveragingBagging];
+const PASSIVE: &[Kind] = &[Kind::PassiveAggressive];
+const NEAREST: &[Kind] = &[Kind::NearestNeighbors];
 
 /// Every key, and the kinds that have it.
-const KEYS: [(&str, &[Kind], &str); 11] = [
-    ("learning_rate", &[Kind::Logistic], "it belongs to kind \"logistic\""),
-    ("l2", &[Kind::Logistic], "it belongs to kind \"logistic\""),
+const KEYS: [(&str, &[Kind], &str); 21] = [
+    ("learning_rate", GRADIENTS, "it belongs to kinds \"logistic\", \"softmax\" and \"linear\""),
+    ("optimizer", GRADIENTS, "it belongs to kinds \"logistic\", \"softmax\" and \"linear\""),
+    ("l2", GRADIENTS, "it belongs to kinds \"logistic\", \"softmax\" and \"linear\""),
+    ("alpha", &[Kind::Ridge, Kind::MultinomialNb, Kind::Alma], "it belongs to ridge, multinomial_nb and alma"),
+    ("p", &[Kind::Alma], "it belongs to kind \"alma\""),
+    ("b", &[Kind::Alma], "it belongs to kind \"alma\""),
+    ("c", &[Kind::Alma, Kind::PassiveAggressive], "it belongs to kinds \"alma\" and \"passive_aggressive\""),
+    ("mode", PASSIVE, "it belongs to kind \"passive_aggressive\""),
+    ("eps", PASSIVE, "it belongs to kind \"passive_aggressive\""),
+    ("n_neighbors", NEAREST, "it belongs to kind \"nearest_neighbors\""),
+    ("window_size", NEAREST, "it belongs to kind \"nearest_neighbors\""),
+    ("weighted", NEAREST, "it belongs to kind \"nearest_neighbors\""),
     ("grace_period", TREES, "it belongs to trees"),
     ("delta", TREES, "it belongs to trees"),
     ("tau", TREES, "it belongs to trees"),
@@ -40,28 +69,158 @@ const KEYS: [(&str, &[Kind], &str); 11] = [
     ("w", &[Kind::LeveragingBagging], "it belongs to kind \"leveraging_bagging\""),
 ];
 
-/// Reads the table.
-pub(super) fn read(item: &Item<'_>, model: &Table<'_>) -> Option<LearnerSpec> {
+/// Reads the table; without its task nothing is said about whether it fits.
+pub(super) fn read(item: &Item<'_>, model: &Table<'_>, task: Option<Task>) -> Option<LearnerSpec> {
     let mut table = item.table(model.title_of("learner"))?;
     let names = KINDS.map(|(name, _)| name).join(", ");
     let kind = table.need("kind", &format!("one of {names}")).and_then(|i| i.choice("learner", &KINDS));
     table.refuse_others(kind, &KEYS);
     let spec = match kind? {
-        Kind::Logistic => logistic(&mut table),
+        Kind::Logistic => gradients(&mut table).map(|(optimizer, l2)| LearnerSpec::Logistic { optimizer, l2 }),
+        Kind::Softmax => gradients(&mut table).map(|(optimizer, l2)| LearnerSpec::Softmax { optimizer, l2 }),
+        Kind::Linear => gradients(&mut table).map(|(optimizer, l2)| LearnerSpec::Linear { optimizer, l2 }),
+        Kind::Ridge => {
+            let alpha = table.take("alpha").map_or(Some(1.0), |i| i.number(Bounds::from(0.0, 1e9)));
+            alpha.map(|alpha| LearnerSpec::Ridge { alpha })
+        }
         Kind::GaussianNb => Some(LearnerSpec::GaussianNb),
+        Kind::MultinomialNb => {
+            let alpha = positive(&mut table, "alpha", 1.0);
+            alpha.map(|alpha| LearnerSpec::MultinomialNb { alpha })
+        }
+        Kind::PassiveAggressive => passive_aggressive(&mut table).map(LearnerSpec::PassiveAggressive),
+        Kind::Alma => alma(&mut table).map(LearnerSpec::Alma),
+        Kind::NearestNeighbors => nearest(&mut table).map(LearnerSpec::NearestNeighbors),
         Kind::HoeffdingTree => tree(&mut table, TreeSpec::default()).map(LearnerSpec::HoeffdingTree),
         Kind::AdaptiveRandomForest => forest(&mut table).map(LearnerSpec::AdaptiveRandomForest),
         Kind::LeveragingBagging => bagging(&mut table).map(LearnerSpec::LeveragingBagging),
     };
     table.finish();
+    fits(item, "learner", (kind?, task), &KINDS, does);
     spec
 }
 
-fn logistic(table: &mut Table<'_>) -> Option<LearnerSpec> {
-    // River's default step; a step above 100 diverges on any data.
-    let learning_rate = table.take("learning_rate").map_or(Some(0.01), |i| i.number(Bounds::above(0.0, 100.0)));
+/// An error unless a kind of learner has the task.
+pub(super) fn fits<K: Copy + PartialEq>(
+    item: &Item<'_>,
+    what: &str,
+    (kind, task): (K, Option<Task>),
+    kinds: &[(&str, K)],
+    does: impl Fn(K, Task) -> bool,
+) {
+    let Some(task) = task.filter(|task| !does(kind, *task)) else { return };
+    let name = kinds.iter().find(|(_, known)| *known == kind).map_or("", |(name, _)| name);
+    let others: Vec<&str> = kinds.iter().filter(|(_, kind)| does(*kind, task)).map(|(name, _)| *name).collect();
+    let message = format!("{what} `{name}` cannot do the task `{}`", task.word());
+    item.faults.add_across(item.span(), message, &format!("these can: {}", others.join(", ")));
+}
+
+/// Whether a kind has a task.
+fn does(kind: Kind, task: Task) -> bool {
+    match kind {
+        Kind::Logistic | Kind::Alma => task == Task::Binary,
+        Kind::Softmax => matches!(task, Task::Multiclass(_)),
+        Kind::Linear | Kind::Ridge => task == Task::Regression,
+        Kind::PassiveAggressive => !matches!(task, Task::Multiclass(_)),
+        Kind::NearestNeighbors => true,
+        _ => task != Task::Regression,
+    }
+}
+
+/// How weights follow the gradient, and their penalty.
+fn gradients(table: &mut Table<'_>) -> Option<(OptimizerSpec, f64)> {
     let l2 = table.take("l2").map_or(Some(0.0), |i| i.number(Bounds::from(0.0, 1e6)));
-    Some(LearnerSpec::Logistic { learning_rate: learning_rate?, l2: l2? })
+    let optimizer = match table.take("optimizer") {
+        None => rate(table, 0.01).map(OptimizerSpec::sgd),
+        Some(item) => {
+            table.refuse("learning_rate", "the optimizer has its own");
+            item.table(table.title_of("optimizer")).and_then(optimizer)
+        }
+    };
+    Some((optimizer?, l2?))
+}
+
+fn optimizer(mut table: Table<'_>) -> Option<OptimizerSpec> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Of {
+        Sgd,
+        Adagrad,
+        Adam,
+        Ftrl,
+    }
+    const ALL: [(&str, Of); 4] = [("sgd", Of::Sgd), ("adagrad", Of::Adagrad), ("adam", Of::Adam), ("ftrl", Of::Ftrl)];
+    const OWN: [(&str, &[Of], &str); 8] = [
+        ("learning_rate", &[Of::Sgd, Of::Adagrad, Of::Adam], "ftrl has `alpha`"),
+        ("eps", &[Of::Adagrad, Of::Adam], "it belongs to adagrad and adam"),
+        ("beta_1", &[Of::Adam], "it belongs to adam"),
+        ("beta_2", &[Of::Adam], "it belongs to adam"),
+        ("alpha", &[Of::Ftrl], "it belongs to ftrl"),
+        ("beta", &[Of::Ftrl], "it belongs to ftrl"),
+        ("l1", &[Of::Ftrl], "it belongs to ftrl"),
+        ("l2", &[Of::Ftrl], "it belongs to ftrl, or beside the optimizer"),
+    ];
+    let kind = table.need("kind", "one of sgd, adagrad, adam, ftrl").and_then(|i| i.choice("optimizer", &ALL));
+    table.refuse_others(kind, &OWN);
+    let spec = match kind? {
+        Of::Sgd => rate(&mut table, 0.01).map(OptimizerSpec::sgd),
+        Of::Adagrad => {
+            let (learning_rate, eps) = (rate(&mut table, 0.1), positive(&mut table, "eps", 1e-8));
+            learning_rate.zip(eps).map(|(learning_rate, eps)| OptimizerSpec::Adagrad { learning_rate, eps })
+        }
+        Of::Adam => adam(&mut table),
+        Of::Ftrl => ftrl(&mut table),
+    };
+    table.finish();
+    spec
+}
+
+fn adam(table: &mut Table<'_>) -> Option<OptimizerSpec> {
+    let (learning_rate, eps) = (rate(table, 0.1), positive(table, "eps", 1e-8));
+    let share = Bounds { at_least: Some(0.0), below: Some(1.0), ..Bounds::FINITE };
+    let beta_1 = table.take("beta_1").map_or(Some(0.9), |i| i.number(share));
+    let beta_2 = table.take("beta_2").map_or(Some(0.999), |i| i.number(share));
+    Some(OptimizerSpec::Adam { learning_rate: learning_rate?, beta_1: beta_1?, beta_2: beta_2?, eps: eps? })
+}
+
+fn ftrl(table: &mut Table<'_>) -> Option<OptimizerSpec> {
+    let alpha = positive(table, "alpha", 0.05);
+    let mut penalty =
+        |key: &'static str, default| table.take(key).map_or(Some(default), |i| i.number(Bounds::from(0.0, 1e9)));
+    let (beta, l1, l2) = (penalty("beta", 1.0), penalty("l1", 0.0), penalty("l2", 1.0));
+    Some(OptimizerSpec::Ftrl { alpha: alpha?, beta: beta?, l1: l1?, l2: l2? })
+}
+
+fn passive_aggressive(table: &mut Table<'_>) -> Option<PassiveAggressiveSpec> {
+    let default = PassiveAggressiveSpec::default();
+    let c = positive(table, "c", default.c);
+    let mode = table.take("mode").map_or(Some(u64::from(default.mode)), |i| i.whole(0, 2));
+    let eps = table.take("eps").map_or(Some(default.eps), |i| i.number(Bounds::from(0.0, 1e9)));
+    Some(PassiveAggressiveSpec { c: c?, mode: mode? as u8, eps: eps? })
+}
+
+fn alma(table: &mut Table<'_>) -> Option<AlmaSpec> {
+    let default = AlmaSpec::default();
+    let p = table.take("p").map_or(Some(default.p), |i| i.number(Bounds::from(2.0, 100.0)));
+    let alpha = table.take("alpha").map_or(Some(default.alpha), |i| i.number(Bounds::above(0.0, 1.0)));
+    let (b, c) = (positive(table, "b", default.b), positive(table, "c", default.c));
+    Some(AlmaSpec { p: p?, alpha: alpha?, b: b?, c: c? })
+}
+
+fn nearest(table: &mut Table<'_>) -> Option<NearestSpec> {
+    let default = NearestSpec::default();
+    let n_neighbors = table.take("n_neighbors").map_or(Some(default.n_neighbors), |i| i.count(1, 1000));
+    let window_size = table.take("window_size").map_or(Some(default.window_size), |i| i.count(1, 100_000));
+    let weighted = table.take("weighted").map_or(Some(default.weighted), |i| i.boolean());
+    Some(NearestSpec { n_neighbors: n_neighbors?, window_size: window_size?, weighted: weighted? })
+}
+
+/// A step above 100 diverges on any data.
+fn rate(table: &mut Table<'_>, default: f64) -> Option<f64> {
+    table.take("learning_rate").map_or(Some(default), |i| i.number(Bounds::above(0.0, 100.0)))
+}
+
+fn positive(table: &mut Table<'_>, key: &'static str, default: f64) -> Option<f64> {
+    table.take(key).map_or(Some(default), |i| i.number(Bounds::above(0.0, 1e9)))
 }
 
 fn tree(table: &mut Table<'_>, default: TreeSpec) -> Option<TreeSpec> {

@@ -6,20 +6,26 @@ use super::item::{Item, names};
 use super::source::LONGEST;
 use super::spec::{Metric, MetricsSpec};
 use super::table::Table;
+use crate::task::Task;
 use crate::time::Span;
 
 /// Values a slice that are kept apart where the file does not say.
-pub(super) const SLICE_VALUES: usize = 200;
+const SLICE_VALUES: usize = 200;
 
-/// Reads the table; what is absent has its default (all metrics, the whole run, no slices).
-pub(super) fn read(mut table: Table<'_>, every: Span, around: &Around<'_>) -> MetricsSpec {
-    let mut spec = MetricsSpec {
+/// All metrics of a task over the whole run.
+pub(super) fn default(task: Task) -> MetricsSpec {
+    MetricsSpec {
         windows: Vec::new(),
         since: Vec::new(),
-        names: Metric::ALL.map(|(_, metric)| metric).to_vec(),
+        names: Metric::of(task).into_iter().map(|(_, metric)| metric).collect(),
         slices: Vec::new(),
         max_slice_values: SLICE_VALUES,
-    };
+    }
+}
+
+/// Reads the table; what is absent has its default (all metrics, the whole run, no slices).
+pub(super) fn read(mut table: Table<'_>, task: Task, every: Span, around: &Around<'_>) -> MetricsSpec {
+    let mut spec = default(task);
     let (faults, before) = (table.faults, table.faults.count());
     if let Some(windows) = table.take("windows").and_then(|i| i.list_of(|w| multiple(w, every))) {
         spec.windows = windows;
@@ -28,7 +34,7 @@ pub(super) fn read(mut table: Table<'_>, every: Span, around: &Around<'_>) -> Me
         spec.since = since;
     }
     if let Some(item) = table.take("names")
-        && let Some(names) = item.list_of(|n| n.choice("metric", &Metric::ALL))
+        && let Some(names) = item.list_of(|n| n.choice("metric", &Metric::of(task)))
     {
         if item.value.get_ref().as_array().is_some_and(|list| list.is_empty()) {
             item.fault("`names` is empty, allowed: at least one metric", "without `names` all are published");

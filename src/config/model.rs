@@ -9,13 +9,12 @@ use super::learner;
 use super::metrics;
 use super::retrain;
 use super::source::LONGEST;
-use super::spec::{DeploySpec, GateSpec, LearnerSpec, Metric, MetricsSpec, ModelSpec, Strategy, TrainSpec};
+use super::spec::{DeploySpec, GateSpec, LearnerSpec, Metric, ModelSpec, OptimizerSpec, Strategy, TrainSpec};
 use super::table::{Table, check_name};
 use super::trigger;
+use crate::record::Kind;
+use crate::task::{Label, Task};
 use crate::time::Span;
-
-/// The tasks by name; the first release has one.
-const TASKS: [(&str, ()); 1] = [("binary", ())];
 
 /// The most models of a pipeline.
 const MOST_MODELS: usize = 256;
@@ -27,7 +26,7 @@ pub(super) fn read_all(table: &Table<'_>, every: Span, around: &Around<'_>) -> V
         let message = format!("{} models, allowed: 1 to {MOST_MODELS} tables [model.NAME]", all.len());
         table.faults.add_across(table.span.clone(), message, "");
     }
-    let mut models = Vec::new();
+    let mut models: Vec<ModelSpec> = Vec::new();
     for (name, item) in all {
         check_name(&name, "model", table.faults);
         if let Some(of) = item.table(table.title_of(&name.value)) {
@@ -38,54 +37,75 @@ pub(super) fn read_all(table: &Table<'_>, every: Span, around: &Around<'_>) -> V
 }
 
 fn read(mut table: Table<'_>, name: String, every: Span, around: &Around<'_>) -> Option<ModelSpec> {
-    table.need("task", "task = \"binary\"").and_then(|i| i.choice("task", &TASKS));
+    let task = table.need("task", "one of binary, multiclass, regression").and_then(|i| read_task(&i, around));
     let learner_help = "the online learner: { kind = \"logistic\", learning_rate = 0.01 }";
-    let learner = table.need("learner", learner_help).and_then(|i| learner::read(&i, &table));
-    let retrain = table.take("retrain").map(|i| retrain::read_all(&i, &table)).unwrap_or_default();
+    let learner = table.need("learner", learner_help).and_then(|i| learner::read(&i, &table, task));
+    let retrain = table.take("retrain").map(|i| retrain::read_all(&i, &table, task)).unwrap_or_default();
+    let task = task.unwrap_or(Task::Binary);
     let freeze_at = table.take("freeze_at").and_then(|i| i.list_of(Item::instant)).unwrap_or_default();
     let (faults, before) = (table.faults, table.faults.count());
     let metrics = table.section("metrics");
     let told = metrics.is_some();
-    let metrics = metrics.map_or_else(default_metrics, |t| metrics::read(t, every, around));
+    let metrics = metrics.map_or_else(|| metrics::default(task), |t| metrics::read(t, task, every, around));
     let triggers = match table.take("trigger") {
         Some(item) => trigger::read_all(&item, &table, every),
         None => Vec::new(),
     };
     let train = read_train(table.section("train"), every);
-    let gate = read_gate(table.section("gate"));
-    let deploy = deploy::read(table.section("deploy"), every, around);
+    let gate = read_gate(table.section("gate"), task);
+    let deploy = deploy::read(table.section("deploy"), task, every, around);
     table.finish();
     if !told && faults.count() > before {
         // `[model.NAME.metric]` is an unknown key.
         faults.doubt(Doubts::WINDOWS);
     }
-    let learner = learner.unwrap_or(STAND_IN);
-    Some(ModelSpec { name, learner, retrain, metrics, triggers, train, gate, deploy, freeze_at })
+    let learner = learner.unwrap_or_else(stand_in_learner);
+    Some(ModelSpec { name, task, learner, retrain, metrics, triggers, train, gate, deploy, freeze_at })
+}
+
+/// What is asked; how many classes there are, the labels say.
+fn read_task(item: &Item<'_>, around: &Around<'_>) -> Option<Task> {
+    const TASKS: [(&str, Task); 3] =
+        [("binary", Task::Binary), ("multiclass", Task::Multiclass(0)), ("regression", Task::Regression)];
+    let task = item.choice("task", &TASKS)?;
+    let labels = around.sources.iter().find(|source| source.kind == Kind::Label);
+    let classes = labels.map_or(0, |labels| labels.classes.len());
+    match task {
+        // Labels that could not be read may have had some.
+        Task::Multiclass(_) if classes == 0 && !around.complete => None,
+        Task::Multiclass(_) if classes == 0 => {
+            let help = "classes = [\"red\", \"green\", \"blue\"] in the source of kind \"labels\"";
+            item.faults.add_across(item.span(), "task `multiclass` needs labels with `classes`", help);
+            None
+        }
+        Task::Multiclass(_) => Some(Task::Multiclass(classes as u16)),
+        _ if classes > 0 => {
+            let message = format!("task `{}` has labels with `classes`, allowed: multiclass", task.word());
+            item.faults.add_across(item.span(), message, "all models share the labels of their pipeline");
+            None
+        }
+        task => Some(task),
+    }
 }
 
 /// In the place of a learner that could not be read: triggers are judged all the same.
-const STAND_IN: LearnerSpec = LearnerSpec::Logistic { learning_rate: 0.01, l2: 0.0 };
+fn stand_in_learner() -> LearnerSpec {
+    LearnerSpec::Logistic { optimizer: OptimizerSpec::sgd(0.01), l2: 0.0 }
+}
 
 /// In the place of a model that could not be read: features are judged all the same.
 pub(super) fn stand_in(every: Span) -> ModelSpec {
     ModelSpec {
         name: String::new(),
-        learner: STAND_IN,
+        task: Task::Binary,
+        learner: stand_in_learner(),
         retrain: Vec::new(),
-        metrics: default_metrics(),
+        metrics: metrics::default(Task::Binary),
         triggers: Vec::new(),
         train: read_train(None, every),
-        gate: read_gate(None),
-        deploy: DeploySpec::of(Strategy::Immediate),
+        gate: read_gate(None, Task::Binary),
+        deploy: DeploySpec::of(Strategy::Immediate, Task::Binary),
         freeze_at: Vec::new(),
-    }
-}
-
-fn default_metrics() -> MetricsSpec {
-    MetricsSpec {
-        names: Metric::ALL.map(|(_, metric)| metric).to_vec(),
-        max_slice_values: metrics::SLICE_VALUES,
-        ..MetricsSpec::default()
     }
 }
 
@@ -133,18 +153,23 @@ fn read_train(table: Option<Table<'_>>, every: Span) -> TrainSpec {
     train
 }
 
-fn read_gate(table: Option<Table<'_>>) -> GateSpec {
-    let mut gate = GateSpec::of(Metric::LogLoss, 0.0);
+fn read_gate(table: Option<Table<'_>>, task: Task) -> GateSpec {
+    let mut gate = GateSpec::of(Metric::first_of(task), 0.0);
     let Some(mut table) = table else { return gate };
-    if let Some(metric) = table.take("metric").and_then(|i| i.choice("metric", &Metric::ALL)) {
+    if let Some(metric) = table.take("metric").and_then(|i| i.choice("metric", &Metric::of(task))) {
         gate.metric = metric;
     }
     // Below 0 a candidate may be a little worse, which some prefer for its freshness.
-    if let Some(margin) = table.take("margin").and_then(|i| i.number(Bounds::from(-10.0, 10.0))) {
+    let most = if task == Task::Regression { Label::LIMIT } else { 10.0 };
+    if let Some(margin) = table.take("margin").and_then(|i| i.number(Bounds::from(-most, most))) {
         gate.margin = margin;
     }
     gate.significance = table.take("significance").and_then(|i| i.number(Bounds::inside(0.0, 0.5)));
-    gate.max_ece = table.take("max_ece").and_then(|i| i.number(Bounds::above(0.0, 1.0)));
+    if task == Task::Regression {
+        table.refuse("max_ece", "a regression gives no probabilities");
+    } else {
+        gate.max_ece = table.take("max_ece").and_then(|i| i.number(Bounds::above(0.0, 1.0)));
+    }
     if let Some(baseline) = table.take("baseline").and_then(|i| i.boolean()) {
         gate.baseline = baseline;
     }

@@ -33,7 +33,7 @@ pub(super) fn read(mut table: Table<'_>, load: Load<'_>) -> PipelineSpec {
     let head = read_head(below(&mut table, "pipeline", "[pipeline] with the pipeline's name"));
     let sources = below(&mut table, "source", "[source.NAME], one a stream");
     let declared = sources.as_ref().map_or(0, |t| t.each().len());
-    let sources = sources.map(|t| source::read_all(&t, &head.name)).unwrap_or_default();
+    let sources = sources.map(|t| source::read_all(&t, &head.name, load)).unwrap_or_default();
     let around = Around { sources: &sources, complete: sources.len() == declared, load };
     let features = below(&mut table, "features", "[features], one line a feature");
     let features = features.map(|t| features::read_all(&t, &around)).unwrap_or_default();

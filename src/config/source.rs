@@ -1,11 +1,13 @@
 //! `[source.NAME]`: where records come from, what they are, and what columns they have.
 
 use super::doubts::Doubts;
+use super::features::{Load, read_values};
 use super::item::{Item, names};
 use super::nearest::suggest;
 use super::spec::{Format, SourceSpec, Spanned};
 use super::table::{Faults, Table, check_name};
 use crate::record::{Column, Kind, Schema, Type};
+use crate::task::Task;
 use crate::time::Span;
 use std::path::PathBuf;
 
@@ -22,12 +24,12 @@ pub(super) const LONGEST: Span = Span(36_500 * Span::DAY.0);
 const OUTPUTS: [&str; 6] = ["predictions", "metrics", "models", "decisions", "dead_letters", "progress"];
 
 /// Reads all sources, in the order of the file.
-pub(super) fn read_all(table: &Table<'_>, pipeline: &str) -> Vec<SourceSpec> {
+pub(super) fn read_all(table: &Table<'_>, pipeline: &str, load: Load<'_>) -> Vec<SourceSpec> {
     let mut sources = Vec::new();
     for (name, item) in table.each() {
         check_name(&name, "source", table.faults);
         let called = name.value.clone();
-        let source = item.table(table.title_of(&called)).and_then(|t| read(t, name, pipeline));
+        let source = item.table(table.title_of(&called)).and_then(|t| read(t, name, pipeline, load));
         if source.is_none() {
             // It may have been the labels.
             [called.as_str(), Doubts::LABEL].iter().for_each(|name| table.faults.doubt(name));
@@ -42,7 +44,7 @@ pub(super) fn read_all(table: &Table<'_>, pipeline: &str) -> Vec<SourceSpec> {
 }
 
 /// Reads one; `None` if it is too wrong to be of use to what refers to it, for which its kind and schema are enough.
-fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str) -> Option<SourceSpec> {
+fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str, load: Load<'_>) -> Option<SourceSpec> {
     let faults = table.faults;
     let kind_help = "one of events (scored on arrival), labels, table (the last row per key), context";
     let kind = table.need("kind", kind_help).and_then(|i| i.choice("kind", &KINDS));
@@ -54,18 +56,20 @@ fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str) -> Option<S
     let topic = table.take("topic").and_then(|i| read_topic(&i));
     let refuse = table.take("unknown_fields").and_then(|i| i.choice("value", &UNKNOWN_FIELDS));
 
-    let (mut label, mut timeout) = (None, None);
+    let (mut label, mut timeout, mut classes) = (None, None, Vec::new());
     match kind {
         Some(Kind::Label) => {
             label = table.need("label", "an expression over this source's columns: \"arr_delay > 15\"");
             timeout = table.take("timeout").map_or(Some(TIMEOUT), |i| i.length(Span(1000), LONGEST));
+            classes = table.take("classes").and_then(|i| read_classes(&i, load)).unwrap_or_default();
         }
         Some(_) => {
             table.refuse("label", "only a source of kind \"labels\" has a label");
             table.refuse("timeout", "only a source of kind \"labels\" has a timeout");
+            table.refuse("classes", "only a source of kind \"labels\" has classes");
         }
         // The kind is unknown, and so is whether these are in place.
-        None => table.knows(&["label", "timeout"]),
+        None => table.knows(&["label", "timeout", "classes"]),
     }
     let label = label.and_then(|i| i.words());
     if kind == Some(Kind::Label) && label.is_none() {
@@ -95,9 +99,22 @@ fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str) -> Option<S
         topic: topic.value,
         refuse_unknown: refuse.unwrap_or(false),
         label,
+        classes,
         timeout,
         name,
     })
+}
+
+/// The values that a label may have.
+fn read_classes(item: &Item<'_>, load: Load<'_>) -> Option<Vec<String>> {
+    let classes = read_values(item, load)?;
+    let most = usize::from(Task::MAX_CLASSES);
+    if !(3..=most).contains(&classes.len()) {
+        let help = "of two classes one is true: label = \"kind = 'spam'\"";
+        item.fault(format!("`classes` has {} values, allowed: 3 to {most}", classes.len()), help);
+        return None;
+    }
+    Some(classes)
 }
 
 /// `{ column = "text?", .. }`, in the order of the file.

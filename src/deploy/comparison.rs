@@ -12,6 +12,7 @@
 
 use crate::config::spec::Loss;
 use crate::evaluate::Tally;
+use crate::task::{Label, Prediction, Task};
 use serde::{Deserialize, Serialize};
 
 /// Paired differences of losses: of the one less of the other.
@@ -19,10 +20,12 @@ use serde::{Deserialize, Serialize};
 /// ```
 /// use tidemill::config::spec::Loss;
 /// use tidemill::deploy::Comparison;
+/// use tidemill::task::Prediction;
 /// let mut compared = Comparison::default();
 /// for event in 0..2000 {
 ///     let label = event % 3 == 0;
-///     compared.add(Loss::Brier, (if label { 0.7 } else { 0.2 }, 0.5), label, 1);
+///     let (one, other) = (Prediction::Number(if label { 0.7 } else { 0.2 }), Prediction::Number(0.5));
+///     compared.add(Loss::Brier, (&one, &other), label.into(), 1);
 /// }
 /// let interval = compared.interval(0.05, 500).unwrap();
 /// assert!(interval.high < 0.0, "the first is better: {interval:?}");
@@ -49,11 +52,13 @@ pub struct Interval {
 
 impl Comparison {
     /// Adds (`sign` 1) or takes back (`sign` -1) an event of which both scores and the label are known.
-    pub fn add(&mut self, of: Loss, (one, other): (f64, f64), label: bool, sign: i64) {
+    pub fn add(&mut self, of: Loss, (one, other): (&Prediction, &Prediction), label: Label, sign: i64) {
         let difference = loss(of, one, label) - loss(of, other, label);
         self.n += sign;
         self.sum += i128::from(sign) * difference;
-        self.squares += i128::from(sign) * difference * difference;
+        // Of values their squares may be too great for 128 bits: then the interval is as wide as can be said.
+        let square = difference.saturating_mul(difference).min(i128::MAX >> 40);
+        self.squares += i128::from(sign) * square;
     }
 
     /// The mean difference and its variance, in units of the loss and of its square; 0 without events, and a variance
@@ -83,11 +88,16 @@ impl Comparison {
 }
 
 /// One event's loss in steps of [`Tally::STEP`]; of the accuracy it is the error, 0 or 1.
-fn loss(of: Loss, score: f64, label: bool) -> i128 {
-    let told = Tally::labelled(score, label);
+fn loss(of: Loss, said: &Prediction, label: Label) -> i128 {
+    let task = match (of, said) {
+        (Loss::Mae | Loss::Rmse, _) => Task::Regression,
+        (_, Prediction::Number(_)) => Task::Binary,
+        (_, Prediction::Classes(of)) => Task::Multiclass(of.len() as u16),
+    };
+    let told = Tally::labelled(task, said, label);
     match of {
-        Loss::LogLoss => told.log_loss,
-        Loss::Brier => told.brier,
+        Loss::LogLoss | Loss::Mae => told.loss,
+        Loss::Brier | Loss::Rmse => told.squares,
         Loss::Accuracy => i128::from(told.fp + told.r#fn) << 40,
     }
 }

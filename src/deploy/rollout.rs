@@ -12,6 +12,7 @@ use super::comparison::{Comparison, Interval};
 use super::deployment::{Deployment, Wish};
 use super::roster::{Roster, Seat, Turn};
 use crate::config::spec::{DeploySpec, Strategy};
+use crate::task::{Label, Prediction};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -97,20 +98,20 @@ impl Rollout {
         !self.state.comparisons.is_empty()
     }
 
-    /// The label of an event predicted at `time` became known, changed, or was withdrawn; `score` yields what a version
+    /// The label of an event predicted at `time` became known, changed, or was withdrawn; `said` yields what a version
     /// said of it.
-    pub fn take(
+    pub fn take<'a>(
         &mut self,
         time: Time,
-        (before, after): (Option<bool>, Option<bool>),
-        score: impl Fn(u32) -> Option<f64>,
+        (before, after): (Option<Label>, Option<Label>),
+        said: impl Fn(u32) -> Option<&'a Prediction>,
     ) {
         let RolloutState { roster, comparisons, .. } = &mut self.state;
-        let Some(champion) = score(roster.champion) else { return };
+        let Some(champion) = said(roster.champion) else { return };
         for (version, comparison) in comparisons {
             let seat = roster.challengers.iter().find(|seat| seat.version == *version);
             let since = seat.map(|seat| seat.compared_since).or(roster.since).unwrap_or(time);
-            let Some(other) = score(*version).filter(|_| time >= since) else { continue };
+            let Some(other) = said(*version).filter(|_| time >= since) else { continue };
             // The newer less the older.
             let pair = if seat.is_some() { (other, champion) } else { (champion, other) };
             before.into_iter().for_each(|label| comparison.add(self.deploy.loss, pair, label, -1));

@@ -4,6 +4,7 @@ use super::{Comparison, Rollout, Roster, Turn, Wish};
 use crate::config::spec::{DeploySpec, Loss, Strategy as Deploy};
 use crate::model::Dice;
 use crate::record::Key;
+use crate::task::{Label, Prediction, Task};
 use crate::time::{Span, Time};
 use proptest::prelude::*;
 
@@ -14,15 +15,13 @@ fn hour(n: i64) -> Time {
 }
 
 fn canary() -> DeploySpec {
-    DeploySpec::of(Deploy::Canary {
-        steps: vec![0.05, 0.25, 0.5],
-        step_every: Span(24 * HOUR),
-        give_up_after: Span(30 * 24 * HOUR),
-    })
+    let steps = vec![0.05, 0.25, 0.5];
+    let (step_every, give_up_after) = (Span(24 * HOUR), Span(30 * 24 * HOUR));
+    DeploySpec::of(Deploy::Canary { steps, step_every, give_up_after }, Task::Binary)
 }
 
 fn ab(weights: &[f64]) -> DeploySpec {
-    DeploySpec::of(Deploy::Ab { weights: weights.to_vec(), give_up_after: Span(30 * 24 * HOUR) })
+    DeploySpec::of(Deploy::Ab { weights: weights.to_vec(), give_up_after: Span(30 * 24 * HOUR) }, Task::Binary)
 }
 
 /// Plays a challenger that sees the true log-odds through noise of width `theirs`, a champion through that of width
@@ -38,9 +37,9 @@ fn play(deploy: DeploySpec, seed: u64, (ours, theirs): (f64, f64), rate: usize) 
             let truth = 4.0 * dice.uniform() - 3.0;
             let label = dice.uniform() < logistic(truth);
             let mut seen = |width: f64| logistic(truth + width * (2.0 * dice.uniform() - 1.0));
-            let (champion, challenger) = (seen(ours), seen(theirs));
-            let score = |version| Some(if version == 1 { champion } else { challenger });
-            rollout.take(Time(hour(now).0 - 1), (None, Some(label)), score);
+            let (champion, challenger) = (Prediction::Number(seen(ours)), Prediction::Number(seen(theirs)));
+            let said = |version| Some(if version == 1 { &champion } else { &challenger });
+            rollout.take(Time(hour(now).0 - 1), (None, Some(label.into())), said);
             labels += 1;
         }
         let told = rollout.look(hour(now), &[], (false, false));
@@ -90,16 +89,9 @@ fn a_canary_goes_through_its_steps_before_it_is_promoted() {
     for now in 1..=80 {
         for event in 0..100 {
             let label = event % 4 == 0;
-            let score = |version| {
-                Some(if version == 1 {
-                    0.25
-                } else if label {
-                    0.6
-                } else {
-                    0.1
-                })
-            };
-            rollout.take(Time(hour(now).0 - 1), (None, Some(label)), score);
+            let (champion, challenger) = (Prediction::Number(0.25), Prediction::Number(if label { 0.6 } else { 0.1 }));
+            let said = |version| Some(if version == 1 { &champion } else { &challenger });
+            rollout.take(Time(hour(now).0 - 1), (None, Some(label.into())), said);
         }
         for told_now in rollout.look(hour(now), &[], (false, false)) {
             told.push_str(&format!("{now}h {} {:?}\n", told_now.verdict, told_now.share));
@@ -112,29 +104,22 @@ fn a_canary_goes_through_its_steps_before_it_is_promoted() {
 
 #[test]
 fn a_champion_that_is_worse_than_the_one_before_goes_back() {
-    let mut deploy = DeploySpec::of(Deploy::Immediate);
+    let mut deploy = DeploySpec::of(Deploy::Immediate, Task::Binary);
     deploy.rollback_within = Some(Span(48 * HOUR));
     let mut rollout = Rollout::new(deploy);
     rollout.release(2, hour(0));
-    let said = |label: bool| {
-        move |version| {
-            Some(if version == 1 {
-                0.25
-            } else if label {
-                0.1
-            } else {
-                0.6
-            })
-        }
-    };
+    let (never, always) = (Prediction::Number(0.0), Prediction::Number(1.0));
     let mut at = None;
     for now in 1..=20 {
         for event in 0..100 {
             let label = event % 4 == 0;
-            rollout.take(Time(hour(now).0 - 1), (None, Some(label)), said(label));
+            let (before, newer) = (Prediction::Number(0.25), Prediction::Number(if label { 0.1 } else { 0.6 }));
+            let said = |version| Some(if version == 1 { &before } else { &newer });
+            rollout.take(Time(hour(now).0 - 1), (None, Some(label.into())), said);
         }
         // What was predicted before the release is not compared.
-        rollout.take(Time(-1), (None, Some(true)), |version| Some(if version == 1 { 0.0 } else { 1.0 }));
+        let said = |version| Some(if version == 1 { &never } else { &always });
+        rollout.take(Time(-1), (None, Some(true.into())), said);
         if let Some(told) = rollout.look(hour(now), &[], (false, false)).first() {
             assert_eq!((told.turn, told.reason), (Some(Turn::RollBack { to: 1, from: 2 }), "worse"));
             rollout.turn(Turn::RollBack { to: 1, from: 2 }, hour(now));
@@ -207,13 +192,14 @@ proptest! {
     #[test]
     fn a_comparison_is_that_of_the_rows_and_corrections_leave_no_trace(
         rows in proptest::collection::vec((0.0..=1.0, 0.0..=1.0, any::<bool>(), any::<bool>()), 60..300),
-        loss in prop_oneof![Just(Loss::LogLoss), Just(Loss::Brier), Just(Loss::Accuracy)],
+        loss in proptest::sample::select(Loss::ALL.map(|(_, loss)| loss).to_vec()),
     ) {
         let mut compared = Comparison::default();
         for (one, other, label, first) in &rows {
-            compared.add(loss, (*one, *other), *first, 1);
-            compared.add(loss, (*one, *other), *first, -1);
-            compared.add(loss, (*one, *other), *label, 1);
+            let (one, other) = (Prediction::Number(*one), Prediction::Number(*other));
+            compared.add(loss, (&one, &other), (*first).into(), 1);
+            compared.add(loss, (&one, &other), (*first).into(), -1);
+            compared.add(loss, (&one, &other), Label::from(*label), 1);
         }
         let of = |score: f64, label: bool| {
             let truth = f64::from(u8::from(label));
@@ -221,6 +207,8 @@ proptest! {
                 Loss::LogLoss => -(1.0 - (truth - score.clamp(1e-4, 1.0 - 1e-4)).abs()).ln(),
                 Loss::Brier => (score - truth).powi(2),
                 Loss::Accuracy => f64::from(u8::from((score > 0.5) != label)),
+                Loss::Mae => (score - truth).abs(),
+                Loss::Rmse => (score - truth).powi(2),
             }
         };
         let difference = |(one, other, label, _): &(f64, f64, bool, bool)| of(*one, *label) - of(*other, *label);

@@ -1,11 +1,12 @@
 //! The histogram of scores, in two resolutions: for the area under the ROC curve and for the calibration error.
 //!
 //! In: scores and labels, each two `(bin, Bin)` pairs of one key space of `u16`: bins 0 to 4095 are 4096 equal parts of
-//! [0, 1], bins 4096 to 4105 are ten. Out: [`roc_auc`] with its bound, [`ece`]. Keeps: nothing; a histogram is any
+//! [0, 1], bins 4096 to 4105 are ten, and those behind are the cells of a confusion matrix. Out: [`roc_auc`] with its bound, [`ece`]. Keeps: nothing; a histogram is any
 //! ascending sequence of pairs, so that the same functions read a `Vec`, a `BTreeMap` and an arranged trace. Empty bins
 //! may be absent. Sources: Hanley and McNeil 1982 (the area as a share of ordered pairs, ties half); Guo et al., On
 //! calibration of modern neural networks, 2017 (the calibration error, here of the positive class's probability).
 
+use crate::task::{Label, Prediction, Task};
 use serde::{Deserialize, Serialize};
 use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 
@@ -13,6 +14,14 @@ use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 pub const AUC_BINS: u16 = 4096;
 /// The number of bins for the calibration error; the first is number [`AUC_BINS`].
 pub const ECE_BINS: u16 = 10;
+/// The number of the first cell of the confusion matrix of a multiclass task; a cell's count is that of its bin.
+pub const CONFUSION: u16 = AUC_BINS + ECE_BINS;
+
+/// How many numbers there are, for a task.
+pub fn numbers(task: Task) -> usize {
+    let cells = if let Task::Multiclass(classes) = task { usize::from(classes).pow(2) } else { 0 };
+    usize::from(CONFUSION) + cells
+}
 
 /// The labelled predictions whose score lies in one bin: a commutative group of integers.
 ///
@@ -83,10 +92,30 @@ pub fn ece_bin(score: f64) -> u16 {
     AUC_BINS + part(score, ECE_BINS)
 }
 
-/// What one labelled prediction adds to a histogram.
+/// The number of the cell of a confusion matrix of so many classes: labelled so, and said to be so.
+pub fn confusion_cell(classes: usize, label: usize, said: usize) -> u16 {
+    CONFUSION + (label * classes + said) as u16
+}
+
+/// What one labelled score of a binary task adds to a histogram.
 pub fn labelled(score: f64, label: bool) -> [(u16, Bin); 2] {
     let bin = Bin::labelled(score, label);
     [(auc_bin(score), bin), (ece_bin(score), bin)]
+}
+
+/// What one labelled prediction adds to a histogram: of a regression nothing; of several classes what the calibration
+/// of the class that was said is known by, and its cell of the confusion matrix.
+pub fn of(task: Task, said: &Prediction, label: Label) -> impl Iterator<Item = (u16, Bin)> + use<> {
+    let all = match (task, said) {
+        (Task::Regression, _) => None,
+        (_, Prediction::Number(score)) => Some(labelled(*score, label.is_true())),
+        (_, Prediction::Classes(of)) => {
+            let (class, score) = (said.class(), said.score());
+            let bin = Bin::labelled(score, class == label.number());
+            Some([(ece_bin(score), bin), (confusion_cell(of.len(), label.number(), class), bin)])
+        }
+    };
+    all.into_iter().flatten()
 }
 
 /// The last part includes 1.
@@ -149,7 +178,7 @@ where
 }
 
 /// The expected calibration error of a histogram: over ten equal bins, the mean distance between a bin's mean score and
-/// its share of true labels, weighted by its rows; fine bins are skipped. `None` without rows.
+/// its share of true labels, weighted by its rows; other bins are skipped. `None` without rows.
 ///
 /// ```
 /// use tidemill::evaluate::bins::{ece, labelled};
@@ -158,7 +187,7 @@ where
 /// ```
 pub fn ece(bins: impl IntoIterator<Item = (u16, Bin)>) -> Option<f64> {
     let mut coarse = [Bin::default(); ECE_BINS as usize];
-    for (bin, counts) in bins.into_iter().filter(|(bin, _)| *bin >= AUC_BINS) {
+    for (bin, counts) in bins.into_iter().filter(|(bin, _)| (AUC_BINS..CONFUSION).contains(bin)) {
         coarse[usize::from(bin - AUC_BINS)] += counts;
     }
     let rows: i64 = coarse.iter().map(|b| b.positives + b.negatives).sum();

@@ -1,8 +1,10 @@
 //! The counts of one series of predictions: everything that a metric needs but the histogram of scores.
 //!
 //! In: a prediction made, its label, or its timeout, each one `Tally` of ones. Out: sums, by `+=`. Limits: 2^63
-//! predictions; a loss of at most 9.3 in steps of 2^-40 leaves an `i128` room for 10^25 of them.
+//! predictions; a loss of at most 9.3 in steps of 2^-40 leaves an `i128` room for 10^25 of them, squared errors of values
+//! as great as a label may be for 10^7, of values below a million for 10^13.
 
+use crate::task::{Label, Prediction, Task};
 use serde::{Deserialize, Serialize};
 use std::ops::{Add, AddAssign, Neg};
 
@@ -10,11 +12,13 @@ use std::ops::{Add, AddAssign, Neg};
 ///
 /// ```
 /// use tidemill::evaluate::Tally;
-/// let mut sum = Tally::prediction() + Tally::labelled(0.8, true);
+/// use tidemill::task::{Prediction, Task};
+/// let labelled = |score: f64, label: bool| Tally::labelled(Task::Binary, &Prediction::Number(score), label.into());
+/// let mut sum = Tally::prediction() + labelled(0.8, true);
 /// assert_eq!((sum.n, sum.labelled, sum.tp), (1, 1, 1));
 /// // The label is corrected: out with the old, in with the new.
-/// sum += -Tally::labelled(0.8, true);
-/// sum += Tally::labelled(0.8, false);
+/// sum += -labelled(0.8, true);
+/// sum += labelled(0.8, false);
 /// assert_eq!((sum.labelled, sum.tp, sum.fp), (1, 0, 1));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,18 +29,22 @@ pub struct Tally {
     pub labelled: i64,
     /// Of them, those whose label did not come in time.
     pub expired: i64,
-    /// Labelled true, and said to be.
+    /// Labelled true, and said to be; of several classes, the right ones.
     pub tp: i64,
     /// Labelled false, and said to be true.
     pub fp: i64,
     /// Labelled false, and said to be.
     pub tn: i64,
-    /// Labelled true, and said to be false.
+    /// Labelled true, and said to be false; of several classes, the wrong ones.
     pub r#fn: i64,
-    /// Sum of the logarithmic losses, each rounded to [`Tally::STEP`].
-    pub log_loss: i128,
-    /// Sum of the squared errors of the score, each rounded to [`Tally::STEP`].
-    pub brier: i128,
+    /// Sum of the logarithmic losses, of a regression of the absolute errors, each rounded to [`Tally::STEP`].
+    pub loss: i128,
+    /// Sum of the squared errors, of the probability or of the value, each rounded to [`Tally::STEP`].
+    pub squares: i128,
+    /// Of a regression, the sum of the labels, each rounded to [`Tally::STEP`].
+    pub labels: i128,
+    /// Of a regression, the sum of their squares, each rounded to [`Tally::STEP`].
+    pub label_squares: i128,
 }
 
 impl Tally {
@@ -50,18 +58,44 @@ impl Tally {
         Tally { n: 1, ..Tally::default() }
     }
 
-    /// One label that came for a prediction of `score`, a probability.
-    pub fn labelled(score: f64, label: bool) -> Tally {
-        let said = is_positive(score);
-        Tally {
-            labelled: 1,
-            tp: i64::from(label && said),
-            fp: i64::from(!label && said),
-            tn: i64::from(!label && !said),
-            r#fn: i64::from(label && !said),
-            log_loss: in_steps(log_loss(score, label)),
-            brier: in_steps((score - f64::from(u8::from(label))).powi(2)),
-            ..Tally::default()
+    /// One label that came for a prediction.
+    pub fn labelled(task: Task, said: &Prediction, label: Label) -> Tally {
+        let one = Tally { labelled: 1, ..Tally::default() };
+        match (task, said) {
+            (Task::Regression, said) => {
+                let (error, label) = (said.score() - label.amount(), label.amount());
+                Tally {
+                    loss: in_wide_steps(error.abs()),
+                    squares: in_wide_steps(error * error),
+                    labels: in_wide_steps(label),
+                    label_squares: in_wide_steps(label * label),
+                    ..one
+                }
+            }
+            (_, Prediction::Number(score)) => {
+                let (said, label) = (is_positive(*score), label.is_true());
+                Tally {
+                    tp: i64::from(label && said),
+                    fp: i64::from(!label && said),
+                    tn: i64::from(!label && !said),
+                    r#fn: i64::from(label && !said),
+                    loss: in_steps(log_loss(if label { *score } else { 1.0 - score })),
+                    squares: in_steps((score - f64::from(u8::from(label))).powi(2)),
+                    ..one
+                }
+            }
+            (_, Prediction::Classes(of)) => {
+                let right = said.is_right(label);
+                let truth = |class: usize| f64::from(u8::from(class == label.number()));
+                let squares = of.iter().enumerate().map(|(class, p)| (p - truth(class)).powi(2)).sum();
+                Tally {
+                    tp: i64::from(right),
+                    r#fn: i64::from(!right),
+                    loss: in_steps(log_loss(said.given(label))),
+                    squares: in_steps(squares),
+                    ..one
+                }
+            }
         }
     }
 
@@ -101,8 +135,10 @@ impl AddAssign for Tally {
         self.fp += other.fp;
         self.tn += other.tn;
         self.r#fn += other.r#fn;
-        self.log_loss += other.log_loss;
-        self.brier += other.brier;
+        self.loss += other.loss;
+        self.squares += other.squares;
+        self.labels += other.labels;
+        self.label_squares += other.label_squares;
     }
 }
 
@@ -125,8 +161,10 @@ impl Neg for Tally {
             fp: -self.fp,
             tn: -self.tn,
             r#fn: -self.r#fn,
-            log_loss: -self.log_loss,
-            brier: -self.brier,
+            loss: -self.loss,
+            squares: -self.squares,
+            labels: -self.labels,
+            label_squares: -self.label_squares,
         }
     }
 }
@@ -136,9 +174,9 @@ pub(super) fn is_positive(score: f64) -> bool {
     score > 0.5
 }
 
-fn log_loss(score: f64, label: bool) -> f64 {
-    let clipped = score.clamp(Tally::CLIP, 1.0 - Tally::CLIP);
-    -(if label { clipped } else { 1.0 - clipped }).ln()
+/// Of the probability that was given to what is true.
+fn log_loss(given: f64) -> f64 {
+    -given.clamp(Tally::CLIP, 1.0 - Tally::CLIP).ln()
 }
 
 fn in_steps(loss: f64) -> i128 {
@@ -146,16 +184,35 @@ fn in_steps(loss: f64) -> i128 {
     i128::from((loss / Tally::STEP).round() as i64)
 }
 
+/// Of numbers that may be greater.
+fn in_wide_steps(amount: f64) -> i128 {
+    (amount / Tally::STEP).round() as i128
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn labelled(score: f64, label: bool) -> Tally {
+        Tally::labelled(Task::Binary, &Prediction::Number(score), label.into())
+    }
+
+    fn amount(said: f64, label: f64) -> Tally {
+        Tally::labelled(Task::Regression, &Prediction::Number(said), Label::value(label).expect("a value"))
+    }
+
+    fn class(of: [f64; 3], label: usize) -> Tally {
+        Tally::labelled(Task::Multiclass(3), &Prediction::classes(of), Label::class(label))
+    }
+
     fn one() -> impl Strategy<Value = Tally> {
         prop_oneof![
             Just(Tally::prediction()),
             Just(Tally::expired()),
-            (0.0..=1.0, any::<bool>()).prop_map(|(score, label)| Tally::labelled(score, label)),
+            (0.0..=1.0, any::<bool>()).prop_map(|(score, label)| labelled(score, label)),
+            (-1e9..1e9, -1e9..1e9).prop_map(|(said, label)| amount(said, label)),
+            (0.0..0.5, 0_usize..3).prop_map(|(p, label)| class([p, 0.5 - p, 0.5], label)),
         ]
     }
 
@@ -179,10 +236,10 @@ mod tests {
 
     #[test]
     fn the_worst_loss_is_bounded() {
-        assert_eq!(log_loss(0.0, true), -(Tally::CLIP.ln()));
-        assert_eq!(Tally::labelled(1.0, false).log_loss, in_steps(-(1.0 - (1.0 - Tally::CLIP)).ln()));
-        assert_eq!(Tally::labelled(1.0, true).brier, 0);
-        assert_eq!(Tally::labelled(0.5, true).r#fn, 1, "one half is not above one half");
+        assert_eq!(log_loss(0.0), -(Tally::CLIP.ln()));
+        assert_eq!(labelled(1.0, false).loss, in_steps(-(Tally::CLIP.ln())));
+        assert_eq!(labelled(1.0, true).squares, 0);
+        assert_eq!(labelled(0.5, true).r#fn, 1, "one half is not above one half");
     }
 
     #[test]

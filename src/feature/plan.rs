@@ -9,7 +9,8 @@ use super::program::{Line, Number, Program, Step, feature_of};
 use super::scope::{FEATURE, Names};
 use super::window::{Aggregate, WindowShape};
 use crate::config::spec::{FeatureKind, FeatureSpec, Function, Over, PipelineSpec, SourceSpec, Spanned};
-use crate::record::{Kind, Type};
+use crate::record::{Kind, Reason, Type, Value};
+use crate::task::{Label, Task};
 use crate::time::Span;
 use std::ops::Range;
 
@@ -82,13 +83,54 @@ impl OpenGroup {
     }
 }
 
-/// The label's expression.
+/// The label's expression, and what its values are.
 #[derive(Clone, Debug)]
 pub struct LabelPlan {
     /// The label source, by its place in the file.
     pub source: u16,
     /// Over the label row's columns ([`super::scope::OWN`]); null is a withdrawal.
     pub expression: Expression,
+    /// What the models are asked.
+    task: Task,
+    /// Of a multiclass task, the classes in their order.
+    classes: Vec<String>,
+}
+
+impl LabelPlan {
+    /// The label that a value of the expression is; `None` is a withdrawal.
+    ///
+    /// # Errors
+    /// A class that is not declared, or a number that is none or too great: why, for a dead letter.
+    pub fn label(&self, value: &Value) -> Result<Option<Label>, (Reason, String)> {
+        let number = match value {
+            Value::Null => return Ok(None),
+            Value::Bool(label) => return Ok(Some(Label::from(*label))),
+            _ if self.task != Task::Regression => return self.class(value).map(Some),
+            Value::Int(number) => *number as f64,
+            Value::Float(number) => *number,
+            _ => f64::NAN,
+        };
+        let label = Label::value(number);
+        label.map(Some).ok_or_else(|| {
+            let detail = format!("the label is {number}, allowed is -{0:e} to {0:e}", Label::LIMIT);
+            (Reason::OutOfRange, detail)
+        })
+    }
+
+    fn class(&self, value: &Value) -> Result<Label, (Reason, String)> {
+        let place = match value {
+            Value::Text(text) => self.classes.iter().position(|class| class == text.as_str()),
+            Value::Int(number) => {
+                let text = number.to_string();
+                self.classes.iter().position(|class| *class == text)
+            }
+            _ => None,
+        };
+        place.map(Label::class).ok_or_else(|| {
+            let said = if let Value::Text(text) = value { text.to_string() } else { format!("{value:?}") };
+            (Reason::UnknownClass, format!("the label is {said:?}, which is none of `classes`"))
+        })
+    }
 }
 
 /// All of `[features]`, ready to run.
@@ -143,7 +185,7 @@ impl<'a> Compiler<'a> {
         let numbered = || spec.sources.iter().enumerate().map(|(i, s)| (i as u16, s));
         let mut faults = Vec::new();
         let labels = numbered().find(|(_, s)| s.kind == Kind::Label);
-        let label = labels.and_then(|(source, labels)| compile_label(source, labels, &mut faults));
+        let label = labels.and_then(|(source, labels)| compile_label(spec, source, labels, &mut faults));
         let Some((_, events)) = numbered().find(|(_, s)| s.kind == Kind::Event) else {
             faults.push(fault("the pipeline has no source of kind `events`", 0..0, None));
             return Err(faults);
@@ -454,16 +496,25 @@ fn used_tables(lines: &[Line], tables: usize) -> Vec<bool> {
     used
 }
 
-fn compile_label(source: u16, labels: &SourceSpec, faults: &mut Vec<Fault>) -> Option<LabelPlan> {
+fn compile_label(spec: &PipelineSpec, source: u16, labels: &SourceSpec, faults: &mut Vec<Fault>) -> Option<LabelPlan> {
     let text = labels.label.as_ref()?;
     let mut names = Names::default();
     names.add_schema(None, &labels.schema, super::scope::OWN, false);
     names.add_schema(Some(&labels.name.value), &labels.schema, super::scope::OWN, false);
+    let task = spec.models.first().map_or(Task::Binary, |model| model.task);
+    let (is_of, expected, help) = match task {
+        Task::Binary => (&[Type::Bool][..], "a truth value", Some("compare it: `delay > 15`")),
+        Task::Multiclass(_) => (&[Type::Text, Type::Int][..], "a text or a whole number", None),
+        Task::Regression => (&[Type::Float, Type::Int][..], "a number", None),
+    };
     match Expression::compile(&text.value, &names) {
-        Ok(expression) if expression.kind() == Type::Bool => Some(LabelPlan { source, expression }),
+        Ok(expression) if is_of.contains(&expression.kind()) => {
+            Some(LabelPlan { source, expression, task, classes: labels.classes.clone() })
+        }
         Ok(expression) => {
-            let message = format!("the label of a binary task is a truth value; this is {}", expression.kind().name());
-            faults.push(fault(&message, text.span.clone(), Some("compare it: `delay > 15`".to_owned())));
+            let (task, kind) = (task.word(), expression.kind().name());
+            let message = format!("the label of a {task} task is {expected}; this is {kind}");
+            faults.push(fault(&message, text.span.clone(), help.map(str::to_owned)));
             None
         }
         Err(found) => {

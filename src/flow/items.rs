@@ -3,6 +3,7 @@
 use super::saving::Order;
 use crate::deploy::Wish;
 use crate::record::{Key, Row, Value};
+use crate::task::{Label, Prediction};
 use crate::time::Time;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
@@ -136,9 +137,9 @@ pub enum CaseKind {
     /// Its label becomes known, changes, or is withdrawn (`None`).
     Label {
         /// What it was before, as far as known.
-        before: Option<bool>,
+        before: Option<Label>,
         /// What it is now.
-        after: Option<bool>,
+        after: Option<Label>,
     },
 }
 
@@ -184,22 +185,22 @@ pub struct Scored {
     /// What was served to the models.
     pub vector: Arc<crate::feature::Vector>,
     /// Every score made, that of the version that answered first.
-    pub scores: SmallVec<[(Contestant, f64); 5]>,
-    /// The online learner's score.
-    pub live: f64,
+    pub scores: SmallVec<[(Contestant, Prediction); 5]>,
+    /// What the online learner said.
+    pub live: Prediction,
     /// The values of the slice columns, in the order of `slices`.
     pub slices: SmallVec<[CompactString; 2]>,
 }
 
 impl Scored {
-    /// The score that was served: *the* prediction.
-    pub fn served(&self) -> f64 {
-        self.scores.first().map_or(0.5, |(_, score)| *score)
+    /// What was served: *the* prediction.
+    pub fn served(&self) -> &Prediction {
+        self.scores.first().map_or(&self.live, |(_, said)| said)
     }
 
     /// What a version said, if it was scored.
-    pub fn said(&self, version: u32) -> Option<f64> {
-        self.scores.iter().find(|(who, _)| who.version() == Some(version)).map(|(_, score)| *score)
+    pub fn said(&self, version: u32) -> Option<&Prediction> {
+        self.scores.iter().find(|(who, _)| who.version() == Some(version)).map(|(_, said)| said)
     }
 }
 
@@ -224,9 +225,9 @@ pub enum Turn {
     /// Its label changed.
     Labelled {
         /// Before.
-        before: Option<bool>,
+        before: Option<Label>,
         /// Now.
-        after: Option<bool>,
+        after: Option<Label>,
         /// Whether it never had one before.
         first: bool,
     },

@@ -150,8 +150,8 @@ impl Judging {
             known: outcome.now,
             vector: scored.vector.clone(),
             label,
-            served: scored.served(),
-            live: scored.live,
+            served: scored.served().clone(),
+            live: scored.live.clone(),
         };
         self.examples.insert(place, Arc::new(example));
     }
@@ -330,6 +330,7 @@ impl Judging {
             width: self.plan.features.program.layout().width(),
             features_digest: self.plan.features_digest(),
             model: model.name.clone(),
+            task: model.task,
             retrain: model.retrain.clone(),
             train: model.train.clone(),
             gate: model.gate.clone(),

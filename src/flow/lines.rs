@@ -6,6 +6,7 @@ use super::plan::ModelPlan;
 use super::publish::{Extent, Published};
 use crate::model::Role;
 use crate::sink::{Entry, Headers, Page, Stream};
+use crate::task::{Prediction, Task};
 use crate::time::Time;
 use compact_str::CompactString;
 use serde_json::{Map, Value, json};
@@ -75,10 +76,25 @@ pub struct Speaker<'a> {
 }
 
 impl Speaker<'_> {
+    /// The score, and of several classes which it is of and those of the others.
+    fn said(&self, line: &mut Vec<u8>, said: &Prediction) {
+        if let Prediction::Classes(of) = said {
+            let names = &self.plan.classes;
+            line.extend_from_slice(b",\"class\":");
+            let _ = serde_json::to_writer(&mut *line, &names[said.class()]);
+            line.extend_from_slice(b",\"probabilities\":");
+            let all: Map<String, Value> =
+                names.iter().zip(of.iter()).map(|(name, p)| (name.clone(), json!(p))).collect();
+            let _ = serde_json::to_writer(&mut *line, &all);
+        }
+        line.extend_from_slice(b",\"score\":");
+        let _ = serde_json::to_writer(&mut *line, &said.score());
+    }
+
     /// Adds the lines of one event: the score of the version that answered first, then those beside it; baselines are
     /// measured, not told.
     pub fn predictions(&self, page: &mut PageWriter, seq: u32, scored: &Scored) {
-        for (place, (who, score)) in scored.scores.iter().enumerate() {
+        for (place, (who, said)) in scored.scores.iter().enumerate() {
             if matches!(who, Contestant::Majority | Contestant::NoChange) {
                 continue;
             }
@@ -95,8 +111,8 @@ impl Speaker<'_> {
             let _ = serde_json::to_writer(&mut *line, &version);
             line.extend_from_slice(b",\"role\":\"");
             line.extend_from_slice(role.word().as_bytes());
-            line.extend_from_slice(b"\",\"score\":");
-            let _ = serde_json::to_writer(&mut *line, score);
+            line.push(b'"');
+            self.said(line, said);
             if let Some(updates) = (self.updates)(*who) {
                 line.extend_from_slice(b",\"updates\":");
                 let _ = serde_json::to_writer(&mut *line, &updates);
@@ -154,6 +170,7 @@ fn name_series(plan: &ModelPlan, series: &Series, object: &mut Map<String, Value
         Some(Contestant::Shadow(version)) => (model, json!(version), "shadow"),
         Some(Contestant::Previous(version)) => (model, json!(version), "previous"),
         Some(Contestant::Frozen(_)) => (model, Value::Null, "frozen"),
+        Some(Contestant::Majority) if plan.model.task == Task::Regression => ("mean", json!(0), "baseline"),
         Some(Contestant::Majority) => ("majority", json!(0), "baseline"),
         Some(Contestant::NoChange) => ("no_change", json!(0), "baseline"),
     };

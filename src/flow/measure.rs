@@ -14,6 +14,7 @@ use super::sums::{BinsRead, Change, Draft, Sums};
 use super::ticks::{Tick, Ticks};
 use crate::evaluate::Tally;
 use crate::record::FastMap;
+use crate::task::Prediction;
 use crate::time::{Span, Time};
 use compact_str::CompactString;
 use differential_dataflow::difference::{Abelian, IsZero, Semigroup};
@@ -125,7 +126,7 @@ impl Contributions {
     pub(super) fn new(plan: Arc<ModelPlan>) -> Contributions {
         Contributions {
             horizon: horizon(&plan),
-            read: BinsRead::by(&plan.model.metrics.names),
+            read: BinsRead::by(plan.model.task, &plan.model.metrics.names),
             fresh: BTreeMap::new(),
             sent: BTreeMap::new(),
             beyond: BTreeMap::new(),
@@ -138,11 +139,11 @@ impl Contributions {
     /// Adds what an outcome contributes.
     pub(super) fn take(&mut self, outcome: &Outcome) {
         let read = self.read;
-        let change: &dyn Fn(f64) -> Change = match outcome.turn {
+        let change: &dyn Fn(&Prediction) -> Change = match outcome.turn {
             Turn::Scored => &|_| Change::counts(Tally::prediction()),
             Turn::Settled { labelled: false } => &|_| Change::counts(Tally::expired()),
             Turn::Settled { labelled: true } => return,
-            Turn::Labelled { before, after, .. } => &move |score| Change::label(score, (before, after), read),
+            Turn::Labelled { before, after, .. } => &move |said| Change::label(said, (before, after), read),
         };
         let scored = &outcome.scored;
         let bucket = scored.time.floor(self.plan.spec.every).max(since(&self.plan, scored.time));
@@ -151,8 +152,8 @@ impl Contributions {
             self.mine.push(self.slices.number(place, value));
         }
         let cells = self.fresh.entry(bucket).or_default();
-        for (who, score) in &scored.scores {
-            let change = change(*score);
+        for (who, said) in &scored.scores {
+            let change = change(said);
             cells.entry((*who, None)).or_default().add(&change);
             if !matches!(who, Contestant::Majority | Contestant::NoChange) {
                 self.mine.iter().for_each(|slice| cells.entry((*who, Some(*slice))).or_default().add(&change));

@@ -16,6 +16,7 @@ use super::saving::{Keeps, Sections, Shares};
 use crate::feature::plan::Feed;
 use crate::feature::scope::View;
 use crate::record::{DeadLetter, Key, KeyMap, Kind, Position, Raw, Reason, Row, Value};
+use crate::task::Label;
 use crate::time::{Span, Time};
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
@@ -60,9 +61,9 @@ pub struct Relabelled {
     /// Running pipeline time.
     pub now: Time,
     /// What the label was before, as far as known.
-    pub before: Option<bool>,
+    pub before: Option<Label>,
     /// What it is now; `None` is withdrawn.
-    pub after: Option<bool>,
+    pub after: Option<Label>,
 }
 
 /// What a tick's rows became.
@@ -97,7 +98,7 @@ struct Known {
 /// The label that is in force.
 #[derive(Serialize, Deserialize)]
 struct Labelled {
-    value: bool,
+    value: Label,
     /// When it was known, by its own time. A correction takes over the time and place of what it corrects: it leaves
     /// the windows as if the label had always been right.
     time: Time,
@@ -303,14 +304,15 @@ impl Pairing {
             out.balance.late += 1;
             return;
         }
-        out.balance.used += 1;
         let view = View { own: &row.values, ..View::default() };
-        let after = match self.plan.features.label.as_ref().map(|label| label.expression.eval(&view)) {
-            Some(Value::Bool(label)) if !row.tombstone => Some(label),
-            _ => None,
+        let plan = self.plan.features.label.as_ref().filter(|_| !row.tombstone);
+        let label = plan.map_or(Value::Null, |plan| plan.expression.eval(&view));
+        let after = match plan.map_or(Ok(None), |plan| plan.label(&label)) {
+            Ok(after) => after,
+            Err((reason, detail)) => return refuse(out, row.position, reason, &detail, take(&mut row.raw)),
         };
+        out.balance.used += 1;
         let labelled = after.map(|value| {
-            let label = Value::Bool(value);
             let event_values = event.values.as_deref().unwrap_or_default();
             let view = View { event: event_values, own: &row.values, label: Some(&label), ..View::default() };
             let said = self.by_labels.said(&view);

@@ -43,6 +43,8 @@ pub struct ModelPlan {
     pub model: ModelSpec,
     /// The event columns that slice the metrics, by name and place.
     pub slices: Vec<(String, usize)>,
+    /// The classes by number, of a multiclass task.
+    pub classes: Vec<String>,
     /// The event columns by which a challenger's share is drawn.
     sticky: Vec<usize>,
     /// What of it keeps something, by name.
@@ -102,6 +104,7 @@ impl Plan {
             Arc::new(ModelPlan {
                 number: number as u16,
                 slices: model.metrics.slices.iter().map(|slice| (slice.value.clone(), place(slice))).collect(),
+                classes: labels(&self.spec).map(|labels| labels.classes.clone()).unwrap_or_default(),
                 sticky: model.deploy.by.iter().map(place).collect(),
                 keeps: ModelOperators::of(model, &self.features, self.spec.every),
                 model: model.clone(),

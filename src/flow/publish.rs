@@ -102,7 +102,7 @@ struct Board {
 
 impl Board {
     fn new(plan: Arc<ModelPlan>) -> Board {
-        let bins = usize::from(bins::AUC_BINS + bins::ECE_BINS);
+        let bins = bins::numbers(plan.model.task);
         let horizon = horizon(&plan);
         let (scratch, touched) = (vec![Bin::default(); bins], vec![0; bins.div_ceil(64)]);
         Board { plan, horizon, tracks: BTreeMap::new(), first_end: None, scratch, touched }
@@ -206,12 +206,13 @@ impl Board {
             return None;
         }
         // The fine bins come first, and the area and its bound are from one walk over them.
-        let (fine, coarse) = sums.bins.split_at(sums.bins.partition_point(|(bin, _)| *bin < bins::AUC_BINS));
+        let task = self.plan.model.task;
+        let (fine, rest) = sums.bins.split_at(sums.bins.partition_point(|(bin, _)| *bin < bins::AUC_BINS));
         let names = &self.plan.model.metrics.names;
         let auc = names.contains(&Metric::RocAuc).then(|| bins::roc_auc(fine.iter().copied())).flatten();
         let of = |metric: &Metric| match metric {
             Metric::RocAuc => (*metric, auc.map(|auc| auc.value)),
-            other => (*other, value(*other, &sums.tally, coarse.iter().copied())),
+            other => (*other, value(*other, task, &sums.tally, rest.iter().copied())),
         };
         let values = names.iter().map(of).collect::<Vec<_>>();
         let auc_bound = auc.map(|auc| auc.bound);

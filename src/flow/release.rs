@@ -87,7 +87,8 @@ impl Releases {
 
     /// Version 1, the untrained online learner, is released and active from the first record on.
     pub fn start(&self, at: Time) -> Released {
-        let body = learner(&self.plan.model.learner, self.plan.features.program.layout().width()).save();
+        let body =
+            learner(&self.plan.model.learner, self.plan.features.program.layout().width(), self.plan.model.task).save();
         let lineage = Lineage { features: self.plan.features_digest(), ..Lineage::default() };
         let card = Card {
             model: self.plan.model.name.clone(),

@@ -17,6 +17,7 @@ use crate::feature::Vector;
 use crate::model::{Body, Exactness, Fixed, Learner, Majority, NoChange, learner};
 use crate::record::{Key, KeyMap, Value};
 use crate::sink::Stream;
+use crate::task::{Label, Prediction};
 use crate::time::Time;
 use crate::train::{Contestant as Trained, Verdict};
 use compact_str::CompactString;
@@ -54,7 +55,7 @@ pub struct Vectored {
 #[derive(Serialize, Deserialize)]
 struct Pending {
     scored: Rc<Scored>,
-    label: Option<bool>,
+    label: Option<Label>,
     /// Whether it ever had one: an order-dependent learner has learned it then, and does not learn it again.
     learned: bool,
 }
@@ -159,9 +160,9 @@ impl ModelRoom {
     pub fn new(plan: Arc<ModelPlan>) -> ModelRoom {
         let width = plan.features.program.layout().width();
         ModelRoom {
-            live: learner(&plan.model.learner, width),
-            majority: Majority::default(),
-            no_change: NoChange::default(),
+            live: learner(&plan.model.learner, width, plan.model.task),
+            majority: Majority::new(plan.model.task),
+            no_change: NoChange::new(plan.model.task),
             roster: Roster::default(),
             models: vec![(1, Model::Live)],
             live_version: 1,
@@ -244,13 +245,13 @@ impl ModelRoom {
         let plan = &self.plan;
         let Vectored { key, time, vector, .. } = event;
         let live = self.live.predict(vector);
-        let mut scores: SmallVec<[(Contestant, f64); 5]> = SmallVec::new();
+        let mut scores: SmallVec<[(Contestant, Prediction); 5]> = SmallVec::new();
         let answering = self.roster.answering(plan.sticky(*key, values), &plan.model.deploy);
         let mut live_is_told = false;
         for (version, model) in &self.models {
             let Some(who) = self.stands(*version, answering, *time) else { continue };
             let score = match model {
-                Model::Live => live,
+                Model::Live => live.clone(),
                 Model::Fixed(fixed) => fixed.predict(vector),
             };
             live_is_told |= matches!(model, Model::Live);
@@ -260,7 +261,7 @@ impl ModelRoom {
             }
         }
         if !live_is_told {
-            scores.insert(1, (Contestant::Shadow(self.live_version), live));
+            scores.insert(1, (Contestant::Shadow(self.live_version), live.clone()));
         }
         for (place, frozen) in self.frozen.iter().enumerate() {
             scores.push((Contestant::Frozen(place as u16), frozen.predict(vector)));

@@ -4,6 +4,7 @@
 
 use crate::config::spec::Metric;
 use crate::evaluate::{Bin, Tally, bins};
+use crate::task::{Label, Prediction, Task};
 use differential_dataflow::difference::{Abelian, IsZero, Monoid, Semigroup};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -31,16 +32,17 @@ impl Change {
         Change { tally, bins: SmallVec::new() }
     }
 
-    /// A score whose label was `before` and is `after`. Of its bins only those that a published metric reads are kept.
-    pub fn label(score: f64, (before, after): (Option<bool>, Option<bool>), read: BinsRead) -> Change {
+    /// A prediction whose label was `before` and is `after`. Of its bins only those that a published metric reads are
+    /// kept.
+    pub fn label(said: &Prediction, (before, after): (Option<Label>, Option<Label>), read: BinsRead) -> Change {
         let mut change = Change::default();
         if let Some(label) = before {
-            change.tally += -Tally::labelled(score, label);
-            change.bins.extend(read.labelled(score, label).map(|(number, bin)| (number, -bin)));
+            change.tally += -Tally::labelled(read.task, said, label);
+            change.bins.extend(read.labelled(said, label).map(|(number, bin)| (number, -bin)));
         }
         if let Some(label) = after {
-            change.tally += Tally::labelled(score, label);
-            change.bins.extend(read.labelled(score, label));
+            change.tally += Tally::labelled(read.task, said, label);
+            change.bins.extend(read.labelled(said, label));
         }
         change
     }
@@ -49,19 +51,27 @@ impl Change {
 /// Which bins a metric reads.
 #[derive(Clone, Copy, Debug)]
 pub struct BinsRead {
+    task: Task,
     fine: bool,
     coarse: bool,
+    confusion: bool,
 }
 
 impl BinsRead {
     /// Those of the metrics that are published.
-    pub fn by(names: &[Metric]) -> BinsRead {
-        BinsRead { fine: names.contains(&Metric::RocAuc), coarse: names.contains(&Metric::Ece) }
+    pub fn by(task: Task, names: &[Metric]) -> BinsRead {
+        let any = |of: &[Metric]| names.iter().any(|name| of.contains(name));
+        let confusion = any(&[Metric::F1, Metric::Kappa]);
+        BinsRead { task, fine: any(&[Metric::RocAuc]), coarse: any(&[Metric::Ece]), confusion }
     }
 
-    fn labelled(self, score: f64, label: bool) -> impl Iterator<Item = (u16, Bin)> {
-        let kept = move |number: u16| if number < bins::AUC_BINS { self.fine } else { self.coarse };
-        bins::labelled(score, label).into_iter().filter(move |(number, _)| kept(*number))
+    fn labelled(self, said: &Prediction, label: Label) -> impl Iterator<Item = (u16, Bin)> + use<> {
+        let kept = move |number: u16| match number {
+            ..bins::AUC_BINS => self.fine,
+            bins::AUC_BINS..bins::CONFUSION => self.coarse,
+            bins::CONFUSION.. => self.confusion,
+        };
+        bins::of(self.task, said, label).filter(move |(number, _)| kept(*number))
     }
 }
 
@@ -86,7 +96,7 @@ impl Draft {
         if self.array.is_empty() {
             self.list.extend_from_slice(&change.bins);
             if self.list.len() > LISTED {
-                self.array = vec![Bin::default(); usize::from(bins::AUC_BINS + bins::ECE_BINS)];
+                self.array = vec![Bin::default(); usize::from(bins::CONFUSION)];
                 std::mem::take(&mut self.list).into_iter().for_each(|(number, bin)| self.put(number, bin));
             }
         } else {
@@ -95,7 +105,12 @@ impl Draft {
     }
 
     fn put(&mut self, number: u16, bin: Bin) {
-        self.array[usize::from(number)] += bin;
+        let place = usize::from(number);
+        // The cells of a confusion matrix stand behind all others, and only a multiclass task has them.
+        if place >= self.array.len() {
+            self.array.resize(place + 1, Bin::default());
+        }
+        self.array[place] += bin;
     }
 
     /// One that begins with these sums.
@@ -185,11 +200,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ALL: BinsRead = BinsRead { fine: true, coarse: true };
+    const ALL: BinsRead = BinsRead { task: Task::Binary, fine: true, coarse: true, confusion: true };
+
+    fn change(score: f64, before: Option<bool>, after: impl Into<Option<bool>>) -> Change {
+        Change::label(&score.into(), (before.map(Label::from), after.into().map(Label::from)), ALL)
+    }
 
     fn sums(rows: &[(f64, bool)]) -> Sums {
         let mut draft = Draft::default();
-        rows.iter().for_each(|(score, label)| draft.add(&Change::label(*score, (None, Some(*label)), ALL)));
+        rows.iter().for_each(|(score, label)| draft.add(&change(*score, None, *label)));
         draft.finish()
     }
 
@@ -198,7 +217,7 @@ mod tests {
         let mut sums = Sums::default();
         let mut found = std::collections::BTreeMap::<u16, Bin>::new();
         for (score, label) in rows {
-            sums.tally += Tally::labelled(*score, *label);
+            sums.tally += Tally::labelled(Task::Binary, &(*score).into(), (*label).into());
             bins::labelled(*score, *label)
                 .into_iter()
                 .for_each(|(number, bin)| *found.entry(number).or_default() += bin);
@@ -222,7 +241,7 @@ mod tests {
             both.plus_equals(&minus);
             prop_assert_eq!(&both, &sums(&a));
             let mut gone = Draft::default();
-            a.iter().for_each(|(score, label)| gone.add(&Change::label(*score, (Some(*label), None), ALL)));
+            a.iter().for_each(|(score, label)| gone.add(&change(*score, Some(*label), None)));
             both.plus_equals(&gone.finish());
             prop_assert!(both.is_zero());
         }
@@ -233,10 +252,10 @@ mod tests {
             corrected in 0..900_usize,
         ) {
             let mut draft = Draft::default();
-            rows.iter().for_each(|(score, label)| draft.add(&Change::label(*score, (None, Some(*label)), ALL)));
+            rows.iter().for_each(|(score, label)| draft.add(&change(*score, None, *label)));
             let mut right = rows.clone();
             for (score, label) in right.iter_mut().take(corrected) {
-                draft.add(&Change::label(*score, (Some(*label), Some(!*label)), ALL));
+                draft.add(&change(*score, Some(*label), !*label));
                 *label = !*label;
             }
             prop_assert_eq!(draft.finish(), naive(&right));
@@ -251,7 +270,8 @@ mod tests {
             (&[Metric::Ece], 1),
             (&[Metric::Ece, Metric::RocAuc], 2),
         ] {
-            assert_eq!(Change::label(0.3, (None, Some(true)), BinsRead::by(names)).bins.len(), kept, "{names:?}");
+            let change = Change::label(&0.3.into(), (None, Some(true.into())), BinsRead::by(Task::Binary, names));
+            assert_eq!(change.bins.len(), kept, "{names:?}");
         }
     }
 }

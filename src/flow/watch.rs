@@ -13,6 +13,7 @@ use super::ticks::{Tick, Ticks};
 use crate::config::spec::{CauseSpec, DetectorSpec, Distance};
 use crate::deploy::Roster;
 use crate::drift::{Detector, Profile, Recent, State, detector};
+use crate::task::{Label, Prediction, Task};
 use crate::time::{Span, Time};
 use crate::train::Verdict;
 use crate::trigger::DriftSignal;
@@ -50,6 +51,8 @@ struct Watch {
     profile: Arc<Profile>,
     profiles: BTreeMap<u32, Arc<Profile>>,
     recent: BTreeMap<Time, Recent>,
+    /// Of a regression: how many labels came since the release, and the sum of the absolute errors.
+    errors: (u64, f64),
     signals: Vec<DriftSignal>,
 }
 
@@ -84,6 +87,7 @@ impl Watch {
             profile: Arc::default(),
             profiles: BTreeMap::new(),
             recent: BTreeMap::new(),
+            errors: (0, 0.0),
             signals: Vec::new(),
         }
     }
@@ -103,6 +107,7 @@ impl Watch {
         }
         self.profile = self.profiles.get(&roster.champion).cloned().unwrap_or_default();
         self.recent.clear();
+        self.errors = (0, 0.0);
         for watcher in &mut self.detectors {
             watcher.detector.reset();
             (watcher.seen, watcher.wrong) = (0, 0);
@@ -122,7 +127,7 @@ impl Watch {
                 recent.add(self.plan.features.program.layout(), &self.profile, &scored.vector);
             }
             Turn::Labelled { after: Some(label), first: true, .. } => {
-                let wrong = (scored.served() > 0.5) != label;
+                let wrong = self.is_wrong(scored.served(), label);
                 for watcher in &mut self.detectors {
                     watcher.seen += 1;
                     watcher.wrong += u64::from(wrong);
@@ -140,6 +145,19 @@ impl Watch {
             }
             _ => {}
         }
+    }
+
+    /// Whether the class is wrong; of a regression whether the error is greater than the mean of those since the release,
+    /// so that every detector of errors may watch it.
+    fn is_wrong(&mut self, said: &Prediction, label: Label) -> bool {
+        if self.plan.model.task != Task::Regression {
+            return !said.is_right(label);
+        }
+        let error = (said.score() - label.amount()).abs();
+        let (n, sum) = &mut self.errors;
+        let wrong = *n > 0 && error > *sum / *n as f64;
+        (*n, *sum) = (*n + 1, *sum + error);
+        wrong
     }
 
     /// What was detected since the last boundary.
@@ -172,9 +190,9 @@ impl Watch {
     }
 }
 
-/// What is kept of detectors: the state of each and the errors since it last fired, what came since the release, what
-/// was detected since the last boundary.
-type Kept = (Vec<(State, u64, u64)>, BTreeMap<Time, Recent>, Vec<DriftSignal>);
+/// What is kept of detectors: the state of each and the errors since it last fired, what came since the release, the
+/// errors since then, what was detected since the last boundary.
+type Kept = (Vec<(State, u64, u64)>, BTreeMap<Time, Recent>, (u64, f64), Vec<DriftSignal>);
 
 /// Where the roster and the profiles stand among the sections of the training.
 const CHAMPION: u32 = 1;
@@ -182,7 +200,7 @@ const CHAMPION: u32 = 1;
 impl Keeps for Watch {
     fn save(&self, to: &Sections) {
         let detectors = self.detectors.iter().map(|w| (w.detector.save(), w.seen, w.wrong)).collect();
-        let kept: Kept = (detectors, self.recent.clone(), self.signals.clone());
+        let kept: Kept = (detectors, self.recent.clone(), self.errors, self.signals.clone());
         to.value(&self.plan.keeps.detectors, 0, &kept);
         to.value(&self.plan.keeps.training, CHAMPION, &(&self.roster, &self.profiles));
     }
@@ -193,11 +211,11 @@ impl Keeps for Watch {
             self.profile = self.profiles.get(&self.roster.champion).cloned().unwrap_or_default();
         }
         let Some(kept) = from.value::<Kept>(&self.plan.keeps.detectors, 0)? else { return Ok(()) };
-        let (detectors, recent, signals) = kept;
+        let (detectors, recent, errors, signals) = kept;
         for (watcher, (state, seen, wrong)) in self.detectors.iter_mut().zip(detectors) {
             (watcher.detector, watcher.seen, watcher.wrong) = (state.detector(), seen, wrong);
         }
-        (self.recent, self.signals) = (recent, signals);
+        (self.recent, self.errors, self.signals) = (recent, errors, signals);
         Ok(())
     }
 }

@@ -4,11 +4,12 @@
 //! order in which records pass. Keeps: nothing. The text is for people; nothing parses it.
 
 use crate::config::spec::{
-    CauseSpec, DeploySpec, DetectorSpec, FeatureKind, FeatureSpec, Function, LearnerSpec, ModelSpec, Over,
-    PipelineSpec, SourceSpec, Strategy, TriggerSpec,
+    CauseSpec, DeploySpec, DetectorSpec, FeatureKind, FeatureSpec, Function, LearnerSpec, ModelSpec, OptimizerSpec,
+    Over, PipelineSpec, SourceSpec, Strategy, TriggerSpec,
 };
 use crate::record::Kind;
 use crate::sink::Stream;
+use crate::task::Task;
 use crate::train::Parameters;
 use std::fmt::Display;
 
@@ -138,10 +139,26 @@ fn window(over: Over) -> String {
     }
 }
 
-fn model(model: &ModelSpec) -> Vec<String> {
-    let learner = match model.learner {
-        LearnerSpec::Logistic { learning_rate, l2 } => format!("online logistic, step {learning_rate}, l2 {l2}"),
+fn task(model: &ModelSpec) -> String {
+    match model.task {
+        Task::Multiclass(classes) => format!("multiclass, {classes} classes"),
+        task => task.word().to_string(),
+    }
+}
+
+fn learner(learner: &LearnerSpec) -> String {
+    match learner {
+        LearnerSpec::Logistic { optimizer, l2 } => format!("online logistic, {}, l2 {l2}", steps(optimizer)),
+        LearnerSpec::Softmax { optimizer, l2 } => format!("online softmax, {}, l2 {l2}", steps(optimizer)),
+        LearnerSpec::Linear { optimizer, l2 } => format!("online linear, {}, l2 {l2}", steps(optimizer)),
+        LearnerSpec::Ridge { alpha } => format!("online ridge, exact, alpha {alpha}"),
         LearnerSpec::GaussianNb => "online gaussian_nb, exact".to_string(),
+        LearnerSpec::MultinomialNb { alpha } => format!("online multinomial_nb, exact, alpha {alpha}"),
+        LearnerSpec::PassiveAggressive(rules) => format!("passive_aggressive, c {}, mode {}", rules.c, rules.mode),
+        LearnerSpec::Alma(rules) => format!("alma, p {}, alpha {}", rules.p, rules.alpha),
+        LearnerSpec::NearestNeighbors(rules) => {
+            format!("nearest_neighbors, {} of the newest {}", rules.n_neighbors, rules.window_size)
+        }
         LearnerSpec::HoeffdingTree(rules) => format!("hoeffding_tree of at most {} leaves", rules.max_leaves),
         LearnerSpec::AdaptiveRandomForest(rules) => {
             format!("adaptive_random_forest of {} trees of at most {} leaves", rules.n_models, rules.tree.max_leaves)
@@ -149,8 +166,20 @@ fn model(model: &ModelSpec) -> Vec<String> {
         LearnerSpec::LeveragingBagging(rules) => {
             format!("leveraging_bagging of {} trees of at most {} leaves", rules.n_models, rules.tree.max_leaves)
         }
-    };
-    let mut rows = vec![vec!["learner".to_string(), learner]];
+    }
+}
+
+fn steps(optimizer: &OptimizerSpec) -> String {
+    match optimizer {
+        OptimizerSpec::Sgd { learning_rate } => format!("step {learning_rate}"),
+        OptimizerSpec::Adagrad { learning_rate, .. } => format!("adagrad of {learning_rate}"),
+        OptimizerSpec::Adam { learning_rate, .. } => format!("adam of {learning_rate}"),
+        OptimizerSpec::Ftrl { alpha, .. } => format!("ftrl of {alpha}"),
+    }
+}
+
+fn model(model: &ModelSpec) -> Vec<String> {
+    let mut rows = vec![vec!["task".to_string(), task(model)], vec!["learner".to_string(), learner(&model.learner)]];
     let mut row = |what: &str, text: String| rows.push(vec![what.to_string(), text]);
     let metrics = &model.metrics;
     let names: Vec<&str> = metrics.names.iter().map(|m| m.name()).collect();

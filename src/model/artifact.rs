@@ -5,8 +5,11 @@
 //! parsing, [`Artifact::MAX_WIDTH`] slots while parsing, every number finite and in its range after. An artifact is
 //! numbers; nothing in it is ever executed, whoever wrote it.
 
-use super::{AdaptiveRandomForest, BoostedTrees, GaussianNb, HoeffdingTree, Learner, LeveragingBagging};
-use super::{Logistic, Majority, NoChange, OnlineGaussianNb};
+use super::{AdaptiveRandomForest, Alma, BoostedTrees, GaussianNb, HoeffdingTree, Learner, LeveragingBagging};
+use super::{Linear, Logistic, Majority, MultinomialNb, NearestNeighbors, NoChange, OnlineGaussianNb};
+use super::{PassiveAggressive, Ridge, Softmax};
+use crate::feature::Vector;
+use crate::task::Prediction;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -14,8 +17,9 @@ use std::fmt;
 /// A version's content.
 ///
 /// ```
+/// use tidemill::config::spec::OptimizerSpec;
 /// use tidemill::model::{Artifact, Learner, Logistic};
-/// let body = Logistic::new(3, 0.01, 0.0).save();
+/// let body = Logistic::new(3, &OptimizerSpec::sgd(0.01), 0.0).save();
 /// let artifact = Artifact::new("late", "c0ffee", 3, body).unwrap();
 /// let bytes = artifact.to_bytes();
 /// assert_eq!(Artifact::from_bytes(&bytes).unwrap(), artifact);
@@ -46,10 +50,24 @@ pub struct Artifact {
 pub enum Body {
     /// Logistic regression, online or fitted.
     Logistic(Logistic),
+    /// Softmax regression.
+    Softmax(Softmax),
+    /// Linear regression, online or fitted.
+    Linear(Linear),
+    /// Ridge regression.
+    Ridge(Ridge),
     /// Gaussian naive Bayes, fitted.
     GaussianNb(GaussianNb),
     /// Gaussian naive Bayes, online.
     OnlineGaussianNb(OnlineGaussianNb),
+    /// Multinomial naive Bayes.
+    MultinomialNb(MultinomialNb),
+    /// Passive-aggressive.
+    PassiveAggressive(PassiveAggressive),
+    /// ALMA.
+    Alma(Alma),
+    /// Nearest neighbours.
+    NearestNeighbors(NearestNeighbors),
     /// Boosted trees, fitted.
     BoostedTrees(BoostedTrees),
     /// A Hoeffding tree, online.
@@ -197,13 +215,44 @@ impl Artifact {
     }
 }
 
+/// One arm a kind: `model` is what the body holds.
+macro_rules! each {
+    ($body:expr, $model:ident => $do:expr) => {
+        match $body {
+            Body::Logistic($model) => $do,
+            Body::Softmax($model) => $do,
+            Body::Linear($model) => $do,
+            Body::Ridge($model) => $do,
+            Body::GaussianNb($model) => $do,
+            Body::OnlineGaussianNb($model) => $do,
+            Body::MultinomialNb($model) => $do,
+            Body::PassiveAggressive($model) => $do,
+            Body::Alma($model) => $do,
+            Body::NearestNeighbors($model) => $do,
+            Body::BoostedTrees($model) => $do,
+            Body::HoeffdingTree($model) => $do,
+            Body::AdaptiveRandomForest($model) => $do,
+            Body::LeveragingBagging($model) => $do,
+            Body::Majority($model) => $do,
+            Body::NoChange($model) => $do,
+        }
+    };
+}
+
 impl Body {
     /// The kind, as it stands in the artifact and on model cards.
     pub fn kind(&self) -> &'static str {
         match self {
             Body::Logistic(_) => "logistic",
+            Body::Softmax(_) => "softmax",
+            Body::Linear(_) => "linear",
+            Body::Ridge(_) => "ridge",
             Body::GaussianNb(_) => "gaussian_nb",
             Body::OnlineGaussianNb(_) => "online_gaussian_nb",
+            Body::MultinomialNb(_) => "multinomial_nb",
+            Body::PassiveAggressive(_) => "passive_aggressive",
+            Body::Alma(_) => "alma",
+            Body::NearestNeighbors(_) => "nearest_neighbors",
             Body::BoostedTrees(_) => "boosted_trees",
             Body::HoeffdingTree(_) => "hoeffding_tree",
             Body::AdaptiveRandomForest(_) => "adaptive_random_forest",
@@ -213,46 +262,55 @@ impl Body {
         }
     }
 
+    /// What it says of a vector.
+    pub fn predict(&self, x: &Vector) -> Prediction {
+        each!(self, model => model.predict(x))
+    }
+
     /// The labels or examples learned.
     pub fn updates(&self) -> u64 {
-        match self {
-            Body::Logistic(model) => model.updates(),
-            Body::GaussianNb(model) => model.examples,
-            Body::OnlineGaussianNb(model) => model.updates(),
-            Body::BoostedTrees(model) => model.examples,
-            Body::HoeffdingTree(model) => model.updates(),
-            Body::AdaptiveRandomForest(model) => model.updates(),
-            Body::LeveragingBagging(model) => model.updates(),
-            Body::Majority(model) => model.updates(),
-            Body::NoChange(model) => model.updates(),
-        }
+        each!(self, model => model.updates())
     }
 
     /// A learner that goes on from this state; `None` if the kind only predicts.
     pub fn learner(self) -> Option<Box<dyn Learner>> {
-        match self {
-            Body::Logistic(model) => Some(Box::new(model)),
-            Body::GaussianNb(_) | Body::BoostedTrees(_) => None,
-            Body::OnlineGaussianNb(model) => Some(Box::new(model)),
-            Body::HoeffdingTree(model) => Some(Box::new(model)),
-            Body::AdaptiveRandomForest(model) => Some(Box::new(model)),
-            Body::LeveragingBagging(model) => Some(Box::new(model)),
-            Body::Majority(model) => Some(Box::new(model)),
-            Body::NoChange(model) => Some(Box::new(model)),
-        }
+        Some(match self {
+            Body::GaussianNb(_) | Body::BoostedTrees(_) => return None,
+            Body::Logistic(model) => Box::new(model),
+            Body::Softmax(model) => Box::new(model),
+            Body::Linear(model) => Box::new(model),
+            Body::Ridge(model) => Box::new(model),
+            Body::OnlineGaussianNb(model) => Box::new(model),
+            Body::MultinomialNb(model) => Box::new(model),
+            Body::PassiveAggressive(model) => Box::new(model),
+            Body::Alma(model) => Box::new(model),
+            Body::NearestNeighbors(model) => Box::new(model),
+            Body::HoeffdingTree(model) => Box::new(model),
+            Body::AdaptiveRandomForest(model) => Box::new(model),
+            Body::LeveragingBagging(model) => Box::new(model),
+            Body::Majority(model) => Box::new(model),
+            Body::NoChange(model) => Box::new(model),
+        })
     }
 
     fn check(&self, width: usize) -> Result<(), ArtifactError> {
         match self {
+            Body::NoChange(_) => Ok(()),
+            Body::Majority(model) => model.check(),
             Body::Logistic(model) => model.check(width),
+            Body::Softmax(model) => model.check(width),
+            Body::Linear(model) => model.check(width),
+            Body::Ridge(model) => model.check(width),
             Body::GaussianNb(model) => model.check(width),
             Body::OnlineGaussianNb(model) => model.check(width),
+            Body::MultinomialNb(model) => model.check(width),
+            Body::PassiveAggressive(model) => model.check(width),
+            Body::Alma(model) => model.check(width),
+            Body::NearestNeighbors(model) => model.check(width),
             Body::BoostedTrees(model) => model.check(width),
             Body::HoeffdingTree(model) => model.check(width),
             Body::AdaptiveRandomForest(model) => model.check(width),
             Body::LeveragingBagging(model) => model.check(width),
-            Body::Majority(model) => model.check(),
-            Body::NoChange(_) => Ok(()),
         }
     }
 }
@@ -362,7 +420,7 @@ mod tests {
             (Body::Logistic(Logistic::fitted(vec![f64::NAN], 0.0, 1)), "NaN in weights at slot 0"),
             (Body::Logistic(Logistic::fitted(vec![0.0], f64::INFINITY, 1)), "bias inf"),
             (
-                Body::GaussianNb(GaussianNb { negative: class(1.0), positive: class(0.0), examples: 1 }),
+                Body::GaussianNb(GaussianNb { classes: vec![class(1.0), class(0.0)], examples: 1 }),
                 "variance 0.0, allowed is above 0",
             ),
         ] {

@@ -1,31 +1,36 @@
 //! Boosted trees, fitted elsewhere: predicts only.
 //!
-//! In: feature vectors of a fixed width. Out: the logistic function of a base plus one leaf a tree. Keeps: the trees,
-//! each a list of nodes in which a parent stands before its children. Cost: one walk a tree, some 5 comparisons each.
-//! Limits: [`BoostedTrees::MAX_TREES`] trees of at most [`BoostedTrees::MAX_NODES`] nodes. Source: Friedman, Annals of
-//! Statistics 29, 2001.
+//! In: feature vectors of a fixed width. Out: a base plus one leaf a tree, of one sum (binary: its logistic function;
+//! regression: itself) or one a class (their softmax). Keeps: the trees, each a list of nodes in which a parent stands
+//! before its children. Cost: one walk a tree, some 5 comparisons each. Limits: [`BoostedTrees::MAX_TREES`] trees of at
+//! most [`BoostedTrees::MAX_NODES`] nodes. Source: Friedman, Annals of Statistics 29, 2001.
 
-use super::artifact::{ArtifactError, within};
+use super::artifact::{ArtifactError, length, within};
 use super::logistic::sigmoid;
+use super::softmax::softmax;
 use crate::feature::Vector;
+use crate::task::{Label, Prediction, Task};
 use serde::{Deserialize, Serialize};
 
-/// A sum of trees on the scale of log odds.
+/// Sums of trees: of log odds, of the logarithms of likelihoods, or of values.
 ///
 /// ```
 /// use tidemill::feature::Vector;
 /// use tidemill::model::{BoostedTrees, Node};
+/// use tidemill::task::Task;
 /// let stump = vec![Node::Split(0, 1.5, 1), Node::Leaf(-2.0), Node::Leaf(2.0)];
-/// let model = BoostedTrees { base: 0.0, trees: vec![stump], examples: 10 };
-/// let score = |x: f64| model.predict(&Vector { dense: [x].into(), hot: [].into() });
+/// let model = BoostedTrees { task: Task::Binary, bases: vec![0.0], trees: vec![stump], examples: 10 };
+/// let score = |x: f64| model.predict(&Vector { dense: [x].into(), hot: [].into() }).score();
 /// assert!(score(1.5) < 0.12 && score(1.6) > 0.88);
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BoostedTrees {
-    /// The log odds before any tree.
-    pub base: f64,
-    /// The trees; the root of each is its first node.
+    /// What it was fitted for.
+    pub task: Task,
+    /// Each sum before any tree: one, or one a class.
+    pub bases: Vec<f64>,
+    /// The trees, in turns one a sum; the root of each is its first node.
     pub trees: Vec<Vec<Node>>,
     /// The examples it was fitted on.
     pub examples: u64,
@@ -37,7 +42,7 @@ pub struct BoostedTrees {
 pub enum Node {
     /// Slot, limit and child: a slot of at most the limit goes to the child, a greater one to the node behind it.
     Split(u32, f64, u32),
-    /// What the tree adds to the log odds.
+    /// What the tree adds to its sum.
     Leaf(f64),
 }
 
@@ -47,14 +52,32 @@ impl BoostedTrees {
     /// The most nodes of a tree.
     pub const MAX_NODES: usize = 4095;
 
-    /// The probability that the label of `x` is true.
-    pub fn predict(&self, x: &Vector) -> f64 {
-        sigmoid(self.trees.iter().fold(self.base, |sum, tree| sum + leaf(tree, x)))
+    /// What it says of a vector.
+    pub fn predict(&self, x: &Vector) -> Prediction {
+        if let [base] = self.bases[..] {
+            let sum = self.trees.iter().fold(base, |sum, tree| sum + leaf(tree, x));
+            let value = sum.clamp(-Label::LIMIT, Label::LIMIT);
+            return Prediction::Number(if self.task == Task::Regression { value } else { sigmoid(sum) });
+        }
+        let mut sums = self.bases.clone();
+        for (number, tree) in self.trees.iter().enumerate() {
+            sums[number % self.bases.len()] += leaf(tree, x);
+        }
+        softmax(&mut sums);
+        Prediction::of_classes(&sums)
+    }
+
+    /// The examples it was fitted on.
+    pub fn updates(&self) -> u64 {
+        self.examples
     }
 
     pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
-        let bounded = |what, x: f64| within(what, x, "between -1e6 and 1e6", x.abs() <= 1e6);
-        bounded("base", self.base)?;
+        let limit = if self.task == Task::Regression { 1e12 } else { 1e6 };
+        let bounded = |what, x: f64| within(what, x, "small enough for its task", x.abs() <= limit);
+        let sums = if let Task::Multiclass(classes) = self.task { usize::from(classes) } else { 1 };
+        length("bases", self.bases.len(), sums)?;
+        self.bases.iter().try_for_each(|base| bounded("base", *base))?;
         let trees = self.trees.len();
         within("number of trees", trees as f64, "at most 10000", trees <= BoostedTrees::MAX_TREES)?;
         for tree in &self.trees {
@@ -98,7 +121,7 @@ mod tests {
     fn trees_that_do_not_end_are_refused() {
         let (low, high) = (Node::Leaf(-1.0), Node::Leaf(1.0));
         let refused = |tree: Vec<Node>| {
-            let model = BoostedTrees { base: 0.0, trees: vec![tree], examples: 0 };
+            let model = BoostedTrees { task: Task::Binary, bases: vec![0.0], trees: vec![tree], examples: 0 };
             model.check(2).expect_err("it is refused").to_string()
         };
         for (tree, expected) in [

@@ -1,44 +1,41 @@
 //! A fixed model: predicts, never learns.
 //!
 //! In: an artifact's body, of a fitted model or of a learner's state at an instant (`freeze_at`), and feature vectors.
-//! Out: the probability of *true*. Keeps: the body, unchanged.
+//! Out: predictions. Keeps: the body, unchanged.
 
-use super::{Artifact, Body, Learner};
+use super::{Artifact, Body};
 use crate::feature::Vector;
+use crate::task::Prediction;
 use serde::{Deserialize, Serialize};
 
 /// A released or frozen model.
 ///
 /// ```
+/// use tidemill::config::spec::OptimizerSpec;
 /// use tidemill::feature::Vector;
 /// use tidemill::model::{Body, Fixed, Learner, Logistic};
 /// let x = Vector { dense: [1.0].into(), hot: [].into() };
-/// let mut learner = Logistic::new(1, 0.1, 0.0);
-/// learner.learn(&x, true);
+/// let mut learner = Logistic::new(1, &OptimizerSpec::sgd(0.1), 0.0);
+/// learner.learn(&x, true.into());
 /// let frozen = Fixed::from(learner.save());
-/// let then = learner.predict(&x);
-/// learner.learn(&x, true);
-/// assert_eq!(frozen.predict(&x), then);
-/// assert!(learner.predict(&x) > then);
+/// let then = learner.score(&x);
+/// learner.learn(&x, true.into());
+/// assert_eq!(frozen.score(&x), then);
+/// assert!(learner.score(&x) > then);
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fixed(Body);
 
 impl Fixed {
-    /// The probability that the label of `x` is true: finite, in [0, 1].
-    pub fn predict(&self, x: &Vector) -> f64 {
-        match &self.0 {
-            Body::Logistic(model) => model.predict(x),
-            Body::GaussianNb(model) => model.predict(x),
-            Body::OnlineGaussianNb(model) => model.predict(x),
-            Body::BoostedTrees(model) => model.predict(x),
-            Body::HoeffdingTree(model) => model.predict(x),
-            Body::AdaptiveRandomForest(model) => model.predict(x),
-            Body::LeveragingBagging(model) => model.predict(x),
-            Body::Majority(model) => model.predict(x),
-            Body::NoChange(model) => model.predict(x),
-        }
+    /// What it says of a vector.
+    pub fn predict(&self, x: &Vector) -> Prediction {
+        self.0.predict(x)
+    }
+
+    /// The number that it says, or the probability of the class that it says.
+    pub fn score(&self, x: &Vector) -> f64 {
+        self.predict(x).score()
     }
 
     /// The labels or examples that it had learned.

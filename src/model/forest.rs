@@ -1,7 +1,7 @@
 //! Adaptive random forest: Hoeffding trees that each see their own sample and features, and are replaced on drift.
 //!
-//! In: feature vectors, labels one by one. Out: the probability of *true*, the mean of the trees' weighted by their
-//! accuracies so far. Keeps: a tree a member, two ADWIN detectors on its error, and, from a warning until the drift,
+//! In: feature vectors, labels one by one. Out: the probability of each class, the mean of the trees' weighted by
+//! their accuracies so far. Keeps: a tree a member, two ADWIN detectors on its error, and, from a warning until the drift,
 //! a tree in its background. Each label weighs Poisson(`lambda_value`) in each member, each leaf observes a random
 //! subset of features as great as the root of their number. Cost: `n_models` trees. Limits: those of the trees, twice
 //! while all warn. Exactness: `Replayed`. Each member has dice of its own, so what it comes to does not depend on the
@@ -14,33 +14,37 @@
 use super::artifact::{ArtifactError, length, within};
 use super::dice::Dice;
 use super::hoeffding::{Tree, check_rules};
-use super::{Body, Exactness, Learner};
+use super::votes::{Votes, likeliest};
+use super::{Body, Learner};
 use crate::config::spec::ForestSpec;
 use crate::drift::{Adwin, Detector};
 use crate::feature::Vector;
+use crate::task::{Label, Prediction, Task};
 use serde::{Deserialize, Serialize};
 
 /// The confidences of the detectors.
 const WARNING: f64 = 0.01;
 const DRIFT: f64 = 0.001;
 
-/// A forest of two classes.
+/// A forest.
 ///
 /// ```
 /// use tidemill::config::spec::ForestSpec;
 /// use tidemill::feature::Vector;
 /// use tidemill::model::{AdaptiveRandomForest, Learner};
+/// use tidemill::task::Task;
 /// let x = |n: i32| Vector { dense: [f64::from(n * 37 % 100), f64::from(n * 11 % 7)].into(), hot: [].into() };
-/// let mut forest = AdaptiveRandomForest::new(2, ForestSpec::default());
+/// let mut forest = AdaptiveRandomForest::new(2, Task::Binary, ForestSpec::default());
 /// for n in 0..3000 {
-///     forest.learn(&x(n), (n * 37 % 100) > 50);
+///     forest.learn(&x(n), ((n * 37 % 100) > 50).into());
 /// }
-/// assert!(forest.predict(&x(2)) > 0.9 && forest.predict(&x(3)) < 0.3, "74 and 11");
+/// assert!(forest.score(&x(2)) > 0.9 && forest.score(&x(3)) < 0.3, "74 and 11");
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdaptiveRandomForest {
     width: u32,
+    task: Task,
     updates: u64,
     rules: ForestSpec,
     members: Vec<Member>,
@@ -61,9 +65,9 @@ struct Member {
 }
 
 impl Member {
-    fn new(seed: u64) -> Member {
+    fn new(seed: u64, classes: usize) -> Member {
         Member {
-            tree: Tree::default(),
+            tree: Tree::new(classes),
             background: None,
             warning: Adwin::new(WARNING),
             drift: Adwin::new(DRIFT),
@@ -73,25 +77,26 @@ impl Member {
         }
     }
 
-    fn learn(&mut self, rules: &ForestSpec, x: &Vector, label: bool) {
-        let right = self.tree.predict(&rules.tree, x).is_some_and(|score| (score > 0.5) == label);
+    fn learn(&mut self, rules: &ForestSpec, classes: usize, x: &Vector, label: Label) {
+        let class = label.number();
+        let right = self.tree.predict(&rules.tree, x).is_some_and(|said| likeliest(&said) == class);
         (self.seen, self.right) = (self.seen + 1, self.right + u64::from(right));
         let weight = f64::from(self.dice.poisson(rules.lambda_value));
         if weight == 0.0 {
             return;
         }
         if let Some(background) = &mut self.background {
-            background.learn(&rules.tree, x, label, weight, Some(&mut self.dice));
+            background.learn(&rules.tree, x, class, weight, Some(&mut self.dice));
         }
-        self.tree.learn(&rules.tree, x, label, weight, Some(&mut self.dice));
+        self.tree.learn(&rules.tree, x, class, weight, Some(&mut self.dice));
         let error = f64::from(u8::from(!right));
         if self.warning.update(error) {
-            self.background = Some(Tree::default());
+            self.background = Some(Tree::new(classes));
             self.warning = Adwin::new(WARNING);
         }
         if self.drift.update(error) {
             // Without a warning before it the next tree begins from nothing.
-            self.tree = self.background.take().unwrap_or_default();
+            self.tree = self.background.take().unwrap_or_else(|| Tree::new(classes));
             (self.warning, self.drift) = (Adwin::new(WARNING), Adwin::new(DRIFT));
             (self.seen, self.right) = (0, 0);
         }
@@ -100,10 +105,10 @@ impl Member {
 
 impl AdaptiveRandomForest {
     /// An untrained forest for vectors of `width` slots.
-    pub fn new(width: usize, rules: ForestSpec) -> AdaptiveRandomForest {
+    pub fn new(width: usize, task: Task, rules: ForestSpec) -> AdaptiveRandomForest {
         let mut seeds = Dice::new(rules.seed);
-        let members = (0..rules.n_models).map(|_| Member::new(seeds.word())).collect();
-        AdaptiveRandomForest { width: width as u32, updates: 0, rules, members }
+        let members = (0..rules.n_models).map(|_| Member::new(seeds.word(), task.classes())).collect();
+        AdaptiveRandomForest { width: width as u32, task, updates: 0, rules, members }
     }
 
     pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
@@ -114,47 +119,39 @@ impl AdaptiveRandomForest {
         length("members", self.members.len(), self.rules.n_models)?;
         self.members.iter().try_for_each(|member| {
             within("right", member.right as f64, "at most those seen", member.right <= member.seen)?;
-            member.background.iter().try_for_each(Tree::check)?;
-            member.tree.check()
+            let classes = self.task.classes();
+            member.background.iter().try_for_each(|tree| tree.check(classes))?;
+            member.tree.check(classes)
         })
     }
 }
 
 impl Learner for AdaptiveRandomForest {
-    fn predict(&self, x: &Vector) -> f64 {
-        let (mut votes, mut all) = (0.0, 0.0);
+    fn predict(&self, x: &Vector) -> Prediction {
+        let mut votes = Votes::new(self.task);
         for member in &self.members {
-            let Some(score) = member.tree.predict(&self.rules.tree, x) else { continue };
+            let Some(said) = member.tree.predict(&self.rules.tree, x) else { continue };
             let accuracy = member.right as f64 / member.seen.max(1) as f64;
             // A member that was never right has a whole vote, as River's.
-            let weight = if accuracy > 0.0 { accuracy } else { 1.0 };
-            votes += weight * score;
-            all += weight;
+            votes.add(&said, if accuracy > 0.0 { accuracy } else { 1.0 });
         }
-        if all > 0.0 { (votes / all).clamp(0.0, 1.0) } else { 0.5 }
+        votes.prediction()
     }
 
-    fn learn(&mut self, x: &Vector, label: bool) {
+    fn learn(&mut self, x: &Vector, label: Label) {
         self.updates += 1;
         if self.rules.tree.max_features.is_none() {
             let features = (x.dense.len() + x.hot.len()) as f64;
             self.rules.tree.max_features = Some((features.sqrt().round() as u32).max(1));
         }
+        let classes = self.task.classes();
         for member in &mut self.members {
-            member.learn(&self.rules, x, label);
+            member.learn(&self.rules, classes, x, label);
         }
-    }
-
-    fn unlearn(&mut self, _: &Vector, _: bool) -> bool {
-        false
     }
 
     fn updates(&self) -> u64 {
         self.updates
-    }
-
-    fn exactness(&self) -> Exactness {
-        Exactness::Replayed
     }
 
     fn save(&self) -> Body {

@@ -1,13 +1,15 @@
 //! Gaussian naive Bayes, fitted elsewhere: predicts only.
 //!
-//! In: feature vectors of a fixed width. Out: the posterior probability of *true*. Keeps: for each class its prior and
+//! In: feature vectors of a fixed width. Out: the posterior probability of each class. Keeps: for each class its prior and
 //! the mean and variance of every slot (0/1 slots count as numbers, as in linfa and scikit-learn). Cost: one pass over
-//! all slots. A vector so far from both classes that both densities underflow to the same infinity scores 0.5.
+//! all slots. A vector so far from two classes that both densities underflow to the same infinity scores 0.5.
 //! Source: <https://scikit-learn.org/stable/modules/naive_bayes.html#gaussian-naive-bayes>.
 
 use super::artifact::{ArtifactError, finite, length, slots, within};
 use super::logistic::sigmoid;
+use super::softmax::softmax;
 use crate::feature::Vector;
+use crate::task::Prediction;
 use serde::{Deserialize, Serialize};
 
 /// What is known of one class.
@@ -24,37 +26,46 @@ pub struct ClassStatistics {
     pub variances: Vec<f64>,
 }
 
-/// Gaussian naive Bayes of two classes.
+/// Fitted Gaussian naive Bayes.
 ///
 /// ```
 /// use tidemill::feature::Vector;
 /// use tidemill::model::{ClassStatistics, GaussianNb};
 /// let class = |mean| ClassStatistics { prior: 0.5, means: vec![mean], variances: vec![1.0] };
-/// let model = GaussianNb { negative: class(-1.0), positive: class(1.0), examples: 10 };
-/// assert_eq!(model.predict(&Vector { dense: [0.0].into(), hot: [].into() }), 0.5);
-/// assert!(model.predict(&Vector { dense: [2.0].into(), hot: [].into() }) > 0.98);
+/// let model = GaussianNb { classes: vec![class(-1.0), class(1.0)], examples: 10 };
+/// let score = |x: f64| model.predict(&Vector { dense: [x].into(), hot: [].into() }).score();
+/// assert_eq!(score(0.0), 0.5);
+/// assert!(score(2.0) > 0.98);
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GaussianNb {
-    /// The class *false*.
-    pub negative: ClassStatistics,
-    /// The class *true*.
-    pub positive: ClassStatistics,
+    /// In their order; of two *false* is the first.
+    pub classes: Vec<ClassStatistics>,
     /// The examples it was fitted on.
     pub examples: u64,
 }
 
 impl GaussianNb {
-    /// The probability that the label of `x` is true.
-    pub fn predict(&self, x: &Vector) -> f64 {
-        let logit = self.positive.joint_log_likelihood(x) - self.negative.joint_log_likelihood(x);
-        sigmoid(if logit.is_nan() { 0.0 } else { logit })
+    /// The probabilities of the classes of `x`.
+    pub fn predict(&self, x: &Vector) -> Prediction {
+        if let [negative, positive] = &self.classes[..] {
+            let logit = positive.joint_log_likelihood(x) - negative.joint_log_likelihood(x);
+            return Prediction::Number(sigmoid(if logit.is_nan() { 0.0 } else { logit }));
+        }
+        let mut of: Vec<f64> = self.classes.iter().map(|class| class.joint_log_likelihood(x)).collect();
+        softmax(&mut of);
+        Prediction::of_classes(&of)
+    }
+
+    /// The examples it was fitted on.
+    pub fn updates(&self) -> u64 {
+        self.examples
     }
 
     pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
-        self.negative.check(width)?;
-        self.positive.check(width)
+        within("number of classes", self.classes.len() as f64, "at least 2", self.classes.len() >= 2)?;
+        self.classes.iter().try_for_each(|class| class.check(width))
     }
 }
 
@@ -88,18 +99,27 @@ mod tests {
 
     #[derive(Deserialize)]
     struct Golden {
-        model: GaussianNb,
+        model: Fitted,
         rows: Vec<(Vec<f64>, Vec<u32>)>,
         scores: Vec<f64>,
+    }
+
+    #[derive(Deserialize)]
+    struct Fitted {
+        negative: ClassStatistics,
+        positive: ClassStatistics,
+        examples: u64,
     }
 
     #[test]
     fn scores_as_scikit_learn_does() {
         let golden: Golden =
             serde_json::from_str(include_str!("../../tests/golden/gaussian_nb.json")).expect("the golden file reads");
+        let Fitted { negative, positive, examples } = golden.model;
+        let model = GaussianNb { classes: vec![negative, positive], examples };
         assert_eq!(golden.rows.len(), golden.scores.len());
         for ((dense, hot), expected) in golden.rows.iter().zip(&golden.scores) {
-            let found = golden.model.predict(&Vector { dense: dense.as_slice().into(), hot: hot.as_slice().into() });
+            let found = model.predict(&Vector { dense: dense.as_slice().into(), hot: hot.as_slice().into() }).score();
             assert!((found - expected).abs() <= 1e-12, "{found} is not {expected}");
         }
     }
@@ -107,9 +127,9 @@ mod tests {
     #[test]
     fn far_vectors_score_finite() {
         let class = |mean| ClassStatistics { prior: 0.5, means: vec![mean], variances: vec![1e-9] };
-        let model = GaussianNb { negative: class(-1.0), positive: class(1.0), examples: 1 };
+        let model = GaussianNb { classes: vec![class(-1.0), class(1.0)], examples: 1 };
         for x in [f64::MAX, -f64::MAX, 1e200, 3.0] {
-            let score = model.predict(&Vector { dense: [x].into(), hot: [].into() });
+            let score = model.predict(&Vector { dense: [x].into(), hot: [].into() }).score();
             assert!((0.0..=1.0).contains(&score), "{x} scores {score}");
         }
     }

@@ -1,28 +1,67 @@
 //! The laws of every learner, each as a test over all of them.
 
-use super::{AdaptiveRandomForest, Artifact, Body, Exactness, Fixed, HoeffdingTree, Learner, LeveragingBagging};
-use super::{Logistic, Majority, NoChange, OnlineGaussianNb};
-use crate::config::spec::{BaggingSpec, ForestSpec, TreeSpec};
+use super::{AdaptiveRandomForest, Alma, Artifact, Body, Exactness, Fixed, HoeffdingTree, Learner, LeveragingBagging};
+use super::{Linear, Logistic, Majority, MultinomialNb, NearestNeighbors, NoChange, OnlineGaussianNb};
+use super::{PassiveAggressive, Ridge, Softmax};
+use crate::config::spec::TreeSpec;
+use crate::config::spec::{AlmaSpec, BaggingSpec, ForestSpec, NearestSpec, OptimizerSpec, PassiveAggressiveSpec};
 use crate::feature::Vector;
+use crate::task::{Label, Prediction, Task};
 use proptest::collection::vec;
 use proptest::num::f64::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
 use proptest::prelude::*;
 
 const DENSE: usize = 3;
 const WIDTH: usize = 8;
+const SEVERAL: Task = Task::Multiclass(4);
 
-/// Every learner joins here.
-fn all() -> Vec<Box<dyn Learner>> {
-    vec![
-        Box::new(Logistic::new(WIDTH, 0.1, 0.0)),
-        Box::new(Logistic::new(WIDTH, 2.0, 0.01)),
-        Box::new(OnlineGaussianNb::new(WIDTH)),
-        Box::new(HoeffdingTree::new(WIDTH, TreeSpec { grace_period: 5, tau: 1.0, ..TreeSpec::default() })),
-        Box::new(AdaptiveRandomForest::new(WIDTH, ForestSpec { n_models: 3, seed: 1, ..ForestSpec::default() })),
-        Box::new(LeveragingBagging::new(WIDTH, BaggingSpec { n_models: 2, seed: 2, ..BaggingSpec::default() })),
-        Box::<Majority>::default(),
-        Box::<NoChange>::default(),
-    ]
+/// Every learner joins here, with each of its tasks.
+fn all() -> Vec<(Task, Box<dyn Learner>)> {
+    let mut all: Vec<(Task, Box<dyn Learner>)> = vec![
+        (Task::Binary, Box::new(Alma::new(WIDTH, AlmaSpec::default()))),
+        (Task::Regression, Box::new(Ridge::new(WIDTH, 1.0))),
+    ];
+    let adam = OptimizerSpec::Adam { learning_rate: 0.1, beta_1: 0.9, beta_2: 0.999, eps: 1e-8 };
+    let ftrl = OptimizerSpec::Ftrl { alpha: 0.1, beta: 1.0, l1: 0.1, l2: 1.0 };
+    for (optimizer, l2) in [
+        (OptimizerSpec::sgd(0.1), 0.0),
+        (OptimizerSpec::sgd(2.0), 0.01),
+        (OptimizerSpec::Adagrad { learning_rate: 0.1, eps: 1e-8 }, 0.0),
+        (adam, 0.0),
+        (ftrl, 0.0),
+    ] {
+        all.push((Task::Binary, Box::new(Logistic::new(WIDTH, &optimizer, l2))));
+        all.push((SEVERAL, Box::new(Softmax::new(WIDTH, 4, &optimizer, l2))));
+        all.push((Task::Regression, Box::new(Linear::new(WIDTH, &optimizer, l2))));
+    }
+    for task in [Task::Binary, SEVERAL, Task::Regression] {
+        let near = NearestSpec { n_neighbors: 3, window_size: 10, weighted: true };
+        all.push((task, Box::new(NearestNeighbors::new(WIDTH, task, near))));
+        all.push((task, Box::new(Majority::new(task))));
+        all.push((task, Box::new(NoChange::new(task))));
+    }
+    for task in [Task::Binary, Task::Regression] {
+        all.push((task, Box::new(PassiveAggressive::new(WIDTH, task, PassiveAggressiveSpec::default()))));
+    }
+    for task in [Task::Binary, SEVERAL] {
+        let tree = TreeSpec { grace_period: 5, tau: 1.0, ..TreeSpec::default() };
+        let forest = ForestSpec { n_models: 3, seed: 1, ..ForestSpec::default() };
+        let bagging = BaggingSpec { n_models: 2, seed: 2, ..BaggingSpec::default() };
+        all.push((task, Box::new(OnlineGaussianNb::new(WIDTH, task.classes()))));
+        all.push((task, Box::new(MultinomialNb::new(WIDTH, task.classes(), 1.0))));
+        all.push((task, Box::new(HoeffdingTree::new(WIDTH, task, tree))));
+        all.push((task, Box::new(AdaptiveRandomForest::new(WIDTH, task, forest))));
+        all.push((task, Box::new(LeveragingBagging::new(WIDTH, task, bagging))));
+    }
+    all
+}
+
+/// A number as a label of a task.
+fn label(task: Task, number: u8) -> Label {
+    match task {
+        Task::Regression => Label::value(f64::from(number) * 7.5 - 800.0).expect("a value"),
+        task => Label::class(usize::from(number) % task.classes()),
+    }
 }
 
 /// A vector of finite numbers of any size, or of ordinary ones, and some hot slots.
@@ -33,12 +72,20 @@ fn vector() -> impl Strategy<Value = Vector> {
     (dense, hot).prop_map(|(dense, hot)| Vector { dense: dense.into(), hot: hot.into() })
 }
 
-fn examples() -> impl Strategy<Value = Vec<(Vector, bool)>> {
-    vec((vector(), any::<bool>()), 0..40)
+fn examples() -> impl Strategy<Value = Vec<(Vector, u8)>> {
+    vec((vector(), any::<u8>()), 0..40)
 }
 
-fn train(learner: &mut dyn Learner, examples: &[(Vector, bool)]) {
-    examples.iter().for_each(|(x, label)| learner.learn(x, *label));
+fn train((task, learner): &mut (Task, Box<dyn Learner>), examples: &[(Vector, u8)]) {
+    examples.iter().for_each(|(x, number)| learner.learn(x, label(*task, *number)));
+}
+
+/// What it says, bit for bit.
+fn said(prediction: &Prediction) -> Vec<u64> {
+    match prediction {
+        Prediction::Number(number) => vec![number.to_bits()],
+        Prediction::Classes(of) => of.iter().map(|p| p.to_bits()).collect(),
+    }
 }
 
 /// Through the bytes of an artifact and back: what a restart or a rollback does.
@@ -55,12 +102,12 @@ fn bits(learner: &dyn Learner) -> (Vec<u8>, u64) {
 proptest! {
     #[test]
     fn predicting_and_saving_change_nothing(seen in examples(), x in vector()) {
-        for (mut learner, mut disturbed) in all().into_iter().zip(all()) {
-            for (x, label) in &seen {
-                learner.learn(x, *label);
+        for ((task, mut learner), (_, mut disturbed)) in all().into_iter().zip(all()) {
+            for (x, number) in &seen {
+                learner.learn(x, label(task, *number));
                 disturbed.predict(x);
                 disturbed.save();
-                disturbed.learn(x, *label);
+                disturbed.learn(x, label(task, *number));
             }
             disturbed.predict(&x);
             prop_assert_eq!(bits(&*learner), bits(&*disturbed));
@@ -69,71 +116,104 @@ proptest! {
 
     #[test]
     fn a_restart_changes_nothing(before in examples(), after in examples(), x in vector()) {
-        for mut learner in all() {
-            train(&mut *learner, &before);
-            let mut restarted = reload(&*learner);
-            train(&mut *learner, &after);
-            train(&mut *restarted, &after);
-            prop_assert_eq!(bits(&*learner), bits(&*restarted));
-            prop_assert_eq!(learner.predict(&x).to_bits(), restarted.predict(&x).to_bits());
+        for mut one in all() {
+            train(&mut one, &before);
+            let mut restarted = (one.0, reload(&*one.1));
+            train(&mut one, &after);
+            train(&mut restarted, &after);
+            prop_assert_eq!(bits(&*one.1), bits(&*restarted.1));
+            prop_assert_eq!(said(&one.1.predict(&x)), said(&restarted.1.predict(&x)));
         }
     }
 
     #[test]
-    fn scores_are_probabilities(seen in examples(), x in vector()) {
-        for mut learner in all() {
-            train(&mut *learner, &seen);
-            let score = learner.predict(&x);
-            prop_assert!((0.0..=1.0).contains(&score), "{} scores {score}", learner.save().kind());
+    fn predictions_are_of_their_task(seen in examples(), x in vector()) {
+        for mut one in all() {
+            train(&mut one, &seen);
+            let (kind, prediction) = (one.1.save().kind(), one.1.predict(&x));
+            match (one.0, &prediction) {
+                (Task::Binary, Prediction::Number(p)) => prop_assert!((0.0..=1.0).contains(p), "{kind} says {p}"),
+                (Task::Regression, Prediction::Number(value)) => {
+                    prop_assert!(value.abs() <= Label::LIMIT, "{kind} says {value}");
+                }
+                (Task::Multiclass(classes), Prediction::Classes(of)) => {
+                    prop_assert_eq!(of.len(), usize::from(classes));
+                    prop_assert!(of.iter().all(|p| (0.0..=1.0).contains(p)), "{kind} says {of:?}");
+                    prop_assert!((of.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{kind} says {of:?}");
+                }
+                _ => prop_assert!(false, "{kind} says {prediction:?} of {:?}", one.0),
+            }
         }
     }
 
     #[test]
     fn same_order_same_bits(seen in examples(), x in vector()) {
         for (mut one, mut two) in all().into_iter().zip(all()) {
-            train(&mut *one, &seen);
-            train(&mut *two, &seen);
-            prop_assert_eq!(bits(&*one), bits(&*two));
-            prop_assert_eq!(one.predict(&x).to_bits(), two.predict(&x).to_bits());
+            train(&mut one, &seen);
+            train(&mut two, &seen);
+            prop_assert_eq!(bits(&*one.1), bits(&*two.1));
+            prop_assert_eq!(said(&one.1.predict(&x)), said(&two.1.predict(&x)));
         }
     }
 
     #[test]
     fn a_frozen_copy_scores_alike_and_counts_alike(seen in examples(), x in vector()) {
-        for mut learner in all() {
-            train(&mut *learner, &seen);
-            let frozen = Fixed::from(learner.save());
-            prop_assert_eq!(frozen.predict(&x).to_bits(), learner.predict(&x).to_bits());
-            prop_assert_eq!((frozen.updates(), learner.updates()), (seen.len() as u64, seen.len() as u64));
+        for mut one in all() {
+            train(&mut one, &seen);
+            let frozen = Fixed::from(one.1.save());
+            prop_assert_eq!(said(&frozen.predict(&x)), said(&one.1.predict(&x)));
+            prop_assert_eq!((frozen.updates(), one.1.updates()), (seen.len() as u64, seen.len() as u64));
         }
     }
 
     /// Exact: a wrong label and its correction leave no trace. Replayed: taking back is refused and changes nothing.
     #[test]
-    fn corrections_keep_the_promise(before in examples(), after in examples(), x in vector(), label: bool) {
+    fn corrections_keep_the_promise(before in examples(), after in examples(), x in vector(), number: u8) {
         for (mut right, mut corrected) in all().into_iter().zip(all()) {
-            train(&mut *right, &before);
-            train(&mut *corrected, &before);
-            if corrected.exactness() == Exactness::Replayed {
-                prop_assert!(!corrected.unlearn(&x, label));
+            let (wrong, truth) = (label(right.0, number.wrapping_add(1)), label(right.0, number));
+            train(&mut right, &before);
+            train(&mut corrected, &before);
+            let exact = corrected.1.exactness() == Exactness::Exact;
+            if exact {
+                right.1.learn(&x, truth);
+                corrected.1.learn(&x, wrong);
             } else {
-                right.learn(&x, label);
-                corrected.learn(&x, !label);
+                prop_assert!(!corrected.1.unlearn(&x, truth));
             }
-            train(&mut *right, &after);
-            train(&mut *corrected, &after);
-            if corrected.exactness() == Exactness::Exact {
-                prop_assert!(corrected.unlearn(&x, !label));
-                corrected.learn(&x, label);
+            train(&mut right, &after);
+            train(&mut corrected, &after);
+            if exact {
+                prop_assert!(corrected.1.unlearn(&x, wrong));
+                corrected.1.learn(&x, truth);
             }
-            prop_assert_eq!(bits(&*right), bits(&*corrected));
+            prop_assert_eq!(bits(&*right.1), bits(&*corrected.1));
+            prop_assert_eq!(said(&right.1.predict(&x)), said(&corrected.1.predict(&x)));
+        }
+    }
+
+    /// Exact: one that forgets an example is, to the bit, one that never saw it.
+    #[test]
+    fn what_is_forgotten_was_never_there(before in examples(), after in examples(), x in vector(), number: u8) {
+        for (mut never, mut forgets) in all().into_iter().zip(all()) {
+            if forgets.1.exactness() != Exactness::Exact {
+                continue;
+            }
+            train(&mut never, &before);
+            train(&mut forgets, &before);
+            let label = label(forgets.0, number);
+            forgets.1.learn(&x, label);
+            train(&mut never, &after);
+            train(&mut forgets, &after);
+            prop_assert!(forgets.1.unlearn(&x, label));
+            prop_assert_eq!(bits(&*never.1), bits(&*forgets.1));
+            prop_assert_eq!(said(&never.1.predict(&x)), said(&forgets.1.predict(&x)));
         }
     }
 }
 
 #[test]
 fn kinds_are_the_tags_of_the_artifact() {
-    for learner in all() {
+    for (_, learner) in all() {
         let body: Body = learner.save();
         let json = serde_json::to_value(&body).expect("a body serializes");
         assert!(json.get(body.kind()).is_some(), "{json} is tagged {}", body.kind());

@@ -1,6 +1,6 @@
 //! Leveraging bagging: Hoeffding trees that each weigh the labels otherwise; when one drifts, the worst begins anew.
 //!
-//! In: feature vectors, labels one by one. Out: the probability of *true*, the mean of the trees'. Keeps: a tree and an
+//! In: feature vectors, labels one by one. Out: the probability of each class, the mean of the trees'. Keeps: a tree and an
 //! ADWIN detector of its error a member. Each member learns each label Poisson(`w`) times. Cost: `n_models` trees, with
 //! `w` walks each to learn. Limits: those of the trees. Exactness: `Replayed`.
 //!
@@ -13,32 +13,36 @@
 use super::artifact::{ArtifactError, length, within};
 use super::dice::Dice;
 use super::hoeffding::{Tree, check_rules};
-use super::{Body, Exactness, Learner};
+use super::votes::{Votes, likeliest};
+use super::{Body, Learner};
 use crate::config::spec::BaggingSpec;
 use crate::drift::Adwin;
 use crate::feature::Vector;
+use crate::task::{Label, Prediction, Task};
 use serde::{Deserialize, Serialize};
 
 /// The confidence of the detectors.
 const DRIFT: f64 = 0.002;
 
-/// Bagged trees of two classes.
+/// Bagged trees.
 ///
 /// ```
 /// use tidemill::config::spec::BaggingSpec;
 /// use tidemill::feature::Vector;
 /// use tidemill::model::{Learner, LeveragingBagging};
+/// use tidemill::task::Task;
 /// let x = |n: i32| Vector { dense: [f64::from(n * 37 % 100), f64::from(n * 11 % 7)].into(), hot: [].into() };
-/// let mut trees = LeveragingBagging::new(2, BaggingSpec::default());
+/// let mut trees = LeveragingBagging::new(2, Task::Binary, BaggingSpec::default());
 /// for n in 0..2000 {
-///     trees.learn(&x(n), (n * 37 % 100) > 50);
+///     trees.learn(&x(n), ((n * 37 % 100) > 50).into());
 /// }
-/// assert!(trees.predict(&x(2)) > 0.9 && trees.predict(&x(3)) < 0.1, "74 and 11");
+/// assert!(trees.score(&x(2)) > 0.9 && trees.score(&x(3)) < 0.1, "74 and 11");
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeveragingBagging {
     width: u32,
+    task: Task,
     updates: u64,
     rules: BaggingSpec,
     members: Vec<Member>,
@@ -57,12 +61,14 @@ struct Member {
 
 impl LeveragingBagging {
     /// Untrained trees for vectors of `width` slots.
-    pub fn new(width: usize, rules: BaggingSpec) -> LeveragingBagging {
+    pub fn new(width: usize, task: Task, rules: BaggingSpec) -> LeveragingBagging {
         let mut seeds = Dice::new(rules.seed);
-        let mut member =
-            |_| Member { tree: Tree::default(), drift: Adwin::new(DRIFT), error: 0.0, dice: Dice::new(seeds.word()) };
+        let mut member = |_| {
+            let (tree, dice) = (Tree::new(task.classes()), Dice::new(seeds.word()));
+            Member { tree, drift: Adwin::new(DRIFT), error: 0.0, dice }
+        };
         let members = (0..rules.n_models).map(&mut member).collect();
-        LeveragingBagging { width: width as u32, updates: 0, rules, members }
+        LeveragingBagging { width: width as u32, task, updates: 0, rules, members }
     }
 
     pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
@@ -72,27 +78,28 @@ impl LeveragingBagging {
         length("members", self.members.len(), self.rules.n_models)?;
         self.members.iter().try_for_each(|member| {
             within("member's error", member.error, "0 to 1", (0.0..=1.0).contains(&member.error))?;
-            member.tree.check()
+            member.tree.check(self.task.classes())
         })
     }
 }
 
 impl Learner for LeveragingBagging {
-    fn predict(&self, x: &Vector) -> f64 {
-        let scores = self.members.iter().filter_map(|member| member.tree.predict(&self.rules.tree, x));
-        let (sum, n) = scores.fold((0.0, 0), |(sum, n), score| (sum + score, n + 1));
-        if n > 0 { (sum / f64::from(n)).clamp(0.0, 1.0) } else { 0.5 }
+    fn predict(&self, x: &Vector) -> Prediction {
+        let mut votes = Votes::new(self.task);
+        let said = self.members.iter().filter_map(|member| member.tree.predict(&self.rules.tree, x));
+        said.for_each(|said| votes.add(&said, 1.0));
+        votes.prediction()
     }
 
-    fn learn(&mut self, x: &Vector, label: bool) {
+    fn learn(&mut self, x: &Vector, label: Label) {
         self.updates += 1;
         let mut drifted = false;
         for member in &mut self.members {
             for _ in 0..member.dice.poisson(self.rules.w) {
-                member.tree.learn(&self.rules.tree, x, label, 1.0, None);
+                member.tree.learn(&self.rules.tree, x, label.number(), 1.0, None);
             }
-            if let Some(score) = member.tree.predict(&self.rules.tree, x) {
-                let newer = member.drift.observe(f64::from(u8::from((score > 0.5) != label)));
+            if let Some(said) = member.tree.predict(&self.rules.tree, x) {
+                let newer = member.drift.observe(f64::from(u8::from(likeliest(&said) != label.number())));
                 // Only for the worse.
                 drifted |= newer.is_some_and(|newer| newer > member.error);
                 member.error = newer.or(member.drift.mean()).unwrap_or_default();
@@ -104,20 +111,12 @@ impl Learner for LeveragingBagging {
         // Of equals the first.
         let worst = self.members.iter_mut().reduce(|a, b| if b.error > a.error { b } else { a });
         if let Some(member) = worst {
-            (member.tree, member.drift, member.error) = (Tree::default(), Adwin::new(DRIFT), 0.0);
+            (member.tree, member.drift, member.error) = (Tree::new(self.task.classes()), Adwin::new(DRIFT), 0.0);
         }
-    }
-
-    fn unlearn(&mut self, _: &Vector, _: bool) -> bool {
-        false
     }
 
     fn updates(&self) -> u64 {
         self.updates
-    }
-
-    fn exactness(&self) -> Exactness {
-        Exactness::Replayed
     }
 
     fn save(&self) -> Body {

@@ -1,25 +1,38 @@
 //! Models: online learners, baselines, fixed models, and the artifacts that versions are.
 //!
-//! In: feature vectors, and labels as they come. Out: the probability of *true*. Keeps: what the learner's file says,
+//! In: feature vectors, and labels as they come. Out: predictions. Keeps: what the learner's file says,
 //! which is exactly what [`Learner::save`] returns. Every learner obeys the battery in `laws.rs`; adding one is its
 //! file, a variant of [`Body`], and joining that battery.
 
+mod alma;
 mod artifact;
 mod boosted;
 mod dice;
 mod fixed;
 mod forest;
 mod gaussian_nb;
+#[cfg(test)]
+mod golden;
 mod hoeffding;
 #[cfg(test)]
 mod laws;
 mod leveraging_bagging;
+mod linear;
 mod logistic;
 mod majority;
+mod multinomial_nb;
+mod nearest_neighbors;
 mod no_change;
 mod online_gaussian_nb;
+mod optimizer;
+mod passive_aggressive;
+mod ridge;
 mod role;
+mod softmax;
+mod votes;
+mod weights;
 
+pub use alma::Alma;
 pub use artifact::{Artifact, ArtifactError, Body};
 pub use boosted::{BoostedTrees, Node};
 pub use dice::Dice;
@@ -28,37 +41,55 @@ pub use forest::AdaptiveRandomForest;
 pub use gaussian_nb::{ClassStatistics, GaussianNb};
 pub use hoeffding::HoeffdingTree;
 pub use leveraging_bagging::LeveragingBagging;
+pub use linear::Linear;
 pub use logistic::Logistic;
 pub use majority::Majority;
+pub use multinomial_nb::MultinomialNb;
+pub use nearest_neighbors::NearestNeighbors;
 pub use no_change::NoChange;
 pub use online_gaussian_nb::OnlineGaussianNb;
+pub use optimizer::Optimizer;
+pub use passive_aggressive::PassiveAggressive;
+pub use ridge::Ridge;
 pub use role::Role;
+pub use softmax::Softmax;
+pub use weights::Weights;
 
 use crate::config::spec::LearnerSpec;
 use crate::feature::Vector;
+use crate::task::{Label, Prediction, Task};
 use serde::Serialize;
 
-/// A model of a binary task that learns one labelled vector at a time. `Send`, so that a worker may own it boxed.
+/// A model that learns one labelled vector at a time. `Send`, so that a worker may own it boxed.
 pub trait Learner: Send {
-    /// The probability that the label is true: finite, in [0, 1], for any finite vector of the learner's width.
-    /// Changes nothing.
-    fn predict(&self, x: &Vector) -> f64;
+    /// What it says of a vector of its width: probabilities finite and in [0, 1], a value within
+    /// [`Label::LIMIT`](crate::task::Label::LIMIT). Changes nothing.
+    fn predict(&self, x: &Vector) -> Prediction;
 
-    /// Learns that the label of `x` is `label`. Called in the law's order.
-    fn learn(&mut self, x: &Vector, label: bool);
+    /// Learns the label of `x`. Called in the law's order.
+    fn learn(&mut self, x: &Vector, label: Label);
 
     /// Takes an earlier `learn` of the same pair back and says so; a learner that cannot do it exactly
     /// ([`Exactness::Replayed`]) changes nothing and returns false.
-    fn unlearn(&mut self, x: &Vector, label: bool) -> bool;
+    fn unlearn(&mut self, _: &Vector, _: Label) -> bool {
+        false
+    }
 
     /// The labels learned so far, without those taken back.
     fn updates(&self) -> u64;
 
     /// What a corrected label does to it.
-    fn exactness(&self) -> Exactness;
+    fn exactness(&self) -> Exactness {
+        Exactness::Replayed
+    }
 
     /// All of its state. Changes nothing; [`Body::learner`] goes on from it as if nothing had happened.
     fn save(&self) -> Body;
+
+    /// The number that it says, or the probability of the class that it says.
+    fn score(&self, x: &Vector) -> f64 {
+        self.predict(x).score()
+    }
 }
 
 /// What a corrected label does to a learner.
@@ -71,13 +102,21 @@ pub enum Exactness {
     Replayed,
 }
 
-/// The untrained learner that a pipeline declares, for vectors of `width` slots.
-pub fn learner(spec: &LearnerSpec, width: usize) -> Box<dyn Learner> {
+/// The untrained learner that a pipeline declares, for vectors of `width` slots. The pipeline file is checked: the task
+/// is one that the learner has.
+pub fn learner(spec: &LearnerSpec, width: usize, task: Task) -> Box<dyn Learner> {
     match *spec {
-        LearnerSpec::Logistic { learning_rate, l2 } => Box::new(Logistic::new(width, learning_rate, l2)),
-        LearnerSpec::GaussianNb => Box::new(OnlineGaussianNb::new(width)),
-        LearnerSpec::HoeffdingTree(rules) => Box::new(HoeffdingTree::new(width, rules)),
-        LearnerSpec::AdaptiveRandomForest(rules) => Box::new(AdaptiveRandomForest::new(width, rules)),
-        LearnerSpec::LeveragingBagging(rules) => Box::new(LeveragingBagging::new(width, rules)),
+        LearnerSpec::Logistic { ref optimizer, l2 } => Box::new(Logistic::new(width, optimizer, l2)),
+        LearnerSpec::Softmax { ref optimizer, l2 } => Box::new(Softmax::new(width, task.classes(), optimizer, l2)),
+        LearnerSpec::Linear { ref optimizer, l2 } => Box::new(Linear::new(width, optimizer, l2)),
+        LearnerSpec::Ridge { alpha } => Box::new(Ridge::new(width, alpha)),
+        LearnerSpec::GaussianNb => Box::new(OnlineGaussianNb::new(width, task.classes())),
+        LearnerSpec::MultinomialNb { alpha } => Box::new(MultinomialNb::new(width, task.classes(), alpha)),
+        LearnerSpec::PassiveAggressive(rules) => Box::new(PassiveAggressive::new(width, task, rules)),
+        LearnerSpec::Alma(rules) => Box::new(Alma::new(width, rules)),
+        LearnerSpec::NearestNeighbors(rules) => Box::new(NearestNeighbors::new(width, task, rules)),
+        LearnerSpec::HoeffdingTree(rules) => Box::new(HoeffdingTree::new(width, task, rules)),
+        LearnerSpec::AdaptiveRandomForest(rules) => Box::new(AdaptiveRandomForest::new(width, task, rules)),
+        LearnerSpec::LeveragingBagging(rules) => Box::new(LeveragingBagging::new(width, task, rules)),
     }
 }

@@ -1,49 +1,50 @@
 //! Gaussian naive Bayes that learns label by label, and forgets one without a trace.
 //!
-//! In: feature vectors of a fixed width. Out: the posterior probability of *true*. Keeps: for each class its examples,
+//! In: feature vectors of a fixed width. Out: the posterior probability of each class. Keeps: for each class its examples,
 //! for each dense slot the exact sums of its values (`feature::moments`), for each sparse slot its ones. Cost: one pass
 //! over all slots for predicting, over the stored ones for learning. Exactness: `Exact`, since all that is kept are
 //! integers: what is unlearned leaves every bit as if it had never been learned.
 //!
 //! Scores are those of River 0.26.1, `GaussianNB()`, given all slots, to the rounding of its running variance: the
 //! population's variance, a density of 1e-9 added to each, so that a slot of one value says nothing; a class that has
-//! not been seen has no say, and before any label the score is 0.5. Absent 0/1 slots count as 0. A value beyond 2^52 is
+//! not been seen has no say, and before any label all are alike. Absent 0/1 slots count as 0. A value beyond 2^52 is
 //! not learned from.
 //!
 //! Source: Chan, Golub, LeVeque, Updating formulae and a pairwise algorithm for computing sample variances, 1979;
 //! <https://github.com/online-ml/river>.
 
 use super::artifact::{Artifact, ArtifactError, length, within};
+use super::softmax::softmax;
 use super::{Body, Exactness, Learner};
 use crate::feature::Vector;
 use crate::feature::moments::{Moments, fixed};
+use crate::task::{Label, Prediction};
 use serde::{Deserialize, Serialize};
 
 /// Added to each density (River's `_PDF_EPS`).
 const LEAST_DENSITY: f64 = 1e-9;
 
-/// Online Gaussian naive Bayes of two classes.
+/// Online Gaussian naive Bayes.
 ///
 /// ```
 /// use tidemill::feature::Vector;
 /// use tidemill::model::{Learner, OnlineGaussianNb};
 /// let x = |value: f64| Vector { dense: [value].into(), hot: [].into() };
-/// let mut model = OnlineGaussianNb::new(1);
+/// let mut model = OnlineGaussianNb::new(1, 2);
 /// for n in 0..10 {
-///     model.learn(&x(f64::from(n)), n > 4);
+///     model.learn(&x(f64::from(n)), (n > 4).into());
 /// }
-/// assert!(model.predict(&x(1.0)) < 0.1 && model.predict(&x(8.0)) > 0.9);
+/// assert!(model.score(&x(1.0)) < 0.1 && model.score(&x(8.0)) > 0.9);
 /// let before = model.clone();
-/// model.learn(&x(1.0), true);
-/// assert!(model.unlearn(&x(1.0), true));
+/// model.learn(&x(1.0), true.into());
+/// assert!(model.unlearn(&x(1.0), true.into()));
 /// assert_eq!(model, before);
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OnlineGaussianNb {
     width: u32,
-    negative: Class,
-    positive: Class,
+    classes: Vec<Class>,
 }
 
 /// What is known of one class; of one without examples nothing, not even how many slots are dense.
@@ -56,51 +57,48 @@ struct Class {
 }
 
 impl OnlineGaussianNb {
-    /// An untrained model of `width` slots.
+    /// An untrained model of `width` slots and so many classes.
     ///
     /// # Panics
     /// If there are more slots than [`Artifact::MAX_WIDTH`], which a pipeline cannot have.
-    pub fn new(width: usize) -> OnlineGaussianNb {
+    pub fn new(width: usize, classes: usize) -> OnlineGaussianNb {
         assert!(width <= Artifact::MAX_WIDTH, "a pipeline has no more slots than a model");
-        OnlineGaussianNb { width: width as u32, negative: Class::default(), positive: Class::default() }
-    }
-
-    fn class(&mut self, label: bool) -> &mut Class {
-        if label { &mut self.positive } else { &mut self.negative }
+        OnlineGaussianNb { width: width as u32, classes: vec![Class::default(); classes] }
     }
 
     pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
         length("slots", self.width as usize, width)?;
-        [&self.negative, &self.positive].into_iter().try_for_each(|class| class.check(width))
+        within("number of classes", self.classes.len() as f64, "at least 2", self.classes.len() >= 2)?;
+        self.classes.iter().try_for_each(|class| class.check(width))
     }
 }
 
 impl Learner for OnlineGaussianNb {
-    fn predict(&self, x: &Vector) -> f64 {
-        let (negative, positive) = (self.negative.examples, self.positive.examples);
-        match (negative, positive) {
-            (0, 0) => 0.5,
-            (0, _) => 1.0,
-            (_, 0) => 0.0,
-            _ => {
-                let against = (negative as f64 / positive as f64).ln();
-                let against = against + self.negative.log_likelihood(x) - self.positive.log_likelihood(x);
-                1.0 / (1.0 + against.exp())
-            }
+    fn predict(&self, x: &Vector) -> Prediction {
+        if let [negative, positive] = &self.classes[..] {
+            return Prediction::Number(positive.beside(negative, x));
         }
+        let all = self.updates() as f64;
+        let log = |class: &Class| match class.examples {
+            0 => f64::NEG_INFINITY,
+            examples => (examples as f64 / all).ln() + class.log_likelihood(x),
+        };
+        let mut of: Vec<f64> = self.classes.iter().map(log).collect();
+        softmax(&mut of);
+        Prediction::of_classes(&of)
     }
 
-    fn learn(&mut self, x: &Vector, label: bool) {
+    fn learn(&mut self, x: &Vector, label: Label) {
         let width = self.width as usize;
-        self.class(label).learn(x, width);
+        self.classes[label.number()].learn(x, width);
     }
 
-    fn unlearn(&mut self, x: &Vector, label: bool) -> bool {
-        self.class(label).unlearn(x)
+    fn unlearn(&mut self, x: &Vector, label: Label) -> bool {
+        self.classes[label.number()].unlearn(x)
     }
 
     fn updates(&self) -> u64 {
-        self.negative.examples + self.positive.examples
+        self.classes.iter().map(|class| class.examples).sum()
     }
 
     fn exactness(&self) -> Exactness {
@@ -141,6 +139,19 @@ impl Class {
             self.ones[*slot as usize - self.dense.len()] -= 1;
         }
         true
+    }
+
+    /// Its probability, of two classes.
+    fn beside(&self, other: &Class, x: &Vector) -> f64 {
+        match (other.examples, self.examples) {
+            (0, 0) => 0.5,
+            (0, _) => 1.0,
+            (_, 0) => 0.0,
+            (others, own) => {
+                let against = (others as f64 / own as f64).ln() + other.log_likelihood(x) - self.log_likelihood(x);
+                1.0 / (1.0 + against.exp())
+            }
+        }
     }
 
     /// The logarithm of the density of a vector.
@@ -200,23 +211,29 @@ mod tests {
     fn learns_as_river_does() {
         let golden: Golden = serde_json::from_str(include_str!("../../tests/golden/online_gaussian_nb.json"))
             .expect("the golden file reads");
-        let mut model = OnlineGaussianNb::new(golden.width);
+        let mut model = OnlineGaussianNb::new(golden.width, 2);
         assert_eq!(golden.scores.len(), golden.rows.len());
         for ((dense, hot, label), expected) in golden.rows.iter().zip(&golden.scores) {
             let x = Vector { dense: dense.as_slice().into(), hot: hot.as_slice().into() };
-            let found = model.predict(&x);
+            let found = model.score(&x);
             assert!((found - expected).abs() <= 1e-9, "{found} is not {expected}");
-            model.learn(&x, *label);
+            model.learn(&x, (*label).into());
         }
     }
 
     #[test]
     fn what_nobody_learned_is_not_unlearned() {
         let x = Vector { dense: [1.0].into(), hot: [1].into() };
-        let mut model = OnlineGaussianNb::new(2);
-        assert!(!model.unlearn(&x, true));
-        model.learn(&x, true);
-        assert!(!model.unlearn(&x, false) && model.unlearn(&x, true));
-        assert_eq!(model, OnlineGaussianNb::new(2));
+        let mut model = OnlineGaussianNb::new(2, 2);
+        assert!(!model.unlearn(&x, true.into()));
+        model.learn(&x, true.into());
+        assert!(!model.unlearn(&x, false.into()) && model.unlearn(&x, true.into()));
+        assert_eq!(model, OnlineGaussianNb::new(2, 2));
+    }
+
+    #[test]
+    fn learns_classes_as_river_does() {
+        let golden: crate::model::golden::Golden<()> = crate::model::golden::golden("gaussian_nb_classes");
+        golden.replay(|(), width, classes| Box::new(OnlineGaussianNb::new(width, classes)));
     }
 }

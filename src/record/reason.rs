@@ -30,6 +30,10 @@ pub enum Reason {
     Orphan,
     /// The transport broke inside the record (a gzip cut short).
     Truncated,
+    /// A label that is none of the declared classes.
+    UnknownClass,
+    /// A label's number is greater than can be counted with.
+    OutOfRange,
     /// A bounded set was full.
     CapacityReached,
     /// A worker panicked on it.
@@ -52,6 +56,8 @@ impl Reason {
             Reason::Duplicate => "duplicate",
             Reason::Orphan => "orphan",
             Reason::Truncated => "truncated",
+            Reason::UnknownClass => "unknown_class",
+            Reason::OutOfRange => "out_of_range",
             Reason::CapacityReached => "capacity_reached",
             Reason::Poison => "poison",
         }

@@ -8,7 +8,7 @@ use super::{Estimator, FitError, Rows};
 use crate::model::{Body, ClassStatistics, GaussianNb};
 use linfa::DatasetBase;
 use linfa::traits::Fit;
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -40,13 +40,11 @@ struct Numbers {
 
 impl Estimator for GaussianNbEstimator {
     fn fit(&self, rows: &Rows, _start: Option<&Body>) -> Result<Body, FitError> {
-        let mut cells = vec![0.0; rows.len() * rows.width()];
-        for (x, row) in rows.vectors().iter().zip(cells.chunks_exact_mut(rows.width())) {
-            x.write_dense(row);
+        if let Some(class) = rows.by_class().iter().position(|rows| *rows == 0) {
+            return Err(FitError::NoRows { class });
         }
-        let matrix =
-            Array2::from_shape_vec((rows.len(), rows.width()), cells).expect("the matrix has a cell a row and column");
-        let labels: Array1<usize> = rows.labels().iter().map(|label| usize::from(*label)).collect();
+        let matrix = rows.matrix();
+        let labels: Array1<usize> = rows.labels().iter().map(|label| label.number()).collect();
         let fitted = linfa_bayes::GaussianNb::<f64, usize>::params()
             .var_smoothing(self.var_smoothing)
             .fit(&DatasetBase::new(matrix, labels))
@@ -55,8 +53,8 @@ impl Estimator for GaussianNbEstimator {
             .and_then(serde_json::from_value::<Fitted>)
             .map_err(|error| FitError::Solver(error.to_string()))?
             .class_info;
-        let mut class = |label: &str| {
-            let class = classes.remove(label);
+        let mut class = |label: usize| {
+            let class = classes.remove(&label.to_string());
             let class = class.ok_or_else(|| FitError::Solver(format!("linfa returned no class {label}")))?;
             Ok::<_, FitError>(ClassStatistics {
                 prior: class.prior,
@@ -64,7 +62,7 @@ impl Estimator for GaussianNbEstimator {
                 variances: class.sigma.data,
             })
         };
-        let (negative, positive) = (class("0")?, class("1")?);
-        Ok(Body::GaussianNb(GaussianNb { negative, positive, examples: rows.len() as u64 }))
+        let classes = (0..rows.task().classes()).map(&mut class).collect::<Result<_, _>>()?;
+        Ok(Body::GaussianNb(GaussianNb { classes, examples: rows.len() as u64 }))
     }
 }

@@ -10,7 +10,8 @@ use super::report::{Bounds, Candidate, Check, Figures, Parameters, figures};
 use super::{FitError, Report, Rows, estimator};
 use crate::config::spec::{GateSpec, Metric, RetrainSpec, TrainSpec};
 use crate::feature::Vector;
-use crate::model::{Artifact, Body, Fixed};
+use crate::model::{Artifact, Body, Fixed, Learner, Majority};
+use crate::task::{Label, Prediction, Task};
 use crate::time::Time;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
@@ -28,11 +29,11 @@ pub struct Example {
     /// The vector as served.
     pub vector: Arc<Vector>,
     /// The label as it is known now.
-    pub label: bool,
-    /// The champion's score when it came.
-    pub served: f64,
-    /// The online learner's score when it came.
-    pub live: f64,
+    pub label: Label,
+    /// What was served when it came.
+    pub served: Prediction,
+    /// What the online learner said when it came.
+    pub live: Prediction,
 }
 
 /// What a training is given.
@@ -46,6 +47,8 @@ pub struct Job {
     pub features_digest: String,
     /// The model's name.
     pub model: String,
+    /// What it is asked.
+    pub task: Task,
     /// The batch learners that are declared.
     pub retrain: Vec<RetrainSpec>,
     /// `[model.NAME.train]`
@@ -145,9 +148,11 @@ pub fn run(job: &Job) -> Verdict {
     report.fitted = fitting.len() as u64;
     report.over_limit = (known.len() - fitting.len()) as u64;
     if !fitting.is_empty() {
-        let share = fitting.iter().filter(|example| example.label).count() as f64 / fitting.len() as f64;
-        report.positive_share = Some(share);
-        report.majority = figures(held_out.iter().map(|example| (share, example.label)));
+        let mut constant = Majority::new(job.task);
+        fitting.iter().for_each(|example| constant.learn(&example.vector, example.label));
+        let constant = constant.predict(&fitting[0].vector);
+        report.positive_share = if let Prediction::Number(number) = constant { Some(number) } else { None };
+        report.majority = figures(job.task, held_out.iter().map(|example| (&constant, example.label)));
     }
 
     let start = job.start_from.as_ref().unwrap_or(&job.live);
@@ -187,7 +192,8 @@ fn candidate(
         Err(error) => (Candidate { error: Some(error.to_string()), ..blank }, None),
         Ok((body, digest)) => {
             let fixed = Fixed::from(body.clone());
-            let figures = figures(held_out.iter().map(|e| (fixed.predict(&e.vector), e.label)));
+            let said: Vec<Prediction> = held_out.iter().map(|e| fixed.predict(&e.vector)).collect();
+            let figures = figures(job.task, said.iter().zip(held_out.iter().map(|e| e.label)));
             (Candidate { figures: Some(figures), digest: Some(digest), ..blank }, Some(body))
         }
     }
@@ -219,9 +225,9 @@ fn gate(job: &Job, best: Option<(f64, Judged)>, mut report: Report, held_out: &[
         };
     }
     let fixed = batch.as_ref().map(|(_, judged)| Fixed::from(judged.body.clone()));
-    let score = |e: &Arc<Example>| fixed.as_ref().map_or(e.live, |fixed| fixed.predict(&e.vector));
-    let rows = held_out.iter().map(|e| (score(e), e.served, e.label));
-    report.paired = Some(Paired::of(rows, job.gate.significance.unwrap_or(0.05)));
+    let said = |e: &Example| fixed.as_ref().map_or_else(|| e.live.clone(), |fixed| fixed.predict(&e.vector));
+    let rows = held_out.iter().map(|e| (said(e), &e.served, e.label));
+    report.paired = Some(Paired::of(job.task, rows, job.gate.significance.unwrap_or(0.05)));
     report.checks = checks(job, gained, batch.is_some(), &report);
     if !report.checks.iter().all(|check| check.passed) {
         return match failed {
@@ -288,7 +294,7 @@ fn newest<'a, 'b>(rows: &'b [&'a Example], width: usize) -> &'b [&'a Example] {
 }
 
 fn fit(job: &Job, spec: &RetrainSpec, rows: &[&Example], start: &Body) -> Result<(Body, String), FitError> {
-    let rows = Rows::new(rows.iter().map(|example| (example.vector.as_ref(), example.label)), job.width)?;
+    let rows = Rows::new(rows.iter().map(|example| (example.vector.as_ref(), example.label)), job.width, job.task)?;
     artifact(job, estimator(spec).fit(&rows, Some(start))?)
 }
 
@@ -315,8 +321,8 @@ fn blank(job: &Job, held_out: &[Arc<Example>]) -> Report {
         refitted: 0,
         metric: job.gate.metric.name().to_string(),
         margin: job.gate.margin,
-        champion: figures(held_out.iter().map(|example| (example.served, example.label))),
-        live: figures(held_out.iter().map(|example| (example.live, example.label))),
+        champion: figures(job.task, held_out.iter().map(|example| (&example.served, example.label))),
+        live: figures(job.task, held_out.iter().map(|example| (&example.live, example.label))),
         candidates: Vec::new(),
         best: None,
         majority: Figures::new(),

@@ -4,6 +4,7 @@ use super::*;
 use crate::config::spec::Boosting;
 use crate::feature::Vector;
 use crate::model::{Artifact, ClassStatistics, Fixed, GaussianNb};
+use crate::task::Task;
 use serde::Deserialize;
 
 const BOOSTING: BoostingEstimator = BoostingEstimator(Boosting {
@@ -59,7 +60,8 @@ fn vector(dense: &[f64], hot: &[u32]) -> Vector {
 }
 
 fn rows<'a>(vectors: &'a [Vector], labels: &[bool], width: usize) -> Rows<'a> {
-    Rows::new(vectors.iter().zip(labels.iter().copied()), width).expect("the rows are good")
+    Rows::new(vectors.iter().zip(labels.iter().map(|label| (*label).into())), width, Task::Binary)
+        .expect("the rows are good")
 }
 
 fn digest(body: &Body, width: usize) -> String {
@@ -82,7 +84,7 @@ fn logistic_fits_what_scikit_learn_fits() {
         let mut apart = 0.0f64;
         for x in &vectors {
             let expected = 1.0 / (1.0 + (-x.dot(&optimum.weights) - optimum.bias).exp());
-            apart = apart.max((Fixed::from(Body::Logistic(fitted.clone())).predict(x) - expected).abs());
+            apart = apart.max((Fixed::from(Body::Logistic(fitted.clone())).score(x) - expected).abs());
         }
         assert!(apart < 0.01, "alpha {}: scores differ by {apart}", optimum.alpha);
     }
@@ -93,12 +95,11 @@ fn gaussian_nb_fits_what_scikit_learn_fits() {
     let (golden, vectors) = golden();
     let rows = rows(&vectors, &golden.labels, golden.width);
     let estimator = GaussianNbEstimator { var_smoothing: 1e-9 };
-    let Body::GaussianNb(GaussianNb { negative, positive, examples }) = estimator.fit(&rows, None).expect("it fits")
-    else {
+    let Body::GaussianNb(GaussianNb { classes, examples }) = estimator.fit(&rows, None).expect("it fits") else {
         panic!("another kind")
     };
-    assert_eq!(examples, rows.len() as u64);
-    for (found, expected) in [(negative, golden.gaussian_nb.negative), (positive, golden.gaussian_nb.positive)] {
+    assert_eq!((examples, classes.len()), (rows.len() as u64, 2));
+    for (found, expected) in classes.iter().zip([golden.gaussian_nb.negative, golden.gaussian_nb.positive]) {
         let pairs = found.means.iter().zip(&expected.means).chain(found.variances.iter().zip(&expected.variances));
         for (found, expected) in pairs.chain([(&found.prior, &expected.prior)]) {
             assert!((found - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{found} is not {expected}");
@@ -126,7 +127,7 @@ fn boosting_grows_the_trees_that_scikit_learn_grows() {
     let body = estimator.fit(&rows(&vectors, &golden.labels, golden.width), None).expect("it fits");
     let Body::BoostedTrees(model) = &body else { panic!("another kind") };
     assert_eq!(model.trees.iter().map(Vec::len).collect::<Vec<_>>(), golden.nodes);
-    let apart = golden.scores.iter().zip(&vectors).map(|(score, x)| (model.predict(x) - score).abs());
+    let apart = golden.scores.iter().zip(&vectors).map(|(score, x)| (model.predict(x).score() - score).abs());
     let apart = apart.fold(0.0, f64::max);
     // Its gradients have 24 bits.
     assert!(apart < 1e-5, "scores differ by {apart}");
@@ -142,10 +143,10 @@ fn swapping_the_labels_mirrors_the_scores() {
             |labels: &[bool]| Fixed::from(estimator.fit(&rows(&vectors, labels, golden.width), None).expect("it fits"));
         let (model, mirrored) = (fit(&golden.labels), fit(&swapped));
         for x in &vectors {
-            let sum = model.predict(x) + mirrored.predict(x);
+            let sum = model.score(x) + mirrored.score(x);
             assert!((sum - 1.0).abs() < 0.01, "{name}: {sum}");
         }
-        let right = vectors.iter().zip(&golden.labels).filter(|(x, label)| (model.predict(x) > 0.5) == **label);
+        let right = vectors.iter().zip(&golden.labels).filter(|(x, label)| (model.score(x) > 0.5) == **label);
         let right = right.count();
         // 57 in 100 are false.
         assert!(right * 100 > vectors.len() * 62, "{name} is right on {right} rows only");
@@ -163,7 +164,7 @@ fn a_start_changes_nothing_beyond_the_tolerance() {
         for start in [cold.clone(), wild, other] {
             let warm = Fixed::from(estimator.fit(&rows, Some(&start)).expect("it fits from anywhere"));
             for x in &vectors {
-                let apart = (warm.predict(x) - Fixed::from(cold.clone()).predict(x)).abs();
+                let apart = (warm.score(x) - Fixed::from(cold.clone()).score(x)).abs();
                 assert!(apart < 0.02, "{name}: scores differ by {apart}");
             }
         }
@@ -205,7 +206,7 @@ fn fits_have_the_same_bytes_in_every_process() {
 /// Fits with each estimator and returns what came of it, in a word or a refusal.
 fn outcomes(vectors: &[Vector], labels: &[bool], width: usize) -> Vec<String> {
     let fit = |(_, estimator): (_, Box<dyn Estimator>)| {
-        let rows = Rows::new(vectors.iter().zip(labels.iter().copied()), width)?;
+        let rows = Rows::new(vectors.iter().zip(labels.iter().map(|label| (*label).into())), width, Task::Binary)?;
         let body = estimator.fit(&rows, None)?;
         Artifact::new("m", "00", width, body)?;
         Ok("fitted".to_string())

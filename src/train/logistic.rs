@@ -65,9 +65,9 @@ impl Estimator for LogisticEstimator {
         let pseudo_rows = self.pseudo_rows(rows, &whitening, &start);
         let matrix = matrix(rows, &whitening, &pseudo_rows);
         let pseudo_labels = (0..pseudo_rows.len()).map(|i| i % 2 == 0);
-        let labels: Array1<bool> = rows.labels().iter().copied().chain(pseudo_labels).collect();
+        let labels: Array1<bool> = rows.labels().iter().map(|label| label.is_true()).chain(pseudo_labels).collect();
         // linfa calls the more frequent class positive, or the first it meets. Its start is to be in its own terms.
-        let (positives, first) = (rows.positives(), rows.labels()[0]);
+        let (positives, first) = (rows.positives(), rows.labels()[0].is_true());
         let twice = 2 * positives;
         let positive_is_true = twice > rows.len() || (twice == rows.len() && first);
         let sign = if positive_is_true { 1.0 } else { -1.0 };
@@ -137,7 +137,7 @@ impl LogisticEstimator {
         let mut sum = 0.0;
         for (x, label) in rows.vectors().iter().zip(rows.labels()) {
             let z = logit(x, weights);
-            let wrong = if *label { -z } else { z };
+            let wrong = if label.is_true() { -z } else { z };
             sum += wrong.max(0.0) + (-wrong.abs()).exp().ln_1p();
         }
         sum + 0.5 * self.alpha * weights[..rows.width()].iter().map(|w| w * w).sum::<f64>()
@@ -147,7 +147,7 @@ impl LogisticEstimator {
     fn gradient(&self, rows: &Rows, weights: &[f64]) -> Vec<f64> {
         let mut gradient = vec![0.0; weights.len()];
         for (x, label) in rows.vectors().iter().zip(rows.labels()) {
-            let error = probability(logit(x, weights)) - f64::from(u8::from(*label));
+            let error = probability(logit(x, weights)) - label.amount();
             x.add_to(&mut gradient, error);
             gradient[rows.width()] += error;
         }

@@ -5,6 +5,7 @@
 //! [`Estimator`] in it, a variant of the configuration, and joining the battery in `laws.rs`.
 
 mod boosting;
+mod elastic_net;
 mod gaussian_nb;
 mod job;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod tests;
 mod whitening;
 
 pub use boosting::BoostingEstimator;
+pub use elastic_net::ElasticNetEstimator;
 pub use gaussian_nb::GaussianNbEstimator;
 pub use job::{Contestant, Example, Job, Verdict, run};
 pub use logistic::LogisticEstimator;
@@ -27,6 +29,7 @@ pub use rows::Rows;
 
 use crate::config::spec::RetrainSpec;
 use crate::model::{ArtifactError, Body};
+use crate::task::{Label, Task};
 
 /// A way to fit a model to many labelled vectors at once.
 pub trait Estimator {
@@ -39,8 +42,17 @@ pub trait Estimator {
 pub fn estimator(spec: &RetrainSpec) -> Box<dyn Estimator> {
     match *spec {
         RetrainSpec::Logistic { alpha, max_iterations } => Box::new(LogisticEstimator { alpha, max_iterations }),
+        RetrainSpec::ElasticNet(rules) => Box::new(ElasticNetEstimator(rules)),
         RetrainSpec::GaussianNb { var_smoothing } => Box::new(GaussianNbEstimator { var_smoothing }),
         RetrainSpec::GradientBoosting(boosting) => Box::new(BoostingEstimator(boosting)),
+    }
+}
+
+fn one_label(label: Label, task: Task) -> String {
+    match task {
+        Task::Binary => format!("{}, both classes are needed", label.is_true()),
+        Task::Multiclass(_) => format!("class {}, at least two classes are needed", label.number()),
+        Task::Regression => format!("{}, different ones are needed", label.amount()),
     }
 }
 
@@ -56,12 +68,20 @@ pub enum FitError {
         needed: usize,
     },
     /// All labels are equal.
-    #[error("all {rows} labels are {label}, both classes are needed")]
-    OneClass {
+    #[error("all {rows} labels are {}", one_label(*label, *task))]
+    OneLabel {
         /// The label.
-        label: bool,
+        label: Label,
+        /// What it is of.
+        task: Task,
         /// The rows.
         rows: usize,
+    },
+    /// The estimator cannot tell so few or so many classes apart.
+    #[error("no rows are of class {class}, all classes are needed")]
+    NoRows {
+        /// The class without rows.
+        class: usize,
     },
     /// A vector that is not of the declared width.
     #[error("row {row} has slot {slot}, allowed is below {width}")]

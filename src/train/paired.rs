@@ -1,11 +1,12 @@
 //! A candidate and the champion on the same held-out rows: the difference of their losses, and whose classes are right.
 //!
-//! In: both scores of each row, with its label. Out: the mean difference of logarithmic losses with a normal interval,
-//! and McNemar's exact test of the classes. Keeps: nothing. Sources: McNemar 1947, "Note on the sampling error of the
+//! In: both predictions of each row, with its label. Out: the mean difference of logarithmic losses, of a regression of
+//! absolute errors, with a normal interval, and McNemar's exact test of the classes. Keeps: nothing. Sources: McNemar 1947, "Note on the sampling error of the
 //! difference between correlated proportions or percentages"; Dietterich 1998 on comparing classifiers by it.
 
 use crate::config::spec::Loss;
 use crate::deploy::Comparison;
+use crate::task::{Label, Prediction, Task};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2};
 
@@ -15,17 +16,19 @@ use std::f64::consts::{FRAC_1_SQRT_2, LN_2};
 pub struct Paired {
     /// The rows.
     pub rows: u64,
-    /// The mean of the candidate's logarithmic loss less the champion's; below 0 the candidate is better.
+    /// The mean of the candidate's loss (logarithmic; of a regression the absolute error) less the champion's; below 0 the
+    /// candidate is better.
     pub difference: f64,
     /// The lower end of its two-sided interval, of a chance of 0.05 or what the gate asks for.
     pub low: f64,
     /// The upper end.
     pub high: f64,
-    /// Rows of which only the candidate has the right class.
+    /// Rows of which only the candidate has the right class; of a regression, the smaller error.
     pub only_candidate: u64,
-    /// Rows of which only the champion has.
+    /// Rows of which only the champion has it.
     pub only_champion: u64,
-    /// The chance of such a difference of classes, or a greater one, between equals: McNemar's exact test, two-sided.
+    /// The chance of such a difference of classes, or a greater one, between equals: McNemar's exact test, two-sided
+    /// (of a regression it is the sign test).
     pub mcnemar_p: f64,
 }
 
@@ -34,20 +37,29 @@ impl Paired {
     ///
     /// ```
     /// use tidemill::train::Paired;
-    /// let rows = (0..100).map(|n| (if n < 90 { 0.9 } else { 0.1 }, 0.6, true));
-    /// let paired = Paired::of(rows, 0.05);
+    /// use tidemill::task::{Prediction, Task};
+    /// let champion = Prediction::Number(0.6);
+    /// let rows = (0..100).map(|n| (Prediction::Number(if n < 90 { 0.9 } else { 0.1 }), &champion, true.into()));
+    /// let paired = Paired::of(Task::Binary, rows, 0.05);
     /// assert_eq!((paired.rows, paired.only_candidate, paired.only_champion), (100, 0, 10));
     /// assert!(paired.difference < 0.0 && paired.mcnemar_p < 0.01, "a better loss, and worse classes");
     /// ```
-    pub fn of(rows: impl Iterator<Item = (f64, f64, bool)>, alpha: f64) -> Paired {
+    pub fn of<'a>(task: Task, rows: impl Iterator<Item = (Prediction, &'a Prediction, Label)>, alpha: f64) -> Paired {
         let (mut compared, mut n) = (Comparison::default(), 0_u64);
         let (mut only_candidate, mut only_champion) = (0_u64, 0_u64);
         for (candidate, champion, label) in rows {
-            compared.add(Loss::LogLoss, (candidate, champion), label, 1);
+            compared.add(Loss::first_of(task), (&candidate, champion), label, 1);
             n += 1;
-            let right = |score: f64| (score > 0.5) == label;
-            only_candidate += u64::from(right(candidate) && !right(champion));
-            only_champion += u64::from(right(champion) && !right(candidate));
+            let (ours, theirs) = match task {
+                Task::Regression => {
+                    let error = |said: &Prediction| (said.score() - label.amount()).abs();
+                    let (ours, theirs) = (error(&candidate), error(champion));
+                    (ours < theirs, theirs < ours)
+                }
+                _ => (candidate.is_right(label), champion.is_right(label)),
+            };
+            only_candidate += u64::from(ours && !theirs);
+            only_champion += u64::from(theirs && !ours);
         }
         let (difference, variance) = compared.moments();
         let half = normal_quantile(1.0 - alpha / 2.0) * (variance / n.max(1) as f64).sqrt();
@@ -117,7 +129,10 @@ mod tests {
     fn an_interval_is_that_of_the_differences() {
         let rows: Vec<(f64, f64, bool)> =
             (0..500).map(|n| (f64::from(n % 17) / 17.0, f64::from(n % 13) / 13.0, n % 3 == 0)).collect();
-        let paired = Paired::of(rows.iter().copied(), 0.05);
+        let champions: Vec<Prediction> = rows.iter().map(|row| Prediction::Number(row.1)).collect();
+        let told =
+            rows.iter().zip(&champions).map(|(row, champion)| (Prediction::Number(row.0), champion, row.2.into()));
+        let paired = Paired::of(Task::Binary, told, 0.05);
         let ln = |score: f64, label: bool| -(if label { score } else { 1.0 - score }).clamp(1e-4, 1.0 - 1e-4).ln();
         let all: Vec<f64> = rows.iter().map(|(a, b, label)| ln(*a, *label) - ln(*b, *label)).collect();
         let mean = all.iter().sum::<f64>() / 500.0;

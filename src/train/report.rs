@@ -1,8 +1,9 @@
 //! What a training saw and how its contestants did: part of a version's card, or of the record of a rejection.
 
 use super::paired::Paired;
-use crate::config::spec::{Boosting, Metric, RetrainSpec};
+use crate::config::spec::{Boosting, ElasticNet, Metric, RetrainSpec};
 use crate::evaluate::{self, Bin, Tally, bins};
+use crate::task::{Label, Prediction, Task};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -41,9 +42,9 @@ pub struct Report {
     pub candidates: Vec<Candidate>,
     /// Which of the candidates did best by the gate's metric, from 0; `null` if none could be fitted.
     pub best: Option<u32>,
-    /// A constant score: the share of true labels among the rows fitted.
+    /// A constant prediction: the shares of the classes, or the mean, among the rows fitted.
     pub majority: Figures,
-    /// That share; `null` without rows to fit.
+    /// The share of true labels there, of a regression the mean; `null` without rows to fit, and of several classes.
     pub positive_share: Option<f64>,
     /// The best against the champion, row by row; `null` if nothing stood before the gate.
     pub paired: Option<Paired>,
@@ -116,6 +117,8 @@ pub enum Parameters {
         /// Share of the greatest variance added to all.
         var_smoothing: f64,
     },
+    /// linfa's linear regression with both penalties.
+    ElasticNet(ElasticNet),
     /// Gradient boosting.
     GradientBoosting(Boosting),
 }
@@ -126,6 +129,7 @@ impl Parameters {
         match self {
             Parameters::Logistic { .. } => "logistic",
             Parameters::GaussianNb { .. } => "gaussian_nb",
+            Parameters::ElasticNet(_) => "elastic_net",
             Parameters::GradientBoosting(_) => "gradient_boosting",
         }
     }
@@ -138,21 +142,23 @@ impl From<&RetrainSpec> for Parameters {
                 Parameters::Logistic { alpha, max_iterations, tolerance: super::LogisticEstimator::TOLERANCE }
             }
             RetrainSpec::GaussianNb { var_smoothing } => Parameters::GaussianNb { var_smoothing },
+            RetrainSpec::ElasticNet(rules) => Parameters::ElasticNet(rules),
             RetrainSpec::GradientBoosting(boosting) => Parameters::GradientBoosting(boosting),
         }
     }
 }
 
-/// All metrics of some scores with their labels.
-pub(super) fn figures(rows: impl IntoIterator<Item = (f64, bool)>) -> Figures {
+/// All metrics of some predictions with their labels.
+pub(super) fn figures<'a>(task: Task, rows: impl IntoIterator<Item = (&'a Prediction, Label)>) -> Figures {
     let mut tally = Tally::default();
     let mut histogram: BTreeMap<u16, Bin> = BTreeMap::new();
-    for (score, label) in rows {
-        tally += Tally::prediction() + Tally::labelled(score, label);
-        for (bin, content) in bins::labelled(score, label) {
+    for (said, label) in rows {
+        tally += Tally::prediction() + Tally::labelled(task, said, label);
+        for (bin, content) in bins::of(task, said, label) {
             *histogram.entry(bin).or_default() += content;
         }
     }
-    let value = |metric| evaluate::value(metric, &tally, histogram.iter().map(|(bin, content)| (*bin, *content)));
-    Metric::ALL.iter().filter_map(|(name, metric)| Some((name.to_string(), value(*metric)?))).collect()
+    let bins = || histogram.iter().map(|(bin, content)| (*bin, *content));
+    let value = |metric| evaluate::value(metric, task, &tally, bins());
+    Metric::of(task).into_iter().filter_map(|(name, metric)| Some((name.to_string(), value(metric)?))).collect()
 }

@@ -2,13 +2,16 @@
 
 use super::FitError;
 use crate::feature::Vector;
+use crate::task::{Label, Task};
+use ndarray::Array2;
 
-/// Labelled vectors of one width, all finite, of both classes.
+/// Labelled vectors of one width, all finite, whose labels are not all alike.
 #[derive(Debug)]
 pub struct Rows<'a> {
     vectors: Vec<&'a Vector>,
-    labels: Vec<bool>,
+    labels: Vec<Label>,
     width: usize,
+    task: Task,
 }
 
 impl<'a> Rows<'a> {
@@ -19,7 +22,11 @@ impl<'a> Rows<'a> {
     pub const MAX_ROWS: usize = 1 << 23;
 
     /// Checks rows, oldest first. What an estimator cannot take is refused here: none has to check again.
-    pub fn new(rows: impl IntoIterator<Item = (&'a Vector, bool)>, width: usize) -> Result<Rows<'a>, FitError> {
+    pub fn new(
+        rows: impl IntoIterator<Item = (&'a Vector, Label)>,
+        width: usize,
+        task: Task,
+    ) -> Result<Rows<'a>, FitError> {
         let (vectors, labels): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
         if width == 0 || vectors.len() < 2 {
             return Err(FitError::TooFewRows { found: if width == 0 { 0 } else { vectors.len() }, needed: 2 });
@@ -33,11 +40,10 @@ impl<'a> Rows<'a> {
                 return Err(FitError::NotFinite { row, slot, found: vector.dense[slot] });
             }
         }
-        let positives = labels.iter().filter(|label| **label).count();
-        if positives == 0 || positives == labels.len() {
-            return Err(FitError::OneClass { label: positives > 0, rows: labels.len() });
+        if labels.iter().all(|label| *label == labels[0]) {
+            return Err(FitError::OneLabel { label: labels[0], task, rows: labels.len() });
         }
-        Ok(Rows { vectors, labels, width })
+        Ok(Rows { vectors, labels, width, task })
     }
 
     /// The most rows of `width` slots that an estimator is given.
@@ -65,13 +71,34 @@ impl<'a> Rows<'a> {
         &self.vectors
     }
 
-    /// One label a vector; both classes occur.
-    pub fn labels(&self) -> &[bool] {
+    /// All slots of all rows.
+    pub fn matrix(&self) -> Array2<f64> {
+        let mut matrix = Array2::zeros((self.len(), self.width));
+        for (x, mut row) in self.vectors.iter().zip(matrix.rows_mut()) {
+            row.as_slice_mut().into_iter().for_each(|row| x.write_dense(row));
+        }
+        matrix
+    }
+
+    /// One label a vector; not all are alike.
+    pub fn labels(&self) -> &[Label] {
         &self.labels
     }
 
-    /// The rows whose label is true, at least 1 and not all.
+    /// What the labels are of.
+    pub fn task(&self) -> Task {
+        self.task
+    }
+
+    /// The rows of each class.
+    pub fn by_class(&self) -> Vec<usize> {
+        let mut rows = vec![0; self.task.classes()];
+        self.labels.iter().for_each(|label| rows[label.number()] += 1);
+        rows
+    }
+
+    /// Of a binary task: the rows whose label is true, at least 1 and not all.
     pub fn positives(&self) -> usize {
-        self.labels.iter().filter(|label| **label).count()
+        self.labels.iter().filter(|label| label.is_true()).count()
     }
 }

@@ -1,9 +1,10 @@
 //! A training from end to end: who is held out, who is fitted, who is judged by what, and who passes.
 
 use super::*;
-use crate::config::spec::{Boosting, GateSpec, Metric, TrainSpec};
+use crate::config::spec::{Boosting, ElasticNet, GateSpec, Metric, OptimizerSpec, TrainSpec};
 use crate::feature::Vector;
 use crate::model::{Artifact, Fixed, Logistic};
+use crate::task::{Label, Prediction, Task};
 use crate::time::{Span, Time};
 use std::sync::Arc;
 
@@ -22,20 +23,21 @@ fn example(i: i64, served: f64, live: f64) -> Arc<Example> {
         predicted: Time(i * Span::HOUR.0),
         known: Time((i + 5) * Span::HOUR.0),
         vector: Arc::new(Vector { dense: [x].into(), hot: [1 + (i % 2) as u32].into() }),
-        label: noise(i, 2) < 1.0 / (1.0 + (-2.0 * x).exp()),
-        served,
-        live,
+        label: (noise(i, 2) < 1.0 / (1.0 + (-2.0 * x).exp())).into(),
+        served: served.into(),
+        live: live.into(),
     })
 }
 
 fn job(served: f64, live: f64) -> Job {
-    let mut learner = Logistic::new(3, 0.01, 0.0);
-    crate::model::Learner::learn(&mut learner, &Vector { dense: [1.0].into(), hot: [1].into() }, true);
+    let mut learner = Logistic::new(3, &OptimizerSpec::sgd(0.01), 0.0);
+    crate::model::Learner::learn(&mut learner, &Vector { dense: [1.0].into(), hot: [1].into() }, true.into());
     Job {
         examples: (0..ROWS).map(|i| example(i, served, live)).collect(),
         width: 3,
         features_digest: "0a".to_string(),
         model: "late".to_string(),
+        task: Task::Binary,
         retrain: vec![RetrainSpec::Logistic { alpha: 1.0, max_iterations: 100 }],
         train: TrainSpec {
             window: Span(365 * Span::DAY.0),
@@ -66,6 +68,14 @@ fn edit(job: &mut Job, change: impl Fn(i64, &mut Example)) {
     }
 }
 
+fn turn(example: &mut Example, which: bool) {
+    example.label = (example.label.is_true() != which).into();
+}
+
+fn falsify(example: &mut Example, which: bool) {
+    example.label = (example.label.is_true() && !which).into();
+}
+
 #[test]
 fn a_better_candidate_is_released_refitted() {
     let job = job(0.5, 0.5);
@@ -91,14 +101,14 @@ fn the_candidate_is_judged_by_a_fit_that_saw_no_later_label() {
     let honest = run(&job(0.5, 0.5));
     // Turning every label that was not known yet, held out or not, changes nothing in what was fitted for the gate.
     let mut turned = job(0.5, 0.5);
-    edit(&mut turned, |i, example| example.label ^= i + 5 > 800);
+    edit(&mut turned, |i, example| turn(example, i + 5 > 800));
     let turned = run(&turned);
     assert_eq!(judged(honest.report()), judged(turned.report()));
     assert!(batch(turned.report())["log_loss"] > 1.0);
     assert_eq!(turned.word(), "rejected");
     // One label that was known just in time is another fit.
     let mut known = job(0.5, 0.5);
-    edit(&mut known, |i, example| example.label ^= i == 795);
+    edit(&mut known, |i, example| turn(example, i == 795));
     assert_ne!(judged(honest.report()), judged(run(&known).report()));
 }
 
@@ -106,18 +116,19 @@ fn the_candidate_is_judged_by_a_fit_that_saw_no_later_label() {
 fn champion_and_live_are_judged_by_what_they_said_then() {
     let mut job = job(0.5, 0.5);
     edit(&mut job, |i, example| {
-        example.served = 0.1 + 0.8 * noise(i, 3);
-        example.live = 0.1 + 0.8 * noise(i, 4);
+        example.served = (0.1 + 0.8 * noise(i, 3)).into();
+        example.live = (0.1 + 0.8 * noise(i, 4)).into();
     });
     let verdict = run(&job);
-    for (figures, score) in
-        [(&verdict.report().champion, (|e| e.served) as fn(&Example) -> f64), (&verdict.report().live, |e| e.live)]
-    {
+    for (figures, score) in [
+        (&verdict.report().champion, (|e| e.served.score()) as fn(&Example) -> f64),
+        (&verdict.report().live, |e| e.live.score()),
+    ] {
         let held_out = &job.examples[800..];
-        let losses = held_out.iter().map(|e| if e.label { -score(e).ln() } else { -(1.0 - score(e)).ln() });
+        let losses = held_out.iter().map(|e| if e.label.is_true() { -score(e).ln() } else { -(1.0 - score(e)).ln() });
         let expected = losses.sum::<f64>() / 200.0;
         assert!((figures["log_loss"] - expected).abs() < 1e-9);
-        let right = held_out.iter().filter(|e| (score(e) > 0.5) == e.label).count();
+        let right = held_out.iter().filter(|e| (score(e) > 0.5) == e.label.is_true()).count();
         assert_eq!(figures["accuracy"], right as f64 / 200.0);
     }
 }
@@ -126,7 +137,7 @@ fn champion_and_live_are_judged_by_what_they_said_then() {
 fn verdict(served: f64, live: f64, change: impl Fn(&mut Job)) -> (&'static str, Option<Contestant>) {
     let mut job = job(0.5, 0.5);
     edit(&mut job, |_, example| {
-        let toward = |confidence: f64| if example.label { confidence } else { 1.0 - confidence };
+        let toward = |confidence: f64| (if example.label.is_true() { confidence } else { 1.0 - confidence }).into();
         (example.served, example.live) = (toward(served), toward(live));
     });
     change(&mut job);
@@ -139,7 +150,7 @@ fn verdict(served: f64, live: f64, change: impl Fn(&mut Job)) -> (&'static str, 
 fn the_better_one_stands_before_the_gate() {
     let live_is_champion = |job: &mut Job| job.champion_is_live = true;
     let no_batch = |job: &mut Job| job.retrain.clear();
-    let one_class_known = |job: &mut Job| edit(job, |i, example| example.label &= i >= 800);
+    let one_class_known = |job: &mut Job| edit(job, |i, example| falsify(example, i < 800));
     assert_eq!(verdict(0.5, 0.5, |_| ()), ("released", Some(Contestant::Batch)));
     assert_eq!(verdict(0.5, 0.9, |_| ()), ("released", Some(Contestant::Live)));
     assert_eq!(verdict(0.95, 0.9, |_| ()), ("rejected", None));
@@ -177,7 +188,7 @@ fn what_cannot_be_judged_says_why() {
 fn a_holdout_of_one_class_has_no_auc() {
     let mut job = job(0.5, 0.5);
     job.gate.metric = Metric::RocAuc;
-    edit(&mut job, |i, example| example.label &= i < 800);
+    edit(&mut job, |i, example| falsify(example, i >= 800));
     let Verdict::Failed { reason, report } = run(&job) else { panic!("an AUC of one class") };
     assert_eq!(reason, "roc_auc is undefined on the 200 held-out rows");
     assert!(!report.champion.contains_key("roc_auc") && report.champion.contains_key("log_loss"));
@@ -193,7 +204,7 @@ fn verdicts_are_deterministic_and_a_start_is_forgotten() {
     let Verdict::Released { body: warm, .. } = run(&warm) else { panic!("it is released") };
     for example in &cold.examples {
         let (a, b) = (Fixed::from(body.clone()), Fixed::from(warm.clone()));
-        assert!((a.predict(&example.vector) - b.predict(&example.vector)).abs() < 0.01);
+        assert!((a.score(&example.vector) - b.score(&example.vector)).abs() < 0.01);
     }
 }
 
@@ -201,7 +212,7 @@ fn verdicts_are_deterministic_and_a_start_is_forgotten() {
 fn a_live_release_is_the_learner_as_it_stood() {
     let mut job = job(0.5, 0.9);
     job.retrain.clear();
-    edit(&mut job, |_, example| example.live = if example.label { 0.9 } else { 0.1 });
+    edit(&mut job, |_, example| example.live = (if example.label.is_true() { 0.9 } else { 0.1 }).into());
     let Verdict::Released { body, report, .. } = run(&job) else { panic!("it is released") };
     assert_eq!(body, job.live);
     let bytes = Artifact::new("late", "0a", 3, job.live.clone()).expect("it is in range").to_bytes();
@@ -214,7 +225,7 @@ fn of_several_candidates_the_best_stands_before_the_gate() {
     // Labels that a line cannot tell apart.
     edit(&mut job, |i, example| {
         let away = example.vector.dense[0].abs();
-        example.label = noise(i, 2) < 1.0 / (1.0 + (8.0 - 8.0 * away).exp());
+        example.label = (noise(i, 2) < 1.0 / (1.0 + (8.0 - 8.0 * away).exp())).into();
     });
     let boosting = RetrainSpec::GradientBoosting(Boosting {
         max_iter: 20,
@@ -272,7 +283,9 @@ fn every_check_of_the_gate_is_on_record() {
             // The champion knows the truth, so nobody is surely better, by whatever margin.
             _ => {
                 (job.gate.significance, job.gate.margin) = (Some(0.05), -1.0);
-                edit(&mut job, |_, example| example.served = 1.0 / (1.0 + (-2.0 * example.vector.dense[0]).exp()));
+                edit(&mut job, |_, example| {
+                    example.served = (1.0 / (1.0 + (-2.0 * example.vector.dense[0]).exp())).into()
+                });
             }
         }
         let verdict = run(&job);
@@ -281,7 +294,7 @@ fn every_check_of_the_gate_is_on_record() {
     }
     // A champion that was always wrong is easily beaten; a constant is beaten, or not, all the same.
     let mut noise = job(0.001, 0.5);
-    edit(&mut noise, |i, example| example.label = i % 2 == 0 || i % 7 == 0);
+    edit(&mut noise, |i, example| example.label = (i % 2 == 0 || i % 7 == 0).into());
     edit(&mut noise, |i, example| {
         example.vector = Arc::new(Vector { dense: [(i % 3) as f64].into(), hot: [1].into() })
     });
@@ -291,4 +304,49 @@ fn every_check_of_the_gate_is_on_record() {
     let gained = verdict.report().majority["log_loss"] - batch(verdict.report())["log_loss"];
     assert!((baseline.figure.expect("defined") - gained).abs() < 1e-12);
     assert_eq!(baseline.passed, gained > 0.0);
+}
+
+/// Three classes by the first slot, and a value: the same training, other tasks.
+#[test]
+fn other_tasks_are_trained_and_judged() {
+    let boosting = RetrainSpec::GradientBoosting(Boosting {
+        max_iter: 30,
+        learning_rate: 0.2,
+        max_leaf_nodes: 8,
+        min_samples_leaf: 20,
+        l2_regularization: 0.0,
+    });
+    let mut several = job(0.5, 0.5);
+    several.task = Task::Multiclass(3);
+    several.gate.baseline = true;
+    several.retrain = vec![RetrainSpec::GaussianNb { var_smoothing: 1e-9 }, boosting.clone()];
+    let no_idea = Prediction::unknown(several.task);
+    edit(&mut several, |i, example| {
+        let class = (example.vector.dense[0] + 2.0 + noise(i, 5) / 2.0).clamp(0.0, 3.9) / 1.34;
+        example.label = Label::class(class as usize);
+        (example.served, example.live) = (no_idea.clone(), no_idea.clone());
+    });
+    let Verdict::Released { report, .. } = run(&several) else { panic!("it is better than no idea") };
+    assert!((report.champion["log_loss"] - 3.0_f64.ln()).abs() < 1e-9);
+    let best = batch(&report);
+    assert!(best["accuracy"] > 0.75 && best["kappa"] > 0.6 && best["f1"] > 0.7, "{best:?}");
+    assert!(report.majority["accuracy"] < 0.6 && report.paired.is_some_and(|paired| paired.high < 0.0));
+
+    let mut value = job(0.5, 0.5);
+    value.task = Task::Regression;
+    value.gate = GateSpec::of(Metric::Mae, 0.0);
+    (value.gate.significance, value.gate.baseline) = (Some(0.01), true);
+    let net = ElasticNet { penalty: 1e-3, l1_ratio: 0.5, max_iterations: 1000 };
+    value.retrain = vec![RetrainSpec::ElasticNet(net), boosting];
+    edit(&mut value, |i, example| {
+        let amount = 100.0 + 50.0 * example.vector.dense[0] + 10.0 * noise(i, 6);
+        example.label = Label::value(amount).expect("a value");
+        (example.served, example.live) = (100.0.into(), 100.0.into());
+    });
+    let Verdict::Released { body, report, .. } = run(&value) else { panic!("it is better than a constant") };
+    assert_eq!((body.kind(), report.best), ("linear", Some(0)), "a line is what it is");
+    let best = batch(&report);
+    assert!(best["mae"] < 3.0 && best["r2"] > 0.99, "{best:?}");
+    let trees = report.candidates[1].figures.as_ref().expect("it fits");
+    assert!(trees["r2"] > 0.95, "{trees:?}");
 }

@@ -13,7 +13,7 @@
 use super::cause::{Found, Trigger};
 use super::decision::{Cause, Decision, Suppression, Verdict};
 use super::when::When;
-use crate::config::spec::{CauseSpec, Metric, ModelSpec, TriggerSpec};
+use crate::config::spec::{CauseSpec, Metric, ModelSpec, Spanned, TriggerSpec};
 use crate::feature::plan::Fault;
 use crate::time::{Span, Time};
 use serde::{Deserialize, Serialize};
@@ -76,13 +76,26 @@ pub fn check_triggers(model: &ModelSpec) -> Vec<Fault> {
     let mut faults = Vec::new();
     for trigger in &model.triggers {
         let CauseSpec::Degradation { when, .. } = &trigger.cause else { continue };
-        let Err(found) = When::parse(&when.value, &model.metrics.windows) else { continue };
+        let found = match When::parse(&when.value, &model.metrics.windows) {
+            Err(found) => found,
+            Ok(parsed) => parsed.metrics().into_iter().filter_map(|metric| strange(metric, model, when)).collect(),
+        };
         for mut fault in found {
             fault.span = when.place(&fault.span);
             faults.push(fault);
         }
     }
     faults
+}
+
+/// A metric that says nothing of the model's task.
+fn strange(metric: Metric, model: &ModelSpec, when: &Spanned<String>) -> Option<Fault> {
+    let names: Vec<&str> = Metric::of(model.task).into_iter().map(|(name, _)| name).collect();
+    (!metric.is_of(model.task)).then(|| Fault {
+        message: format!("`{}` says nothing of the task `{}`", metric.name(), model.task.word()),
+        span: 0..when.value.len(),
+        help: Some(format!("metrics of this task are {}", names.join(", "))),
+    })
 }
 
 /// The triggers of one model.

@@ -5,6 +5,7 @@ use crate::config::spec::{
     CauseSpec, DeploySpec, DetectorSpec, GateSpec, LearnerSpec, Metric, MetricsSpec, ModelSpec, Spanned, TrainSpec,
     TriggerSpec,
 };
+use crate::task::Task;
 use crate::time::{Span, Time};
 use proptest::prelude::*;
 
@@ -250,7 +251,8 @@ fn faults_are_placed_in_the_file() {
 fn model(triggers: Vec<TriggerSpec>) -> ModelSpec {
     ModelSpec {
         name: "late".to_string(),
-        learner: LearnerSpec::Logistic { learning_rate: 0.01, l2: 0.0 },
+        task: Task::Binary,
+        learner: LearnerSpec::GaussianNb,
         retrain: Vec::new(),
         metrics: MetricsSpec { windows: vec![Span::DAY], ..MetricsSpec::default() },
         triggers,
@@ -262,7 +264,7 @@ fn model(triggers: Vec<TriggerSpec>) -> ModelSpec {
             min_examples: 500,
         },
         gate: GateSpec::of(Metric::LogLoss, 0.0),
-        deploy: DeploySpec::of(crate::config::spec::Strategy::Immediate),
+        deploy: DeploySpec::of(crate::config::spec::Strategy::Immediate, Task::Binary),
         freeze_at: Vec::new(),
     }
 }

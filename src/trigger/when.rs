@@ -11,7 +11,7 @@ use super::parser::parse;
 use crate::config::spec::Metric;
 use crate::feature::plan::Fault;
 use crate::time::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A condition, parsed and checked.
 ///
@@ -84,6 +84,29 @@ impl When {
             return Err(vec![Fault { message, span: 0..text.len(), help: None }]);
         }
         Ok(When { root: parse(text, windows)? })
+    }
+
+    /// The metrics that it names.
+    pub fn metrics(&self) -> BTreeSet<Metric> {
+        fn of_number(number: &Number, found: &mut BTreeSet<Metric>) {
+            match number {
+                Number::Constant(_) => {}
+                Number::Now(metric, _) | Number::AtRelease(metric) => {
+                    found.insert(*metric);
+                }
+                Number::Negative(a) => of_number(a, found),
+                Number::Arithmetic(a, _, b) => [a, b].into_iter().for_each(|number| of_number(number, found)),
+            }
+        }
+        fn of_truth(truth: &Truth, found: &mut BTreeSet<Metric>) {
+            match truth {
+                Truth::Any(a, b) | Truth::All(a, b) => [a, b].into_iter().for_each(|truth| of_truth(truth, found)),
+                Truth::Compare(a, _, b) => [a, b].into_iter().for_each(|number| of_number(number, found)),
+            }
+        }
+        let mut found = BTreeSet::new();
+        of_truth(&self.root, &mut found);
+        found
     }
 
     /// Whether it holds, given the champion's figure of a metric in a window and at its release.

@@ -6,18 +6,19 @@ use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use tidemill::config::spec::{Format, PipelineSpec};
+use tidemill::config::spec::{BaggingSpec, Format, LearnerSpec, NearestSpec, PipelineSpec, TreeSpec};
 use tidemill::feature::Vector;
 use tidemill::feature::expr::{Binding, Expression, Scope};
 use tidemill::flow::history::History;
 use tidemill::flow::plan::Plan;
 use tidemill::launch::load::check;
 use tidemill::mesh::handshake::{self, RunKey};
-use tidemill::model::{Artifact, Fixed};
+use tidemill::model::{Artifact, Fixed, learner};
 use tidemill::record::decode::Decoder;
 use tidemill::record::{Position, Type, Value};
 use tidemill::registry::Registry;
 use tidemill::source::{Delivery, file};
+use tidemill::task::{Label, Task};
 use tidemill::time::Time;
 
 fn root() -> &'static Path {
@@ -276,9 +277,24 @@ fn progress_records() {
 fn models() {
     let folder = run();
     let artifact = std::fs::read(folder.path().join("out/registry/concept/v1.json")).expect("an artifact");
-    let bayes = r#"{"format":1,"model":"m","features":"ab","width":2,"body":{"kind":"gaussian_nb","means":[[0.5,1.0],[0.0,2.0]],"variances":[[1.0,1.0],[1.0,2.0]],"priors":[0.5,0.5],"examples":10}}"#;
+    let mut good = vec![artifact.clone()];
+    for (task, spec) in [
+        (Task::Binary, LearnerSpec::HoeffdingTree(TreeSpec { grace_period: 2, tau: 1.0, ..TreeSpec::default() })),
+        (Task::Multiclass(3), LearnerSpec::GaussianNb),
+        (Task::Multiclass(3), LearnerSpec::MultinomialNb { alpha: 1.0 }),
+        (Task::Multiclass(3), LearnerSpec::NearestNeighbors(NearestSpec::default())),
+        (Task::Multiclass(3), LearnerSpec::LeveragingBagging(BaggingSpec { n_models: 2, ..BaggingSpec::default() })),
+        (Task::Regression, LearnerSpec::Ridge { alpha: 1.0 }),
+    ] {
+        let mut learner = learner(&spec, 2, task);
+        for n in 0..12 {
+            let x = Vector { dense: [f64::from(n % 5)].into(), hot: if n % 2 == 0 { [1].into() } else { [].into() } };
+            learner.learn(&x, Label::class(n as usize % task.classes().max(2)));
+        }
+        good.push(Artifact::new("m", "ab", 2, learner.save()).expect("it is in range").to_bytes());
+    }
     let mut taken = 0;
-    fuzz("models", &[artifact.clone(), bayes.as_bytes().to_vec()], 20_000, |bytes| {
+    fuzz("models", &good, 20_000, |bytes| {
         let Ok(found) = Artifact::from_bytes(bytes) else { return };
         taken += 1;
         let again = Artifact::from_bytes(&found.to_bytes()).expect("its own bytes");
@@ -286,8 +302,8 @@ fn models() {
         let width = found.width as usize;
         let fixed = Fixed::from(found.body);
         for value in [0.0, 1.0, -1e300] {
-            let score = fixed.predict(&Vector { dense: vec![value; width].into(), hot: [].into() });
-            assert!((0.0..=1.0).contains(&score), "{score}");
+            let said = fixed.predict(&Vector { dense: vec![value; width].into(), hot: [].into() });
+            assert!(said.score().abs() <= Label::LIMIT, "{said:?}");
         }
     });
     assert!(taken > 20, "{taken} are taken");

@@ -31,20 +31,28 @@ def rows(n):
         yield dense, hot, bool(rng.random() < 1 / (1 + np.exp(-z)))
 
 
-def run(data, learning_rate, l2):
-    model, scores = linear_model.LogisticRegression(optim.SGD(learning_rate), l2=l2), []
+def run(data, rules, optimizer, l2):
+    model, scores = linear_model.LogisticRegression(optimizer, l2=l2), []
     for dense, hot, label in data:
         x = dict(enumerate(dense)) | {slot: 1.0 for slot in hot}
         scores.append(float(model.predict_proba_one(x)[True]))
         model.learn_one(x, label)
     weights = [float(model.weights.get(slot, 0.0)) for slot in range(WIDTH)]
-    return dict(learning_rate=learning_rate, l2=l2, scores=scores, bias=float(model.intercept), weights=weights)
+    return dict(optimizer=rules, l2=l2, scores=scores, bias=float(model.intercept), weights=weights)
 
 
 data = list(rows(200))
-# The last run has steps so large that logits pass River's approximations at 18 and 30.
-runs = [run(data, *p) for p in [(0.01, 0.0), (0.1, 0.0), (0.1, 0.05), (20.0, 0.0)]]
+sgd = [(0.01, 0.0), (0.1, 0.0), (0.1, 0.05), (20.0, 0.0)]
+runs = [run(data, {"sgd": dict(learning_rate=rate)}, optim.SGD(rate), l2) for rate, l2 in sgd]
+# The last of these has steps so large that logits pass River's approximations at 18 and 30.
 assert any(s in (0.0, 1.0) for s in runs[-1]["scores"])
+adam = dict(learning_rate=0.1, beta_1=0.9, beta_2=0.999, eps=1e-8)
+runs += [
+    run(data, {"adagrad": dict(learning_rate=0.1, eps=1e-8)}, optim.AdaGrad(0.1), 0.0),
+    run(data, {"adam": adam}, optim.Adam(0.1), 0.01),
+    run(data, {"ftrl": dict(alpha=0.05, beta=1.0, l1=0.0, l2=1.0)}, optim.FTRLProximal(), 0.0),
+    run(data, {"ftrl": dict(alpha=0.5, beta=1.0, l1=0.5, l2=0.1)}, optim.FTRLProximal(0.5, 1.0, 0.5, 0.1), 0.0),
+]
 write("logistic.json", dict(width=WIDTH, rows=data, runs=runs))
 
 model, scores = naive_bayes.GaussianNB(), []

@@ -57,5 +57,44 @@ sets = [
     of("all negative, all said so", [0.1, 0.2, 0.5], [0, 0, 0]),
     of("one row", [0.7], [1]),
 ]
+
+
+def several(classes, n, sharp):
+    """Probabilities of several classes; of the last class there is no label in the first set."""
+    logits = rng.normal(size=(n, classes)) * sharp
+    p = np.round(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), 5)
+    p[:, 0] += 1 - p.sum(axis=1)
+    y = np.array([rng.choice(classes, p=np.abs(row) / np.abs(row).sum()) for row in p])
+    return p, np.where(y == classes - 1, 0, y) if sharp < 1 else y
+
+
+def of_several(p, y):
+    classes, said, top = p.shape[1], p.argmax(axis=1), p.max(axis=1)
+    values = dict(
+        log_loss=-np.log(np.clip(p[np.arange(len(y)), y], 1e-4, 1 - 1e-4)).mean(),
+        accuracy=m.accuracy_score(y, said),
+        f1=m.f1_score(y, said, average="macro", zero_division=0),
+        kappa=m.cohen_kappa_score(y, said),
+        brier=((p - np.eye(classes)[y]) ** 2).sum(axis=1).mean(),
+        ece=ece((said == y).astype(int), top),
+    )
+    metrics = {k: float(v) for k, v in values.items()}
+    return dict(classes=classes, probabilities=p.tolist(), labels=y.tolist(), metrics=metrics)
+
+
+def of_values(said, y):
+    values = dict(mae=m.mean_absolute_error(y, said), rmse=m.root_mean_squared_error(y, said), r2=m.r2_score(y, said))
+    return dict(said=said.tolist(), labels=y.tolist(), metrics={k: float(v) for k, v in values.items()})
+
+
+truth = np.round(rng.normal(size=200) * 50 + 1000, 3)
+others = dict(
+    several=[of_several(*several(3, 200, 0.5)), of_several(*several(7, 400, 2.0))],
+    values=[
+        of_values(np.round(truth + rng.normal(size=200) * 20, 3), truth),
+        of_values(np.full(5, 2.5), np.array([1.0, 2.0, 3.0, 4.0, 1e6])),
+    ],
+)
 made = dict(made_by="metrics.py", sklearn=sklearn.__version__, seed=SEED)
-(Path(__file__).parent / "metrics.json").write_text(json.dumps(made | dict(sets=sets), separators=(",", ":")) + "\n")
+content = made | dict(sets=sets) | others
+(Path(__file__).parent / "metrics.json").write_text(json.dumps(content, separators=(",", ":")) + "\n")

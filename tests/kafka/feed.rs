@@ -14,6 +14,7 @@ use tidemill::launch::feed::{FeedError, FeedOptions, feed};
 use tidemill::record::{Key, Kind, Position, Row};
 use tidemill::source::kafka::{Extent, KafkaSource};
 use tidemill::source::{Delivery, Partition};
+use tidemill::task::Task;
 use tidemill::time::{Span, Time};
 
 fn pipeline(name: &str, sources: Vec<SourceSpec>) -> PipelineSpec {
@@ -32,7 +33,8 @@ fn pipeline(name: &str, sources: Vec<SourceSpec>) -> PipelineSpec {
         features: Vec::new(),
         models: vec![ModelSpec {
             name: "m".to_string(),
-            learner: LearnerSpec::Logistic { learning_rate: 0.01, l2: 0.0 },
+            task: Task::Binary,
+            learner: LearnerSpec::GaussianNb,
             retrain: Vec::new(),
             metrics: MetricsSpec::default(),
             triggers: Vec::new(),
@@ -44,7 +46,7 @@ fn pipeline(name: &str, sources: Vec<SourceSpec>) -> PipelineSpec {
                 min_examples: 1,
             },
             gate: GateSpec::of(Metric::LogLoss, 0.0),
-            deploy: DeploySpec::of(Strategy::Immediate),
+            deploy: DeploySpec::of(Strategy::Immediate, Task::Binary),
             freeze_at: Vec::new(),
         }],
     }

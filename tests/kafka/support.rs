@@ -196,6 +196,7 @@ pub fn source(name: &str, kind: Kind, topic: &str) -> SourceSpec {
         topic: topic.to_string(),
         refuse_unknown: false,
         label: None,
+        classes: Vec::new(),
         timeout: None,
     }
 }

@@ -1,6 +1,7 @@
 //! What becomes of a version that passed its gate.
 
 use super::Spanned;
+use crate::task::Task;
 use crate::time::Span;
 
 /// `[model.NAME.deploy]`
@@ -8,7 +9,7 @@ use crate::time::Span;
 pub struct DeploySpec {
     /// `strategy`: what becomes of a version that passed its gate.
     pub strategy: Strategy,
-    /// `metric`: the loss by which versions are compared live. Default log_loss.
+    /// `metric`: the loss by which versions are compared live. Default log_loss, of a regression mae.
     pub loss: Loss,
     /// `alpha`: the share of wrong decisions allowed where there is no difference, in (0, 0.5). Default 0.05.
     pub alpha: f64,
@@ -23,9 +24,9 @@ pub struct DeploySpec {
 
 impl DeploySpec {
     /// A strategy, with the default of everything else.
-    pub fn of(strategy: Strategy) -> DeploySpec {
+    pub fn of(strategy: Strategy, task: Task) -> DeploySpec {
         let by = Vec::new();
-        DeploySpec { strategy, loss: Loss::LogLoss, alpha: 0.05, min_labels: 500, by, rollback_within: None }
+        DeploySpec { strategy, loss: Loss::first_of(task), alpha: 0.05, min_labels: 500, by, rollback_within: None }
     }
 
     /// Whether roles may change by themselves after a release.
@@ -64,23 +65,45 @@ pub enum Strategy {
 pub enum Loss {
     /// Logarithmic.
     LogLoss,
-    /// Squared error of the score.
+    /// Squared error of the probability.
     Brier,
     /// 1 where the class is wrong.
     Accuracy,
+    /// Absolute error.
+    Mae,
+    /// Squared error.
+    Rmse,
 }
 
 impl Loss {
     /// By the metric's name.
-    pub const ALL: [(&'static str, Loss); 3] =
-        [("log_loss", Loss::LogLoss), ("brier", Loss::Brier), ("accuracy", Loss::Accuracy)];
+    pub const ALL: [(&'static str, Loss); 5] = [
+        ("log_loss", Loss::LogLoss),
+        ("brier", Loss::Brier),
+        ("accuracy", Loss::Accuracy),
+        ("mae", Loss::Mae),
+        ("rmse", Loss::Rmse),
+    ];
 
-    /// The metric's name; of the accuracy it is the error that is compared.
+    /// The metric's name, but for what is compared where that is no mean: the error, the squared error.
     pub const fn name(self) -> &'static str {
         match self {
             Loss::LogLoss => "log_loss",
             Loss::Brier => "brier",
             Loss::Accuracy => "error",
+            Loss::Mae => "absolute error",
+            Loss::Rmse => "squared error",
         }
+    }
+
+    /// Those of a task, by the metric's name.
+    pub fn of(task: Task) -> Vec<(&'static str, Loss)> {
+        let regression = task == Task::Regression;
+        Loss::ALL.into_iter().filter(|(_, loss)| matches!(loss, Loss::Mae | Loss::Rmse) == regression).collect()
+    }
+
+    /// The one by which versions of a task are compared where the file does not say.
+    pub fn first_of(task: Task) -> Loss {
+        if task == Task::Regression { Loss::Mae } else { Loss::LogLoss }
     }
 }

@@ -2,24 +2,157 @@
 
 use serde::{Deserialize, Serialize};
 
-/// `learner = { kind = "logistic", learning_rate = 0.01, l2 = 0.0 }` or `{ kind = "gaussian_nb" }`
+/// `learner = { kind = "logistic", learning_rate = 0.01, l2 = 0.0 }` and so on
 #[derive(Clone, Debug, PartialEq)]
 pub enum LearnerSpec {
-    /// Logistic regression by stochastic gradient descent.
+    /// Logistic regression by stochastic gradients.
     Logistic {
-        /// Step size, above 0, default 0.01 (River's).
-        learning_rate: f64,
+        /// How its weights follow the gradient; default steps of 0.01 (River's).
+        optimizer: OptimizerSpec,
         /// L2 penalty, at least 0, default 0.
         l2: f64,
     },
+    /// Softmax regression by stochastic gradients.
+    Softmax {
+        /// How its weights follow the gradient; default steps of 0.01 (River's).
+        optimizer: OptimizerSpec,
+        /// L2 penalty, at least 0, default 0.
+        l2: f64,
+    },
+    /// Linear regression by stochastic gradients.
+    Linear {
+        /// How its weights follow the gradient; default steps of 0.01 (River's).
+        optimizer: OptimizerSpec,
+        /// L2 penalty, at least 0, default 0.
+        l2: f64,
+    },
+    /// Ridge regression, exact under corrections.
+    Ridge {
+        /// L2 penalty of the summed loss, at least 0, default 1.
+        alpha: f64,
+    },
     /// Gaussian naive Bayes, exact under corrections.
     GaussianNb,
+    /// Multinomial naive Bayes, exact under corrections.
+    MultinomialNb {
+        /// Added to each count, above 0, default 1.
+        alpha: f64,
+    },
+    /// Passive-aggressive.
+    PassiveAggressive(PassiveAggressiveSpec),
+    /// An approximate large margin classifier.
+    Alma(AlmaSpec),
+    /// Nearest neighbours over a window.
+    NearestNeighbors(NearestSpec),
     /// A Hoeffding tree.
     HoeffdingTree(TreeSpec),
     /// An adaptive random forest.
     AdaptiveRandomForest(ForestSpec),
     /// Leveraging bagging of Hoeffding trees.
     LeveragingBagging(BaggingSpec),
+}
+
+/// `optimizer = { kind = "adam", learning_rate = 0.1 }`; names and defaults are River's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum OptimizerSpec {
+    /// Steps of one size.
+    Sgd {
+        /// Their size, above 0, default 0.01.
+        learning_rate: f64,
+    },
+    /// Smaller steps for slots whose gradients were large.
+    Adagrad {
+        /// Their size at first, above 0, default 0.1.
+        learning_rate: f64,
+        /// Keeps the first division finite, above 0, default 1e-8.
+        eps: f64,
+    },
+    /// Steps along a running mean of gradients.
+    Adam {
+        /// Their size, above 0, default 0.1.
+        learning_rate: f64,
+        /// How much of the mean is kept, in [0, 1), default 0.9.
+        beta_1: f64,
+        /// How much of the size is kept, in [0, 1), default 0.999.
+        beta_2: f64,
+        /// Keeps the division finite, above 0, default 1e-8.
+        eps: f64,
+    },
+    /// Follow the regularized leader.
+    Ftrl {
+        /// The size of steps, above 0, default 0.05.
+        alpha: f64,
+        /// Makes first steps smaller, at least 0, default 1.
+        beta: f64,
+        /// The penalty of a weight's magnitude, at least 0, default 0.
+        l1: f64,
+        /// The penalty of its square, at least 0, default 1.
+        l2: f64,
+    },
+}
+
+impl OptimizerSpec {
+    /// Plain stochastic gradients.
+    pub fn sgd(learning_rate: f64) -> OptimizerSpec {
+        OptimizerSpec::Sgd { learning_rate }
+    }
+}
+
+/// A passive-aggressive learner; names and defaults are River's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PassiveAggressiveSpec {
+    /// The most that a label may move, above 0, default 1.
+    pub c: f64,
+    /// 0 without a bound, 1 with `c` as the bound, 2 with `c` softening the step; default 1.
+    pub mode: u8,
+    /// Of a regression: an error that is none, at least 0, default 0.1.
+    pub eps: f64,
+}
+
+impl Default for PassiveAggressiveSpec {
+    fn default() -> PassiveAggressiveSpec {
+        PassiveAggressiveSpec { c: 1.0, mode: 1, eps: 0.1 }
+    }
+}
+
+/// An approximate large margin classifier; names and defaults are River's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlmaSpec {
+    /// The norm of vectors, at least 2, default 2.
+    pub p: f64,
+    /// How near to the greatest margin, above 0 and at most 1, default 0.9.
+    pub alpha: f64,
+    /// The size of the margin, above 0, default 1 / 0.9.
+    pub b: f64,
+    /// The size of steps, above 0, default the root of 2.
+    pub c: f64,
+}
+
+impl Default for AlmaSpec {
+    fn default() -> AlmaSpec {
+        AlmaSpec { p: 2.0, alpha: 0.9, b: 1.0 / 0.9, c: std::f64::consts::SQRT_2 }
+    }
+}
+
+/// Nearest neighbours; names and defaults are River's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NearestSpec {
+    /// How many are asked, 1 to 1000, default 5.
+    pub n_neighbors: usize,
+    /// The labels that are remembered, 1 to 100,000, default 50.
+    pub window_size: usize,
+    /// Whether nearer ones have more to say about a class, default true.
+    pub weighted: bool,
+}
+
+impl Default for NearestSpec {
+    fn default() -> NearestSpec {
+        NearestSpec { n_neighbors: 5, window_size: 50, weighted: true }
+    }
 }
 
 /// How a Hoeffding tree grows; names and defaults are River's, but for `max_leaves`.
@@ -102,8 +235,21 @@ pub enum RetrainSpec {
         /// Share of the greatest variance added to all, default 1e-9.
         var_smoothing: f64,
     },
+    /// linfa's linear regression with both penalties (coordinate descent); defaults are scikit-learn's.
+    ElasticNet(ElasticNet),
     /// Gradient boosting over histograms; names and defaults are scikit-learn's.
     GradientBoosting(Boosting),
+}
+
+/// The parameters of linear regression with both penalties.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ElasticNet {
+    /// The penalty of a mean loss, at least 0, default 1.
+    pub penalty: f64,
+    /// The share of it that is of magnitudes (L1), the rest being of squares; 0 to 1, default 0.5.
+    pub l1_ratio: f64,
+    /// At most so many iterations, default 1000.
+    pub max_iterations: u32,
 }
 
 /// The parameters of gradient boosting.

@@ -5,9 +5,11 @@ mod deploy;
 mod learner;
 
 pub use deploy::{DeploySpec, Loss, Strategy};
-pub use learner::{BaggingSpec, Boosting, ForestSpec, LearnerSpec, RetrainSpec, TreeSpec};
+pub use learner::{AlmaSpec, BaggingSpec, Boosting, ElasticNet, ForestSpec, LearnerSpec, NearestSpec, OptimizerSpec};
+pub use learner::{PassiveAggressiveSpec, RetrainSpec, TreeSpec};
 
 use crate::record::{Kind, Schema};
+use crate::task::Task;
 use crate::time::{Span, Time};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -91,6 +93,8 @@ pub struct SourceSpec {
     pub refuse_unknown: bool,
     /// Labels only: the expression over this source's columns that is the label.
     pub label: Option<Spanned<String>>,
+    /// Labels only: the values that the label may have, of a multiclass task; empty of others.
+    pub classes: Vec<String>,
     /// Labels only: how long an event waits for its label (and a label for its event). Default 48h.
     pub timeout: Option<Span>,
 }
@@ -203,6 +207,8 @@ pub enum Over {
 pub struct ModelSpec {
     /// Its name.
     pub name: String,
+    /// What it is asked.
+    pub task: Task,
     /// The online learner.
     pub learner: LearnerSpec,
     /// The batch learners fitted when a trigger fires; of those the best stands before the gate.
@@ -237,28 +243,34 @@ pub struct MetricsSpec {
     pub max_slice_values: usize,
 }
 
-/// The metrics of a binary task.
+/// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Metric {
     /// Mean logarithmic loss, probabilities clipped to [1e-4, 1 - 1e-4].
     LogLoss,
-    /// Area under the ROC curve, from 4096 equal bins.
+    /// Area under the ROC curve, from 4096 equal bins; of a binary task alone.
     RocAuc,
     /// Share of right classes.
     Accuracy,
-    /// F1 of the positive class.
+    /// F1 of the positive class; of several classes the mean over those that occur.
     F1,
     /// Cohen's kappa.
     Kappa,
-    /// Brier score.
+    /// Brier score: the squared error of the probability; of several classes the sum over them.
     Brier,
-    /// Expected calibration error, 10 equal bins.
+    /// Expected calibration error, 10 equal bins; of several classes that of the class which was said.
     Ece,
+    /// Mean absolute error.
+    Mae,
+    /// Root of the mean squared error.
+    Rmse,
+    /// Coefficient of determination.
+    R2,
 }
 
 impl Metric {
     /// All, by name.
-    pub const ALL: [(&'static str, Metric); 7] = [
+    pub const ALL: [(&'static str, Metric); 10] = [
         ("log_loss", Metric::LogLoss),
         ("roc_auc", Metric::RocAuc),
         ("accuracy", Metric::Accuracy),
@@ -266,6 +278,9 @@ impl Metric {
         ("kappa", Metric::Kappa),
         ("brier", Metric::Brier),
         ("ece", Metric::Ece),
+        ("mae", Metric::Mae),
+        ("rmse", Metric::Rmse),
+        ("r2", Metric::R2),
     ];
 
     /// Its name in files and topics.
@@ -275,7 +290,26 @@ impl Metric {
 
     /// Whether a smaller value is better.
     pub fn lower_is_better(self) -> bool {
-        matches!(self, Metric::LogLoss | Metric::Brier | Metric::Ece)
+        matches!(self, Metric::LogLoss | Metric::Brier | Metric::Ece | Metric::Mae | Metric::Rmse)
+    }
+
+    /// Whether it says something of a task.
+    pub fn is_of(self, task: Task) -> bool {
+        match self {
+            Metric::Mae | Metric::Rmse | Metric::R2 => task == Task::Regression,
+            Metric::RocAuc => task == Task::Binary,
+            _ => task != Task::Regression,
+        }
+    }
+
+    /// Those of a task, by name.
+    pub fn of(task: Task) -> Vec<(&'static str, Metric)> {
+        Metric::ALL.into_iter().filter(|(_, metric)| metric.is_of(task)).collect()
+    }
+
+    /// The one by which versions of a task are judged where the file does not say.
+    pub fn first_of(task: Task) -> Metric {
+        if task == Task::Regression { Metric::Mae } else { Metric::LogLoss }
     }
 }
 
@@ -429,7 +463,7 @@ pub struct TrainSpec {
 /// `[model.NAME.gate]`: what a candidate must be on the held-out rows; all of it.
 #[derive(Clone, Debug)]
 pub struct GateSpec {
-    /// The metric compared on the same held-out rows. Default log_loss.
+    /// The metric compared on the same held-out rows. Default log_loss, of a regression mae.
     pub metric: Metric,
     /// The candidate must be better by more than this. Default 0.
     pub margin: f64,

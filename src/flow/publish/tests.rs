@@ -5,6 +5,7 @@ use crate::config;
 use crate::feature::Vector;
 use crate::flow::items::{Outcome, Scored, Turn};
 use crate::flow::measure::Contributions;
+use crate::task::{Label, Task};
 use proptest::prelude::*;
 use smallvec::smallvec;
 use std::rc::Rc;
@@ -146,8 +147,8 @@ impl Bench {
             id: "".into(),
             time: Time(at),
             vector: Arc::new(Vector::default()),
-            scores: smallvec![(Contestant::Champion(1), told.score), (Contestant::Majority, 0.25)],
-            live: told.score,
+            scores: smallvec![(Contestant::Champion(1), told.score.into()), (Contestant::Majority, 0.25.into())],
+            live: told.score.into(),
             slices: smallvec![told.who.to_string().into()],
         });
         let counted = (self.now.div_euclid(HOUR) + 1) * HOUR;
@@ -157,7 +158,11 @@ impl Bench {
         // A label after the timeout is late.
         for after in told.labels.iter().filter(|_| at + self.plan.timeout.0 >= self.now) {
             if *after != label {
-                self.contributions.take(&outcome(Turn::Labelled { before: label, after: *after, first: false }));
+                self.contributions.take(&outcome(Turn::Labelled {
+                    before: label.map(Label::from),
+                    after: after.map(Label::from),
+                    first: false,
+                }));
             }
             label = *after;
         }
@@ -193,7 +198,7 @@ impl Bench {
             let score = if one.series.who == Some(Contestant::Majority) { 0.25 } else { row.score };
             tally += Tally::prediction();
             if let Some(label) = row.label {
-                tally += Tally::labelled(score, label);
+                tally += Tally::labelled(Task::Binary, &score.into(), label.into());
                 found.extend(bins::labelled(score, label));
             } else if row.expired {
                 tally += Tally::expired();
@@ -202,7 +207,11 @@ impl Bench {
         found.sort();
         assert_eq!(one.tally, tally, "{one:?}");
         for (metric, value) in &one.values {
-            assert_eq!(*value, crate::evaluate::value(*metric, &tally, found.iter().copied()), "{metric:?} of {one:?}");
+            assert_eq!(
+                *value,
+                crate::evaluate::value(*metric, Task::Binary, &tally, found.iter().copied()),
+                "{metric:?} of {one:?}"
+            );
         }
     }
 }

@@ -108,6 +108,7 @@ mod tests {
             topic: "s".to_string(),
             refuse_unknown: false,
             label: None,
+            classes: Vec::new(),
             timeout: None,
         }
     }

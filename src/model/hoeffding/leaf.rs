@@ -3,9 +3,10 @@
 use super::observer::{Observer, Split, Value, Weights};
 use crate::config::spec::TreeSpec;
 use crate::feature::Vector;
-use crate::model::artifact::{ArtifactError, within};
+use crate::model::artifact::{ArtifactError, length, within};
 use crate::model::dice::Dice;
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 
 /// Where one class has a greater share, no split is looked for.
 const PURE: f64 = 0.99;
@@ -15,10 +16,9 @@ const PURE: f64 = 0.99;
 #[serde(deny_unknown_fields)]
 pub(super) struct Leaf {
     pub(super) depth: u32,
-    /// By class, false first.
     pub(super) weights: Weights,
-    /// The class that was seen first, of which it is when both are equal.
-    first: u8,
+    /// The classes that have some, in the order in which they were seen: of equals it says the first.
+    seen: SmallVec<[u16; 4]>,
     /// The weight at which a split was last looked for.
     tried_at: f64,
     /// The weights for which the class counts, and naive Bayes, were right.
@@ -40,12 +40,13 @@ pub(super) enum Search {
 }
 
 impl Leaf {
-    pub(super) fn new(depth: u32, weights: Weights, first: u8) -> Leaf {
+    /// A leaf that begins with some weights, of classes that its parent saw in this order.
+    pub(super) fn new(depth: u32, weights: Weights, seen: &[u16]) -> Leaf {
         Leaf {
             depth,
+            seen: seen.iter().copied().filter(|class| weights[usize::from(*class)] > 0.0).collect(),
+            tried_at: weights.iter().sum(),
             weights,
-            first: if weights[usize::from(first)] > 0.0 { first } else { 1 - first },
-            tried_at: weights[0] + weights[1],
             counts_right: 0.0,
             bayes_right: 0.0,
             features: Vec::new(),
@@ -53,16 +54,17 @@ impl Leaf {
         }
     }
 
-    pub(super) fn first(&self) -> u8 {
-        self.first
+    /// The classes that it saw, in their order.
+    pub(super) fn seen(&self) -> &[u16] {
+        &self.seen
     }
 
     pub(super) fn weight(&self) -> f64 {
-        self.weights[0] + self.weights[1]
+        self.weights.iter().sum()
     }
 
-    /// The probability of true; `None` if nothing is known.
-    pub(super) fn predict(&self, rules: &TreeSpec, x: &Vector) -> Option<f64> {
+    /// The probability of each class; `None` if nothing is known.
+    pub(super) fn predict(&self, rules: &TreeSpec, x: &Vector) -> Option<Weights> {
         if self.depth < rules.max_depth && self.bayes_right >= self.counts_right {
             self.bayes(x)
         } else {
@@ -70,18 +72,18 @@ impl Leaf {
         }
     }
 
-    fn counts(&self) -> Option<f64> {
+    fn counts(&self) -> Option<Weights> {
         let all = self.weight();
-        (all > 0.0).then(|| self.weights[1] / all)
+        (all > 0.0).then(|| self.weights.iter().map(|weight| weight / all).collect())
     }
 
-    fn bayes(&self, x: &Vector) -> Option<f64> {
+    fn bayes(&self, x: &Vector) -> Option<Weights> {
         let all = self.weight();
         if all <= 0.0 {
             return None;
         }
-        let mut votes = [f64::NEG_INFINITY; 2];
-        for class in (0..2).filter(|class| self.weights[*class] > 0.0) {
+        let mut votes: Weights = smallvec![f64::NEG_INFINITY; self.weights.len()];
+        for class in (0..votes.len()).filter(|class| self.weights[*class] > 0.0) {
             votes[class] = (self.weights[class] / all).ln();
             for (feature, observer) in self.features.iter().zip(&self.observers) {
                 let given = value(x, *feature).map_or(f64::NEG_INFINITY, |value| observer.log_given(value, class));
@@ -91,30 +93,32 @@ impl Leaf {
                 }
             }
         }
-        let most = votes[0].max(votes[1]);
-        let sum = most + ((votes[0] - most).exp() + (votes[1] - most).exp()).ln();
-        Some((votes[1] - sum).exp())
+        let most = votes.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum = most + votes.iter().map(|vote| (vote - most).exp()).sum::<f64>().ln();
+        votes.iter_mut().for_each(|vote| *vote = (*vote - sum).exp());
+        Some(votes)
     }
 
-    /// The class of a probability; at a tie the one that was seen first.
-    fn class(&self, score: f64) -> usize {
-        if score == 0.5 { usize::from(self.first) } else { usize::from(score > 0.5) }
+    /// The likeliest class; of equals the one that was seen first.
+    fn class(&self, probabilities: &[f64]) -> Option<usize> {
+        let likelier =
+            |most: usize, class: usize| if probabilities[class] > probabilities[most] { class } else { most };
+        self.seen.iter().map(|class| usize::from(*class)).reduce(likelier)
     }
 
     /// One more label of some weight. `dice` draw the features that a leaf of a forest observes.
-    pub(super) fn learn(&mut self, rules: &TreeSpec, x: &Vector, label: bool, weight: f64, dice: Option<&mut Dice>) {
-        let class = usize::from(label);
+    pub(super) fn learn(&mut self, rules: &TreeSpec, x: &Vector, class: usize, weight: f64, dice: Option<&mut Dice>) {
         let active = self.depth < rules.max_depth;
         if active {
-            if self.counts().is_none_or(|score| self.class(score) == class) {
+            if self.counts().is_none_or(|said| self.class(&said) == Some(class)) {
                 self.counts_right += weight;
             }
-            if self.bayes(x).is_some_and(|score| self.class(score) == class) {
+            if self.bayes(x).is_some_and(|said| self.class(&said) == Some(class)) {
                 self.bayes_right += weight;
             }
         }
-        if self.weight() == 0.0 {
-            self.first = class as u8;
+        if self.weights[class] == 0.0 {
+            self.seen.push(class as u16);
         }
         self.weights[class] += weight;
         if !active {
@@ -138,10 +142,10 @@ impl Leaf {
             };
         }
         if self.observers.is_empty() {
-            let numbers = x.dense.len() as u32;
+            let (numbers, classes) = (x.dense.len() as u32, self.weights.len());
             let observer = |feature: &u32| match *feature < numbers {
-                true => Observer::Number([None, None]),
-                false => Observer::Group(Default::default()),
+                true => Observer::Number(smallvec![None; classes]),
+                false => Observer::Group(classes as u16, Default::default()),
             };
             self.observers = self.features.iter().map(observer).collect();
         }
@@ -154,18 +158,19 @@ impl Leaf {
             return Search::Wait;
         }
         self.tried_at = weight;
-        if self.weights.contains(&0.0) {
+        let classes = self.weights.iter().filter(|weight| **weight > 0.0).count();
+        if classes < 2 {
             return Search::Wait;
         }
-        if self.weights[0].max(self.weights[1]) / weight > PURE {
+        if self.weights.iter().copied().fold(0.0, f64::max) / weight > PURE {
             return Search::Afresh;
         }
         // Of equals the last, and the one before it is the second. A feature without a split, and no split at all, are
         // worth less than any.
         let (mut best, mut second) = (None, f64::NEG_INFINITY);
-        let worth = |found: &Option<(u32, Split)>| found.map_or(f64::NEG_INFINITY, |(_, split)| split.merit);
+        let worth = |found: &Option<(u32, Split)>| found.as_ref().map_or(f64::NEG_INFINITY, |(_, split)| split.merit);
         for (feature, observer) in self.features.iter().zip(&self.observers) {
-            let found = observer.best(self.weights).map(|split| (*feature, split));
+            let found = observer.best(&self.weights).map(|split| (*feature, split));
             if worth(&found) >= worth(&best) {
                 second = worth(&best);
                 best = found;
@@ -173,8 +178,9 @@ impl Leaf {
                 second = second.max(worth(&found));
             }
         }
-        // Two classes: a range of one bit.
-        let bound = ((1.0 / rules.delta).ln() / (2.0 * weight)).sqrt();
+        // The gain is between 0 and so many bits.
+        let range = (classes as f64).log2();
+        let bound = (range * range * (1.0 / rules.delta).ln() / (2.0 * weight)).sqrt();
         let alone = self.features.is_empty();
         match best {
             Some((feature, split)) if split.merit - second > bound || bound < rules.tau => {
@@ -190,13 +196,16 @@ impl Leaf {
         self.observers.clear();
     }
 
-    pub(super) fn check(&self) -> Result<(), ArtifactError> {
+    pub(super) fn check(&self, classes: usize) -> Result<(), ArtifactError> {
+        length("leaf's classes", self.weights.len(), classes)?;
         let right = [self.tried_at, self.counts_right, self.bayes_right];
-        for x in self.weights.into_iter().chain(right) {
+        for x in self.weights.iter().copied().chain(right) {
             within("leaf's weight", x, "0 to 1e15", (0.0..=1e15).contains(&x))?;
         }
-        within("leaf's first class", f64::from(self.first), "0 or 1", self.first < 2)?;
-        self.observers.iter().try_for_each(Observer::check)
+        for class in &self.seen {
+            within("leaf's class", f64::from(*class), "one of the task", usize::from(*class) < classes)?;
+        }
+        self.observers.iter().try_for_each(|observer| observer.check(classes))
     }
 }
 

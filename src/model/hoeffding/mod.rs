@@ -1,6 +1,6 @@
 //! The Hoeffding tree (VFDT): a decision tree that grows while labels come.
 //!
-//! In: feature vectors, labels one by one. Out: the probability of *true* by the leaf that a vector falls into: naive
+//! In: feature vectors, labels one by one. Out: the probability of each class by the leaf that a vector falls into: naive
 //! Bayes over what the leaf has observed, or its class counts, whichever was right more often there (`nba`). Keeps: the
 //! nodes, and in each leaf one observer a feature. A number's observer is a Gaussian a class, split at one of ten equal
 //! distances between the extremes; a one-hot group's counts its values, split into one value and the rest. Cost: a walk
@@ -22,30 +22,33 @@ mod tree;
 pub use tree::Tree;
 
 use super::artifact::{ArtifactError, length, within};
-use super::{Body, Exactness, Learner};
+use super::{Body, Learner};
 use crate::config::spec::TreeSpec;
 use crate::feature::Vector;
+use crate::task::{Label, Prediction, Task};
 use serde::{Deserialize, Serialize};
 
-/// A Hoeffding tree of two classes.
+/// A Hoeffding tree.
 ///
 /// ```
 /// use tidemill::config::spec::TreeSpec;
 /// use tidemill::feature::Vector;
 /// use tidemill::model::{HoeffdingTree, Learner};
+/// use tidemill::task::Task;
 /// let x = |value: f64| Vector { dense: [value].into(), hot: [].into() };
-/// let mut tree = HoeffdingTree::new(1, TreeSpec::default());
+/// let mut tree = HoeffdingTree::new(1, Task::Binary, TreeSpec::default());
 /// for n in 0..2000 {
 ///     let value = f64::from(n * 37 % 100);
-///     tree.learn(&x(value), (30.0..60.0).contains(&value));
+///     tree.learn(&x(value), (30.0..60.0).contains(&value).into());
 /// }
 /// assert!(tree.leaves() > 1, "no line tells the middle from both ends");
-/// assert!(tree.predict(&x(10.0)) < 0.1 && tree.predict(&x(45.0)) > 0.9 && tree.predict(&x(80.0)) < 0.1);
+/// assert!(tree.score(&x(10.0)) < 0.1 && tree.score(&x(45.0)) > 0.9 && tree.score(&x(80.0)) < 0.1);
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HoeffdingTree {
     width: u32,
+    task: Task,
     updates: u64,
     rules: TreeSpec,
     tree: Tree,
@@ -53,8 +56,8 @@ pub struct HoeffdingTree {
 
 impl HoeffdingTree {
     /// An untrained tree for vectors of `width` slots.
-    pub fn new(width: usize, rules: TreeSpec) -> HoeffdingTree {
-        HoeffdingTree { width: width as u32, updates: 0, rules, tree: Tree::default() }
+    pub fn new(width: usize, task: Task, rules: TreeSpec) -> HoeffdingTree {
+        HoeffdingTree { width: width as u32, task, updates: 0, rules, tree: Tree::new(task.classes()) }
     }
 
     /// The leaves.
@@ -65,7 +68,7 @@ impl HoeffdingTree {
     pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
         length("slots", self.width as usize, width)?;
         check_rules(&self.rules)?;
-        self.tree.check()
+        self.tree.check(self.task.classes())
     }
 }
 
@@ -77,25 +80,18 @@ pub(super) fn check_rules(rules: &TreeSpec) -> Result<(), ArtifactError> {
 }
 
 impl Learner for HoeffdingTree {
-    fn predict(&self, x: &Vector) -> f64 {
-        self.tree.predict(&self.rules, x).unwrap_or(0.5)
+    fn predict(&self, x: &Vector) -> Prediction {
+        let said = self.tree.predict(&self.rules, x);
+        said.map_or_else(|| Prediction::unknown(self.task), |said| Prediction::of_classes(&said))
     }
 
-    fn learn(&mut self, x: &Vector, label: bool) {
+    fn learn(&mut self, x: &Vector, label: Label) {
         self.updates += 1;
-        self.tree.learn(&self.rules, x, label, 1.0, None);
-    }
-
-    fn unlearn(&mut self, _: &Vector, _: bool) -> bool {
-        false
+        self.tree.learn(&self.rules, x, label.number(), 1.0, None);
     }
 
     fn updates(&self) -> u64 {
         self.updates
-    }
-
-    fn exactness(&self) -> Exactness {
-        Exactness::Replayed
     }
 
     fn save(&self) -> Body {

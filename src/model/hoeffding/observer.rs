@@ -1,7 +1,8 @@
 //! What a leaf observes of one feature, and the best split by it.
 
-use crate::model::artifact::{ArtifactError, within};
+use crate::model::artifact::{ArtifactError, length, within};
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 use std::collections::BTreeMap;
 use std::f64::consts::{SQRT_2, TAU};
 
@@ -12,11 +13,11 @@ const LEAST_BRANCH: f64 = 0.01;
 /// Greater numbers are not observed: their squares would drown the rest.
 pub(super) const GREATEST: f64 = (1_u64 << 52) as f64;
 
-/// Weights of the two classes, false first.
-pub(super) type Weights = [f64; 2];
+/// One weight a class; of two classes *false* is the first.
+pub(super) type Weights = SmallVec<[f64; 2]>;
 
 /// A split and what it is worth.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Split {
     /// The information gained, in bits.
     pub(super) merit: f64,
@@ -38,9 +39,9 @@ pub(super) enum At {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Observer {
     /// Of a number, by class.
-    Number([Option<Gaussian>; 2]),
-    /// Of a one-hot group: the weights of each slot, by class.
-    Group(BTreeMap<u32, Weights>),
+    Number(SmallVec<[Option<Gaussian>; 2]>),
+    /// Of a one-hot group: the number of classes, and the weights of each slot.
+    Group(u16, BTreeMap<u32, Weights>),
 }
 
 /// A normal distribution by running moments. Source: West 1979.
@@ -101,7 +102,7 @@ impl Observer {
             (Observer::Number(classes), Value::Number(x)) => {
                 classes[class].as_ref().map_or(f64::NEG_INFINITY, |gaussian| gaussian.log_density(x))
             }
-            (Observer::Group(slots), Value::Slot(slot)) => {
+            (Observer::Group(_, slots), Value::Slot(slot)) => {
                 let all: f64 = slots.values().map(|weights| weights[class]).sum();
                 let this = slots.get(&slot).map_or(0.0, |weights| weights[class]);
                 (this / all).ln()
@@ -117,18 +118,21 @@ impl Observer {
                 Some(gaussian) => gaussian.add(x, weight),
                 unseen => *unseen = Some(Gaussian::of(x, weight)),
             },
-            (Observer::Group(slots), Value::Slot(slot)) => slots.entry(slot).or_default()[class] += weight,
+            (Observer::Group(classes, slots), Value::Slot(slot)) => {
+                slots.entry(slot).or_insert_with(|| smallvec![0.0; usize::from(*classes)])[class] += weight;
+            }
             _ => {}
         }
     }
 
     /// The best split of a leaf with these weights, of equals the first.
-    pub(super) fn best(&self, leaf: Weights) -> Option<Split> {
+    pub(super) fn best(&self, leaf: &Weights) -> Option<Split> {
         let mut best: Option<Split> = None;
         let mut look = |at: At, branches: [Weights; 2]| {
-            let merit = gain(leaf, branches);
-            if merit.is_some_and(|merit| best.is_none_or(|best| merit > best.merit)) {
-                best = merit.map(|merit| Split { merit, at, branches });
+            if let Some(merit) = gain(leaf, &branches)
+                && best.as_ref().is_none_or(|best| merit > best.merit)
+            {
+                best = Some(Split { merit, at, branches });
             }
         };
         match self {
@@ -144,18 +148,28 @@ impl Observer {
                     }
                 }
             }
-            Observer::Group(slots) => {
+            Observer::Group(classes, slots) => {
                 let sum = |class: usize| slots.values().map(|weights| weights[class]).sum::<f64>();
-                let all = [sum(0), sum(1)];
+                let all: Weights = (0..usize::from(*classes)).map(sum).collect();
                 for (slot, weights) in slots {
-                    look(At::Slot(*slot), [*weights, [all[0] - weights[0], all[1] - weights[1]]]);
+                    let others = all.iter().zip(weights).map(|(all, this)| all - this).collect();
+                    look(At::Slot(*slot), [weights.clone(), others]);
                 }
             }
         }
         best
     }
 
-    pub(super) fn check(&self) -> Result<(), ArtifactError> {
+    /// The number of classes that it tells apart.
+    fn classes(&self) -> usize {
+        match self {
+            Observer::Number(classes) => classes.len(),
+            Observer::Group(classes, _) => usize::from(*classes),
+        }
+    }
+
+    pub(super) fn check(&self, classes: usize) -> Result<(), ArtifactError> {
+        length("observed classes", self.classes(), classes)?;
         let weight = |x: f64| within("observed weight", x, "0 to 1e15", (0.0..=1e15).contains(&x));
         match self {
             Observer::Number(classes) => classes.iter().flatten().try_for_each(|gaussian| {
@@ -165,7 +179,10 @@ impl Observer {
                 }
                 within("observed squares", gaussian.squares, "at least 0", gaussian.squares >= 0.0)
             }),
-            Observer::Group(slots) => slots.values().flatten().try_for_each(|x| weight(*x)),
+            Observer::Group(_, slots) => slots.values().try_for_each(|weights| {
+                length("observed classes", weights.len(), classes)?;
+                weights.iter().try_for_each(|x| weight(*x))
+            }),
         }
     }
 }
@@ -178,8 +195,9 @@ pub(super) enum Value {
 }
 
 /// The expected weights at or below a limit, and above it.
-fn halves(classes: &[Option<Gaussian>; 2], limit: f64) -> [Weights; 2] {
-    let mut branches = [[0.0; 2]; 2];
+fn halves(classes: &[Option<Gaussian>], limit: f64) -> [Weights; 2] {
+    let none: Weights = smallvec![0.0; classes.len()];
+    let mut branches = [none.clone(), none];
     for (class, gaussian) in classes.iter().enumerate() {
         let Some(gaussian) = gaussian else { continue };
         let below = if limit < gaussian.least {
@@ -195,19 +213,19 @@ fn halves(classes: &[Option<Gaussian>; 2], limit: f64) -> [Weights; 2] {
 }
 
 /// The information that a split gains, in bits; `None` unless both branches get their share.
-fn gain(leaf: Weights, branches: [Weights; 2]) -> Option<f64> {
-    let sums = branches.map(|branch| branch[0] + branch[1]);
+fn gain(leaf: &Weights, branches: &[Weights; 2]) -> Option<f64> {
+    let sums = [&branches[0], &branches[1]].map(|branch| branch.iter().sum::<f64>());
     let all = sums[0] + sums[1];
     if all <= 0.0 || sums.iter().any(|sum| sum / all <= LEAST_BRANCH) {
         return None;
     }
-    let after = (sums[0] * entropy(branches[0]) + sums[1] * entropy(branches[1])) / all;
+    let after = (sums[0] * entropy(&branches[0]) + sums[1] * entropy(&branches[1])) / all;
     Some(entropy(leaf) - after)
 }
 
-fn entropy(weights: Weights) -> f64 {
+fn entropy(weights: &[f64]) -> f64 {
     let (mut entropy, mut all) = (0.0, 0.0);
-    for weight in weights.into_iter().filter(|weight| *weight > 0.0) {
+    for weight in weights.iter().copied().filter(|weight| *weight > 0.0) {
         entropy -= weight * weight.log2();
         all += weight;
     }

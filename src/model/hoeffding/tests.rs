@@ -3,6 +3,7 @@
 use super::super::{AdaptiveRandomForest, HoeffdingTree, Learner, LeveragingBagging};
 use crate::config::spec::{BaggingSpec, ForestSpec, TreeSpec};
 use crate::feature::Vector;
+use crate::task::Task;
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -33,8 +34,8 @@ impl Stream {
     fn accuracy(&self, mut learner: impl Learner) -> f64 {
         let mut right = 0;
         for row in &self.rows {
-            right += usize::from((learner.predict(&row.x) > 0.5) == row.label);
-            learner.learn(&row.x, row.label);
+            right += usize::from((learner.score(&row.x) > 0.5) == row.label);
+            learner.learn(&row.x, row.label.into());
         }
         right as f64 / self.rows.len() as f64
     }
@@ -67,11 +68,12 @@ fn streams() -> Vec<Stream> {
 #[test]
 fn trees_say_what_rivers_say() {
     for stream in streams() {
-        let mut tree = HoeffdingTree::new(stream.width(), TreeSpec { max_leaves: 100_000, ..TreeSpec::default() });
+        let mut tree =
+            HoeffdingTree::new(stream.width(), Task::Binary, TreeSpec { max_leaves: 100_000, ..TreeSpec::default() });
         for (place, row) in stream.rows.iter().enumerate() {
-            let (score, wanted) = (tree.predict(&row.x), row.scores[0].unwrap_or(0.5));
+            let (score, wanted) = (tree.score(&row.x), row.scores[0].unwrap_or(0.5));
             assert!((score - wanted).abs() < 1e-9, "{} row {place}: {score}, River {wanted}", stream.stream);
-            tree.learn(&row.x, row.label);
+            tree.learn(&row.x, row.label.into());
         }
         println!("{}: {} leaves behind {} labels", stream.stream, tree.leaves(), stream.rows.len());
     }
@@ -84,17 +86,17 @@ fn trees_say_what_rivers_say() {
 fn quick_trees_are_rivers_but_for_the_last_bit() {
     let rules = TreeSpec { max_depth: 8, grace_period: 50, delta: 0.05, tau: 0.1, ..TreeSpec::default() };
     for stream in streams() {
-        let mut tree = HoeffdingTree::new(stream.width(), rules);
+        let mut tree = HoeffdingTree::new(stream.width(), Task::Binary, rules);
         let (mut right, mut rivers, mut apart, mut first) = (0, 0, 0, None);
         for (place, row) in stream.rows.iter().enumerate() {
-            let (score, wanted) = (tree.predict(&row.x), row.scores[1].unwrap_or(0.5));
+            let (score, wanted) = (tree.score(&row.x), row.scores[1].unwrap_or(0.5));
             if (score - wanted).abs() > 1e-9 {
                 apart += 1;
                 first.get_or_insert(place);
             }
             right += i32::from((score > 0.5) == row.label);
             rivers += i32::from((wanted > 0.5) == row.label);
-            tree.learn(&row.x, row.label);
+            tree.learn(&row.x, row.label.into());
         }
         let rows = stream.rows.len() as f64;
         println!("{}: {} leaves, {apart} of {rows} rows apart, from {first:?} on", stream.stream, tree.leaves());
@@ -110,10 +112,16 @@ fn forests_foresee_as_many_labels_as_rivers() {
         let width = stream.width();
         for (name, rivers) in &stream.accuracy {
             let ours = (0..10).map(|seed| match name.as_str() {
-                "adaptive_random_forest" => {
-                    stream.accuracy(AdaptiveRandomForest::new(width, ForestSpec { seed, ..ForestSpec::default() }))
-                }
-                _ => stream.accuracy(LeveragingBagging::new(width, BaggingSpec { seed, ..BaggingSpec::default() })),
+                "adaptive_random_forest" => stream.accuracy(AdaptiveRandomForest::new(
+                    width,
+                    Task::Binary,
+                    ForestSpec { seed, ..ForestSpec::default() },
+                )),
+                _ => stream.accuracy(LeveragingBagging::new(
+                    width,
+                    Task::Binary,
+                    BaggingSpec { seed, ..BaggingSpec::default() },
+                )),
             });
             let ours: Vec<f64> = ours.collect();
             let mean = |all: &[f64]| all.iter().sum::<f64>() / all.len() as f64;
@@ -132,13 +140,13 @@ fn memory_is_bounded() {
         Vector { dense: [part(0), part(20), part(40)].into(), hot: [].into() }
     };
     let rules = TreeSpec { max_leaves: 8, grace_period: 20, tau: 1.0, ..TreeSpec::default() };
-    let mut tree = HoeffdingTree::new(3, rules);
+    let mut tree = HoeffdingTree::new(3, Task::Binary, rules);
     for n in 0..20_000 {
         let label = x(n).dense.iter().filter(|part| **part > 500.0).count() % 2 == 1;
-        tree.learn(&x(n), label);
+        tree.learn(&x(n), label.into());
     }
     assert_eq!(tree.leaves(), 8);
-    let mut shallow = HoeffdingTree::new(3, TreeSpec { max_depth: 2, max_leaves: 100, ..rules });
-    (0..20_000).for_each(|n| shallow.learn(&x(n), x(n).dense[0] > 500.0));
+    let mut shallow = HoeffdingTree::new(3, Task::Binary, TreeSpec { max_depth: 2, max_leaves: 100, ..rules });
+    (0..20_000).for_each(|n| shallow.learn(&x(n), (x(n).dense[0] > 500.0).into()));
     assert!((2..=4).contains(&shallow.leaves()), "{}", shallow.leaves());
 }

@@ -7,6 +7,7 @@ use crate::feature::Vector;
 use crate::model::artifact::{ArtifactError, within};
 use crate::model::dice::Dice;
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 
 /// A growing tree; alone, or in an ensemble that weighs labels and draws features.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,14 +27,12 @@ enum Node {
     Leaf(Box<Leaf>),
 }
 
-impl Default for Tree {
-    /// One leaf that knows nothing.
-    fn default() -> Tree {
-        Tree { nodes: vec![Node::Leaf(Box::new(Leaf::new(0, [0.0; 2], 0)))] }
-    }
-}
-
 impl Tree {
+    /// One leaf that knows nothing of so many classes.
+    pub fn new(classes: usize) -> Tree {
+        Tree { nodes: vec![Node::Leaf(Box::new(Leaf::new(0, smallvec![0.0; classes], &[])))] }
+    }
+
     /// The leaves.
     pub fn leaves(&self) -> usize {
         self.nodes.len().div_ceil(2)
@@ -50,19 +49,19 @@ impl Tree {
         }
     }
 
-    /// The probability that the label of `x` is true; `None` if nothing is known.
-    pub fn predict(&self, rules: &TreeSpec, x: &Vector) -> Option<f64> {
+    /// The probability of each class; `None` if nothing is known.
+    pub fn predict(&self, rules: &TreeSpec, x: &Vector) -> Option<SmallVec<[f64; 2]>> {
         match &self.nodes[self.leaf(x)] {
             Node::Leaf(leaf) => leaf.predict(rules, x),
             _ => None,
         }
     }
 
-    /// Learns a label of some weight. `dice` draw features where `max_features` says how many.
-    pub fn learn(&mut self, rules: &TreeSpec, x: &Vector, label: bool, weight: f64, dice: Option<&mut Dice>) {
+    /// Learns a class with some weight. `dice` draw features where `max_features` says how many.
+    pub fn learn(&mut self, rules: &TreeSpec, x: &Vector, class: usize, weight: f64, dice: Option<&mut Dice>) {
         let (at, full) = (self.leaf(x), self.leaves() >= rules.max_leaves);
         let Node::Leaf(leaf) = &mut self.nodes[at] else { return };
-        leaf.learn(rules, x, label, weight, dice);
+        leaf.learn(rules, x, class, weight, dice);
         if full {
             return;
         }
@@ -70,9 +69,10 @@ impl Tree {
             Search::Wait => {}
             Search::Afresh => leaf.afresh(),
             Search::Split(feature, split) => {
-                let (depth, first) = (leaf.depth + 1, leaf.first());
+                let child = |weights| Node::Leaf(Box::new(Leaf::new(leaf.depth + 1, weights, leaf.seen())));
+                let children = split.branches.map(child);
                 let child = self.nodes.len() as u32;
-                self.nodes.extend(split.branches.map(|branch| Node::Leaf(Box::new(Leaf::new(depth, branch, first)))));
+                self.nodes.extend(children);
                 self.nodes[at] = match split.at {
                     At::Number(limit) => Node::Number(feature, limit, child),
                     At::Slot(slot) => Node::Slot(slot, child),
@@ -81,13 +81,13 @@ impl Tree {
         }
     }
 
-    pub(in crate::model) fn check(&self) -> Result<(), ArtifactError> {
+    pub(in crate::model) fn check(&self, classes: usize) -> Result<(), ArtifactError> {
         let nodes = self.nodes.len();
         within("number of nodes", nodes as f64, "1 or more", nodes > 0)?;
         for (at, node) in self.nodes.iter().enumerate() {
             let child = match node {
                 Node::Leaf(leaf) => {
-                    leaf.check()?;
+                    leaf.check(classes)?;
                     continue;
                 }
                 Node::Number(_, limit, child) => {

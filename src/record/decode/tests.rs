@@ -37,6 +37,7 @@ fn spec(kind: Kind, key: &[&str], refuse_unknown: bool) -> SourceSpec {
         topic: "p.s".to_string(),
         refuse_unknown,
         label: None,
+        classes: Vec::new(),
         timeout: None,
     }
 }

@@ -27,6 +27,7 @@ fn spec() -> SourceSpec {
         topic: "p.s".to_string(),
         refuse_unknown: false,
         label: None,
+        classes: Vec::new(),
         timeout: None,
     }
 }

@@ -7,19 +7,18 @@
 use super::bins::{Binned, GROUP};
 use crate::config::spec::Boosting;
 use crate::model::Node;
-use crate::train::logistic::probability;
 use std::ops::{AddAssign, Range, Sub};
 
 /// The unit of gradients, in bits: their sum over 2^23 rows is below 2^54.
 const GRADIENT_BITS: i32 = 30;
-/// The unit of curvatures, in bits: their sum over 2^23 rows is below 2^39.
+/// The unit of curvatures, in bits: their sum over 2^23 rows is at most 2^39.
 const CURVATURE_BITS: i32 = 18;
 /// The bits that rows are counted in, below the curvature.
 const COUNT_BITS: i32 = 24;
 /// The least curvature of a leaf (scikit-learn's).
 const MIN_CURVATURE: f64 = 1e-3;
 
-/// Gradient and curvature of one row's loss by its log odds, in fixed point.
+/// Gradient and curvature of one row's loss by its sum, in fixed point.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Pull {
     gradient: i32,
@@ -27,13 +26,11 @@ pub(super) struct Pull {
 }
 
 impl Pull {
-    /// Of the logistic loss.
-    pub(super) fn new(odds: f64, label: bool) -> Pull {
-        let p = probability(odds);
-        let gradient = p - f64::from(u8::from(label));
+    /// A gradient in [-1, 1] and a curvature in [0, 1/4].
+    pub(super) fn new(gradient: f64, curvature: f64) -> Pull {
         Pull {
             gradient: (gradient * 2f64.powi(GRADIENT_BITS)) as i32,
-            curvature: (p * (1.0 - p) * 2f64.powi(CURVATURE_BITS) + 0.5) as u32,
+            curvature: (curvature * 2f64.powi(CURVATURE_BITS) + 0.5) as u32,
         }
     }
 }
@@ -140,7 +137,7 @@ impl<'a> Grower<'a> {
         }
     }
 
-    /// The next tree for some pulls, one a row; adds what it says of each row to the log odds.
+    /// The next tree for some pulls, one a row; adds what it says of each row to the row's sum.
     pub(super) fn grow(&mut self, pulls: &[Pull], odds: &mut [f64]) -> Vec<Node> {
         self.order.clear();
         self.order.extend(0..self.binned.rows as u32);

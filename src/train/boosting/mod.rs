@@ -1,9 +1,9 @@
-//! Gradient boosting over histograms, for the logistic loss.
+//! Gradient boosting over histograms, for the logistic loss, that of several classes, and the squared one.
 //!
-//! In: rows. Out: [`BoostedTrees`]: a base of the log odds of the positives, and `max_iter` trees, each grown to what
-//! is left of the gradient. Keeps while fitting: a byte a row and dense slot, the ones of the sparse slots, 16 bytes a
+//! In: rows. Out: [`BoostedTrees`]: a base (the log odds of the positives, the logarithm of each class's share, the
+//! mean), and `max_iter` trees, or as many a class, each grown to what is left of the gradient. Keeps while fitting: a byte a row and dense slot, the ones of the sparse slots, 16 bytes a
 //! row, a histogram a leaf. Cost: about `max_iter * rows * dense slots * log2(leaves) / 2` additions. Parameters and
-//! defaults are scikit-learn's (`HistGradientBoostingClassifier`), without its early stopping: a number of trees is
+//! defaults are scikit-learn's (`HistGradientBoostingClassifier` and `..Regressor`), without its early stopping: a number of trees is
 //! what a pipeline says. The start is ignored.
 //!
 //! Sources: Friedman, Annals of Statistics 29, 2001; Ke and others, LightGBM, NIPS 2017 (histograms, growth by the best
@@ -14,9 +14,11 @@
 mod bins;
 mod grow;
 
+use super::logistic::probability;
 use super::{Estimator, FitError, Rows};
 use crate::config::spec::Boosting;
-use crate::model::{Body, BoostedTrees};
+use crate::model::{Body, BoostedTrees, Node};
+use crate::task::{Label, Task};
 use bins::Binned;
 use grow::{Grower, Pull};
 
@@ -27,17 +29,64 @@ pub struct BoostingEstimator(pub Boosting);
 impl Estimator for BoostingEstimator {
     fn fit(&self, rows: &Rows, _start: Option<&Body>) -> Result<Body, FitError> {
         let binned = Binned::new(rows);
+        let (bases, trees) = match rows.task() {
+            Task::Binary => self.odds(rows, &binned),
+            Task::Multiclass(classes) => self.several(rows, &binned, usize::from(classes)),
+            Task::Regression => self.values(rows, &binned),
+        };
+        Ok(Body::BoostedTrees(BoostedTrees { task: rows.task(), bases, trees, examples: rows.len() as u64 }))
+    }
+}
+
+/// The bases, and the trees in turns.
+type Fitted = (Vec<f64>, Vec<Vec<Node>>);
+
+impl BoostingEstimator {
+    /// The logistic loss: a tree an iteration.
+    fn odds(&self, rows: &Rows, binned: &Binned) -> Fitted {
         let positives = rows.positives() as f64;
         let base = (positives / (rows.len() as f64 - positives)).ln();
-        let mut odds = vec![base; rows.len()];
-        let mut pulls = vec![Pull::default(); rows.len()];
-        let mut grower = Grower::new(&self.0, &binned);
-        let mut trees = Vec::with_capacity(self.0.max_iter);
-        for _ in 0..self.0.max_iter {
-            for ((pull, odds), label) in pulls.iter_mut().zip(&odds).zip(rows.labels()) {
-                *pull = Pull::new(*odds, *label);
+        let pull = |odds: &[f64], row: usize| {
+            let p = probability(odds[row]);
+            Pull::new(p - rows.labels()[row].amount(), p * (1.0 - p))
+        };
+        (vec![base], self.one_sum(&self.0, rows, binned, base, pull))
+    }
+
+    /// The squared loss, in units of the greatest distance from the mean, since gradients are in fixed point; a quarter
+    /// of it, for a curvature is at most that of a probability, and so of the penalty.
+    fn values(&self, rows: &Rows, binned: &Binned) -> Fitted {
+        let mean = rows.labels().iter().map(|label| label.amount()).sum::<f64>() / rows.len() as f64;
+        let distance = |label: &Label| (label.amount() - mean).abs();
+        let unit = rows.labels().iter().map(distance).fold(f64::MIN_POSITIVE, f64::max);
+        let quarter = Boosting { l2_regularization: self.0.l2_regularization / 4.0, ..self.0 };
+        let pull = |said: &[f64], row: usize| {
+            let error = said[row] - (rows.labels()[row].amount() - mean) / unit;
+            Pull::new(0.25 * error.clamp(-4.0, 4.0), 0.25)
+        };
+        let mut trees = self.one_sum(&quarter, rows, binned, 0.0, pull);
+        for node in trees.iter_mut().flatten() {
+            if let Node::Leaf(value) = node {
+                *value *= unit;
             }
-            let tree = grower.grow(&pulls, &mut odds);
+        }
+        (vec![mean], trees)
+    }
+
+    fn one_sum(
+        &self,
+        rules: &Boosting,
+        rows: &Rows,
+        binned: &Binned,
+        base: f64,
+        pull: impl Fn(&[f64], usize) -> Pull,
+    ) -> Vec<Vec<Node>> {
+        let mut sums = vec![base; rows.len()];
+        let mut grower = Grower::new(rules, binned);
+        let mut trees = Vec::with_capacity(rules.max_iter);
+        for _ in 0..rules.max_iter {
+            let pulls: Vec<Pull> = (0..rows.len()).map(|row| pull(&sums, row)).collect();
+            let tree = grower.grow(&pulls, &mut sums);
             // Nothing is left to be told apart, and later trees would be the same.
             let done = tree.len() == 1;
             trees.push(tree);
@@ -45,6 +94,35 @@ impl Estimator for BoostingEstimator {
                 break;
             }
         }
-        Ok(Body::BoostedTrees(BoostedTrees { base, trees, examples: rows.len() as u64 }))
+        trees
+    }
+
+    /// The loss of several classes: a tree a class and iteration, all for the probabilities before it.
+    fn several(&self, rows: &Rows, binned: &Binned, classes: usize) -> Fitted {
+        // A class without rows begins as if it had half of one.
+        let share = |count: usize| (count as f64).max(0.5) / rows.len() as f64;
+        let bases: Vec<f64> = rows.by_class().into_iter().map(|count| share(count).ln()).collect();
+        let mut sums: Vec<Vec<f64>> = bases.iter().map(|base| vec![*base; rows.len()]).collect();
+        let mut grower = Grower::new(&self.0, binned);
+        let mut trees = Vec::with_capacity(self.0.max_iter * classes);
+        let mut pulls = vec![vec![Pull::default(); rows.len()]; classes];
+        for _ in 0..self.0.max_iter {
+            for (row, label) in rows.labels().iter().enumerate() {
+                let most = sums.iter().map(|sums| sums[row]).fold(f64::NEG_INFINITY, f64::max);
+                let all: f64 = sums.iter().map(|sums| (sums[row] - most).exp()).sum();
+                for (class, (pulls, sums)) in pulls.iter_mut().zip(&sums).enumerate() {
+                    let p = (sums[row] - most).exp() / all;
+                    let own = f64::from(u8::from(class == label.number()));
+                    pulls[row] = Pull::new(p - own, p * (1.0 - p));
+                }
+            }
+            let grown: Vec<_> = pulls.iter().zip(&mut sums).map(|(pulls, sums)| grower.grow(pulls, sums)).collect();
+            let done = grown.iter().all(|tree| tree.len() == 1);
+            trees.extend(grown);
+            if done {
+                break;
+            }
+        }
+        (bases, trees)
     }
 }
