@@ -108,7 +108,6 @@ LEARNERS = {
     "regression": {
         "majority": lambda _: dummy.StatisticRegressor(stats.Mean()),
         "linear": lambda _: linear_model.LinearRegression(optim.SGD(0.01)),
-        "passive_aggressive": lambda _: linear_model.PARegressor(),
         "nearest_neighbors": lambda _: near(neighbors.KNNRegressor),
     },
 }

@@ -14,6 +14,7 @@ use tidemill::config::{ConfigErrors, read};
 use tidemill::launch::graph;
 use tidemill::launch::load::check;
 use tidemill::record::{Kind, Type};
+use tidemill::task::Task;
 use tidemill::time::{Span, Time};
 
 fn folder() -> PathBuf {
@@ -134,7 +135,7 @@ fn the_example_of_the_design_reads_in_full() {
     assert_eq!((model.train.holdout, model.train.activate_after), (0.2, Span::DAY));
     let canary =
         Deploy::Canary { steps: vec![0.05, 0.25, 0.5], step_every: Span::DAY, give_up_after: Span(30 * Span::DAY.0) };
-    assert_eq!(model.deploy, DeploySpec::of(canary));
+    assert_eq!(model.deploy, DeploySpec::of(canary, Task::Binary));
 }
 
 #[test]

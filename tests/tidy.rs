@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The layers, lowest first: a module names modules of its own layer or lower ones only.
 const LAYERS: [&[&str]; 5] = [
-    &["time", "record", "config"],
+    &["time", "task", "record", "config"],
     &["feature", "model", "evaluate", "drift", "trigger", "train", "deploy"],
     &["broker", "fault", "mesh", "source", "sink", "registry", "state", "serve"],
     &["flow"],

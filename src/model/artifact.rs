@@ -365,7 +365,9 @@ mod tests {
     }
 
     fn logistic(width: u32, weights: &str) -> String {
-        let state = format!(r#"{{"learning_rate":0.01,"l2":0.0,"updates":7,"bias":0.5,"weights":{weights}}}"#);
+        let state = format!(
+            r#"{{"optimizer":{{"sgd":{{"learning_rate":0.01}}}},"l2":0.0,"updates":7,"bias":0.5,"weights":{weights}}}"#
+        );
         let head = format!(r#""format":1,"model":"m","features":"0a","width":{width}"#);
         format!(r#"{{{head},"body":{{"logistic":{state}}}}}"#)
     }
@@ -397,9 +399,10 @@ mod tests {
         ] {
             assert!(refusal(text).contains(expected), "{text} gives: {}", refusal(text));
         }
+        let majority = r#"{"task":"binary","labels":[3],"values":{"count":0,"total":0}}"#;
         let majority =
-            r#"{"format":1,"model":"m","features":"0a","width":0,"body":{"majority":{"positives":3,"labels":2}}}"#;
-        assert!(refusal(majority).contains("positives 3"));
+            format!(r#"{{"format":1,"model":"m","features":"0a","width":0,"body":{{"majority":{majority}}}}}"#);
+        assert!(refusal(&majority).contains("1 counts for 2 slots"));
         assert!(refusal(&"[".repeat(100_000)).contains("malformed"));
     }
 

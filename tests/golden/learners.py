@@ -75,6 +75,13 @@ ALMA = [dict(p=2.0, alpha=0.9, b=1 / 0.9, c=2**0.5), dict(p=3.0, alpha=0.5, b=2.
 NEAREST = [dict(n_neighbors=5, window_size=50, weighted=True), dict(n_neighbors=3, window_size=20, weighted=False)]
 
 
+def pa_regressor(rules):
+    """River's, but for its loss, which is that of the label 2 y - 1, as if it were a class."""
+    model = linear_model.PARegressor(rules["c"], rules["mode"], rules["eps"])
+    model.loss = lambda y, said: max(abs(said - y) - rules["eps"], 0)
+    return model
+
+
 def nearest(rules, task):
     engine = neighbors.LazySearch(window_size=rules["window_size"])
     if task == "regression":
@@ -108,7 +115,7 @@ runs = {
         run(r, "binary", linear_model.PAClassifier(r["c"], r["mode"])) for r in PA
     ]),
     "passive_aggressive_regression": told("regression", [
-        run(r, "regression", linear_model.PARegressor(r["c"], r["mode"], r["eps"])) for r in PA
+        run(r, "regression", pa_regressor(r)) for r in PA
     ]),
     "alma": told("binary", [
         run(r, "binary", linear_model.ALMAClassifier(r["p"], r["alpha"], r["b"], r["c"])) for r in ALMA
