@@ -175,20 +175,55 @@ fn a_corrected_label_leaves_everything_as_if_it_had_been_right() {
     }
 }
 
+/// The pipeline with another task and learner, without retraining, and without features that need a truth value.
+fn exact(task: &str, label: &str, learner: &str) -> String {
+    let (before, _) = PIPELINE.split_once("retrain =").expect("the learner's line");
+    let changed = [
+        ("task = \"binary\"", format!("task = \"{task}\"")),
+        ("label = \"y > 0\"", label.to_owned()),
+        ("share = { mean = \"label\",", "share = { mean = \"labels.y\",".to_owned()),
+        ("{ kind = \"logistic\", learning_rate = 0.0001 }", learner.to_owned()),
+    ];
+    changed.iter().fold(before.to_owned(), |pipeline, (from, to)| {
+        assert!(pipeline.contains(from), "{from} was found");
+        pipeline.replace(from, to)
+    })
+}
+
 /// An exact learner needs no retraining: nothing was scored between a mistake and its correction, so every score is
-/// that of a learner which never saw it.
+/// that of a learner which never saw it; with one worker, and with two processes of two.
 #[test]
 fn an_exact_learner_never_saw_what_was_corrected_or_withdrawn() {
-    let (before, _) = PIPELINE.split_once("retrain =").expect("the learner's line");
-    let pipeline = before.replace("kind = \"logistic\", learning_rate = 0.0001", "kind = \"gaussian_nb\"");
-    assert_ne!(pipeline, before, "the learner was found");
-    for cut in ["1", "100000"] {
-        let right = made_of(&pipeline, &format!("exact_right_{cut}"), false, cut);
-        let corrected = made_of(&pipeline, &format!("exact_corrected_{cut}"), true, cut);
-        let count = |what: &str| corrected.summary()["balance"]["counts"][what].as_i64();
-        assert_eq!((count("corrected"), count("withdrawn")), (Some(24), Some(24)));
-        let scores = lines(&right, "predictions.jsonl", |p| p["score"] != 0.5);
-        assert!(scores.lines().count() > 800, "it learns");
-        same_lines("predictions", &right.text("predictions.jsonl"), &corrected.text("predictions.jsonl"));
+    let classes = "label = \"case when y > 2 then 'high' when y > 0 then 'fair' else 'low' end\"\n\
+                   classes = [\"low\", \"fair\", \"high\"]";
+    let (truth, value) = ("label = \"y > 0\"", "label = \"y\"");
+    let counts = "{ kind = \"multinomial_nb\" }";
+    for (name, pipeline) in [
+        ("gaussian", exact("binary", truth, "{ kind = \"gaussian_nb\" }")),
+        ("gaussian_classes", exact("multiclass", classes, "{ kind = \"gaussian_nb\" }")),
+        ("multinomial", exact("binary", truth, counts).replace("x = \"x\"", "x = \"abs(x)\"")),
+        ("multinomial_classes", exact("multiclass", classes, counts).replace("x = \"x\"", "x = \"abs(x)\"")),
+        ("ridge", exact("regression", value, "{ kind = \"ridge\" }")),
+    ] {
+        for (shape, words) in [
+            ("one by one", &["--tick-records", "1"][..]),
+            ("at once", &["--tick-records", "100000"]),
+            ("processes", &["-n", "2", "-w", "2"]),
+        ] {
+            let run = |mistaken: bool| {
+                let (events, labels) = streams(mistaken);
+                let streams: [(&str, &[u8]); 2] =
+                    [("events.jsonl", events.as_bytes()), ("labels.jsonl", labels.as_bytes())];
+                Small::new(&format!("exact_{name}_{}_{mistaken}", words.len()), &pipeline, &streams).run("out", words)
+            };
+            let (right, corrected) = (run(false), run(true));
+            let count = |what: &str| corrected.summary()["balance"]["counts"][what].as_i64();
+            assert_eq!((count("corrected"), count("withdrawn")), (Some(24), Some(24)), "{name}, {shape}");
+            let said: std::collections::BTreeSet<String> =
+                right.records("predictions").iter().map(|p| p["score"].to_string()).collect();
+            assert!(said.len() > 300, "{name} learns: {} scores", said.len());
+            let what = format!("predictions of {name}, {shape}");
+            same_lines(&what, &right.text("predictions.jsonl"), &corrected.text("predictions.jsonl"));
+        }
     }
 }

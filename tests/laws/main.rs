@@ -19,4 +19,5 @@ mod purity;
 mod river;
 mod stragglers;
 mod support;
+mod tasks;
 mod year;

@@ -1,6 +1,7 @@
 //! Placement and replay: neither the number of workers and processes nor the day changes a byte of any output.
 
-use super::support::{Run, STREAMS, Subject, flights, plain, project, run, same_lines, sea, subjects, twelve};
+use super::support::{Run, STREAMS, Subject, credit, delays, flights, plain, project, run, same_lines, sea, segments};
+use super::support::{subjects, twelve, weather};
 
 /// A pipeline that is added to `dataflows/` joins these laws, here and in `support`.
 #[test]
@@ -51,4 +52,24 @@ fn twelve_models_are_the_same_everywhere_and_again() {
 #[test]
 fn flights_are_the_same_everywhere_and_again() {
     everywhere(flights());
+}
+
+#[test]
+fn fifty_years_of_weather_are_the_same_everywhere_and_again() {
+    everywhere(weather());
+}
+
+#[test]
+fn classes_are_the_same_everywhere_and_again() {
+    everywhere(segments());
+}
+
+#[test]
+fn loans_are_the_same_everywhere_and_again() {
+    everywhere(credit());
+}
+
+#[test]
+fn values_are_the_same_everywhere_and_again() {
+    everywhere(delays());
 }

@@ -247,9 +247,49 @@ pub fn twelve() -> &'static Subject {
     })
 }
 
+/// A pipeline over its own whole data.
+fn whole_subject(name: &'static str) -> Subject {
+    let file = project().join(format!("dataflows/{name}.toml"));
+    Subject { name, file, data: project().join("datasets").join(name) }
+}
+
+pub fn weather() -> &'static Subject {
+    static WEATHER: OnceLock<Subject> = OnceLock::new();
+    WEATHER.get_or_init(|| whole_subject("weather"))
+}
+
+pub fn segments() -> &'static Subject {
+    static SEGMENTS: OnceLock<Subject> = OnceLock::new();
+    SEGMENTS.get_or_init(|| whole_subject("segments"))
+}
+
+pub fn credit() -> &'static Subject {
+    static CREDIT: OnceLock<Subject> = OnceLock::new();
+    CREDIT.get_or_init(|| whole_subject("credit"))
+}
+
+/// `delays`, the first twelve days of its streams, which are those of `flights`, judged sooner.
+pub fn delays() -> &'static Subject {
+    static DELAYS: OnceLock<Subject> = OnceLock::new();
+    DELAYS.get_or_init(|| {
+        let flights = cut_flights("delays", "2013-01-13");
+        let file = flights.file.with_file_name("delays.toml");
+        fs::copy(project().join("dataflows/delays.toml"), &file).expect("the pipeline");
+        let sooner = [
+            ("[\"7d\", \"30d\"]", "[\"1d\", \"7d\"]"),
+            ("warm_up  = 5_000", "warm_up  = 1_000"),
+            ("cooldown = \"20d\"", "cooldown = \"2d\""),
+            ("every    = \"60d\"", "every    = \"4d\""),
+            ("max_iter = 100", "max_iter = 20"),
+        ];
+        rewrite(&file, &sooner);
+        Subject { name: "delays", file, data: flights.data }
+    })
+}
+
 /// All pipelines of `dataflows/`.
-pub fn subjects() -> [&'static Subject; 3] {
-    [sea(), flights(), twelve()]
+pub fn subjects() -> [&'static Subject; 7] {
+    [sea(), flights(), twelve(), weather(), segments(), credit(), delays()]
 }
 
 fn cut_flights(name: &'static str, before: &str) -> Subject {
@@ -297,9 +337,9 @@ pub fn rewrite(file: &Path, changes: &[(&str, &str)]) {
 
 /// A plain run of a subject with one worker, made once.
 pub fn plain(subject: &'static Subject) -> &'static Run {
-    static RUNS: [OnceLock<Run>; 4] = [const { OnceLock::new() }; 4];
-    let place =
-        ["sea", "flights", "few_flights", "twelve"].iter().position(|name| *name == subject.name).expect("a subject");
+    const NAMES: [&str; 8] = ["sea", "flights", "few_flights", "twelve", "weather", "segments", "credit", "delays"];
+    static RUNS: [OnceLock<Run>; NAMES.len()] = [const { OnceLock::new() }; NAMES.len()];
+    let place = NAMES.iter().position(|name| *name == subject.name).expect("a subject");
     RUNS[place].get_or_init(|| run(&format!("{}_plain", subject.name), &subject.file, &["-w", "1"]))
 }
 
