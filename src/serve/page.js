@@ -144,7 +144,10 @@ function chart(state, model) {
     });
     picture.append(svg("path", { class: `trace k${place % 8}${place ? " beside" : ""}`, d: path }));
   });
-  const newest = (line) => figure(line.values[line.values.length - 1]);
+  const newest = (line) => {
+    const v = line.values[line.values.length - 1];
+    return figure(v) + (v !== null && v > v1 ? ", above" : v !== null && v < v0 ? ", below" : "");
+  };
   const legend = lines.map((line, place) => el("span", null,
     svg("svg", { viewBox: "0 0 18 8" }, svg("line", { class: `trace k${place % 8}`, x1: 0, x2: 18, y1: 4, y2: 4 })),
     `${line.who} ${newest(line)}`));

@@ -79,9 +79,9 @@ fn models(to: &mut Exposition, snapshot: &Snapshot) {
         to.family(&family, "gauge", &help);
         for figure in &snapshot.figures {
             if let Some(value) = figure[field].as_f64() {
-                let version = version(&figure["version"]);
                 let text = |name: &str| figure[name].as_str().unwrap_or_default();
                 let (model, role, window) = (text("model"), text("role"), text("window"));
+                let version = version(&figure["version"], role);
                 let mut labels = vec![("model", model), ("role", role), ("version", &version), ("window", window)];
                 // Without these two baselines and frozen states of several models would be one series.
                 let more = ["beside", "frozen_at"].map(|name| (name, text(name)));
@@ -92,9 +92,10 @@ fn models(to: &mut Exposition, snapshot: &Snapshot) {
     }
 }
 
-/// A version's number; `served` is whichever version answered.
-fn version(version: &Value) -> String {
-    version.as_u64().map_or_else(|| "served".to_owned(), |number| number.to_string())
+/// A version's number; `served` is whichever version answered, and a state that was frozen has its day instead.
+fn version(version: &Value, role: &str) -> String {
+    let other = if role == "champion" { "served" } else { role };
+    version.as_u64().map_or_else(|| other.to_owned(), |number| number.to_string())
 }
 
 fn latency(to: &mut Exposition, what: &str, help: &str, latency: &Latency) {

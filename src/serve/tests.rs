@@ -9,10 +9,20 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
+fn figure(version: Value) -> Value {
+    json!({
+        "model": "late",
+        "role": "champion",
+        "version": version,
+        "window": "all",
+        "n": 4,
+        "log_loss": 0.5,
+    })
+}
+
 fn snapshot() -> Snapshot {
     let record = json!({ "model": "late", "version": 1, "role": "champion", "report": { "long": true } });
     let model = ModelShown { name: "late".to_owned(), champion: Some(1), records: vec![Arc::new(record)] };
-    let figure = |version: Value| json!({ "model": "late", "role": "champion", "version": version, "window": "all", "n": 4, "log_loss": 0.5 });
     let mut series = Series::new("late", "since 2013-04-01T00:00:00Z", "as served");
     series.publish(Time(3_600_000_000), Box::new([0.5, f64::NAN]));
     Snapshot {
