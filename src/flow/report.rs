@@ -287,3 +287,18 @@ fn objects(page: &Page) -> impl Iterator<Item = Value> + '_ {
     let lines = page.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     lines.filter_map(|line| serde_json::from_slice(line).ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_turn_the_summary_has_the_version_that_it_is_about() {
+        let release = |version: u32, decision: &str| json!({ "model": "m", "version": version, "kind": "logistic", "at": "1", "decision": decision });
+        let turn = |version: u32, at: &str, decision: &str| json!({ "model": "m", "version": version, "role": "champion", "at": at, "decision": decision });
+        let told = [release(1, "a"), release(2, "a"), turn(2, "2", "b"), turn(1, "2", "b"), turn(1, "3", "b")];
+        let report = RunReport { models: told.to_vec(), ..RunReport::default() };
+        let versions: Vec<&Value> = report.versions().collect();
+        assert_eq!(versions, [&told[0], &told[1], &told[2], &told[4]]);
+    }
+}
