@@ -112,9 +112,10 @@ function chart(state, model) {
     picture.append(svg("line", { class: "grid", x1: L, x2: W - R, y1: y(v), y2: y(v) }),
       svg("text", { x: L - 6, y: y(v) + 4, "text-anchor": "end" }, v.toFixed(digits)));
   }
-  for (let i = 0; i <= 5; i++) {
-    const t = t0 + ((t1 - t0) * i) / 5, text = unixText(t);
-    const anchor = i === 0 ? "start" : i === 5 ? "end" : "middle";
+  const parts = Math.max(1, Math.min(5, Math.floor(W / 150)));
+  for (let i = 0; i <= parts; i++) {
+    const t = t0 + ((t1 - t0) * i) / parts, text = unixText(t);
+    const anchor = i === 0 ? "start" : i === parts ? "end" : "middle";
     picture.append(svg("text", { x: x(t), y: H - 6, "text-anchor": anchor }, t1 - t0 > 6 * 86400 ? text.slice(0, 10) : text.slice(5, 16)));
   }
   const inside = (at) => Number.isFinite(at) && at >= t0 && at <= t1;
