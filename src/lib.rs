@@ -24,6 +24,7 @@ pub mod broker;
 pub mod fault;
 pub mod mesh;
 pub mod registry;
+pub mod serve;
 pub mod sink;
 pub mod source;
 pub mod state;

@@ -196,7 +196,7 @@ impl Emission {
                 let released = releases.start(began);
                 pages.extend(released.pages);
                 deeds.push((model, released.deeds));
-                report.version(released.line);
+                released.lines.into_iter().for_each(|line| report.version(line));
             }
         }
         let Some(resolution) = &minted.resolution else { return deeds };
@@ -205,12 +205,12 @@ impl Emission {
         let released = match &resolution.of {
             Resolved::Training(trained) => {
                 let (outcome, released) = releases.resolve(resolution, trained, ends);
-                report.training(resolution, trained, &released.line, &outcome);
+                report.training(resolution, trained, &released.lines, &outcome);
                 released
             }
             Resolved::Turn { turn, share } => {
                 let released = releases.turn(resolution, *turn, *share);
-                report.turn(resolution, &released.line);
+                report.turn(resolution, released.lines.clone());
                 released
             }
         };

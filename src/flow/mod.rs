@@ -37,12 +37,14 @@ pub mod report;
 pub mod retrain;
 pub mod saving;
 pub mod score;
+pub mod showing;
 pub mod stores;
 pub mod sums;
 pub mod sweeper;
 pub mod ticks;
 pub mod watch;
 
+use crate::serve::Shown;
 use crate::state::checkpoint::Name;
 use caution::Caution;
 use control::{SharedBoard, Word};
@@ -55,6 +57,7 @@ use plan::Plan;
 use report::RunReport;
 use retrain::Heard;
 use saving::{Archive, Cadence, Filed, Keeper, Order, Saver, SharedKeeper, Store, archiving};
+use showing::Showing;
 use std::any::Any;
 use std::cell::RefCell;
 use std::net::TcpStream;
@@ -124,6 +127,8 @@ pub struct Edges {
     pub live: bool,
     /// What the process holds, if that is limited.
     pub held: Held,
+    /// Where it is shown while it goes on, if it is.
+    pub shown: Option<Shown>,
 }
 
 /// How a run ended, on worker 0.
@@ -219,6 +224,7 @@ where
     let models = plan.models().into_iter().zip(edges.registries);
     let releases = models.map(|(model, registry)| release::Releases::new(model, registry)).collect();
     let history = Arc::new(edges.history);
+    let mut showing = edges.shown.map(|shown| Showing::new(shown, plan, history.end(), &mut report.borrow_mut()));
     let outlet = Outlet { sink: sink.clone(), releases, history: history.clone(), report: report.clone() };
     let Edges { lanes, requests, stop, drains, caution, restore, held, .. } = edges;
     let asked = stop.clone();
@@ -245,6 +251,9 @@ where
             bell.ring();
         }
         let committed = sink.borrow().committed();
+        if let Some(showing) = showing.as_mut().filter(|_| !board.borrow().broken) {
+            showing.look(&report.borrow(), committed);
+        }
         if let Some(keeper) = saver.keeper.borrow_mut().as_mut() {
             let busy = keeper.is_busy();
             keeper.tend(committed);
@@ -260,8 +269,11 @@ where
     // Of what was written before a failure nothing more can be said.
     if !board.borrow().broken {
         let closed = Rc::try_unwrap(sink).ok()?.into_inner().close();
-        if let (Ok(()), Some(keeper)) = (&closed, saver.keeper.take()) {
+        if closed.is_ok() {
             // All that was written is committed.
+            showing.into_iter().for_each(|showing| showing.end(&report));
+        }
+        if let (Ok(()), Some(keeper)) = (&closed, saver.keeper.take()) {
             keeper.finish(Tick::MAX);
         }
         failures.extend(closed.err().map(Failure::Sink));

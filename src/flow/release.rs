@@ -36,8 +36,8 @@ enum Told {
 pub struct Released {
     /// Pages of `models` and `decisions`.
     pub pages: Vec<Page>,
-    /// The version's record in `models`, of the first if there are several; null if there is none.
-    pub line: Value,
+    /// The records in `models`, first of the version that it is about; none if there is no version.
+    pub lines: Vec<Value>,
     /// What the registry is to be told, in this order.
     pub deeds: Vec<Deed>,
 }
@@ -121,7 +121,7 @@ impl Releases {
                 _ => Event::Rejected,
             };
             let deeds = vec![Deed(Told::Entry(entry(resolution, event, None, None)))];
-            return (outcome, Released { pages: vec![page], line: Value::Null, deeds });
+            return (outcome, Released { pages: vec![page], lines: Vec::new(), deeds });
         };
         let lineage = Lineage {
             tick: resolution.tick,
@@ -154,8 +154,7 @@ impl Releases {
         (outcome, released)
     }
 
-    /// Roles change: a record of `models` and an entry of the log for each version that has another one. The line is
-    /// that of the version which the turn is about.
+    /// Roles change: a record of `models` and an entry of the log for each version that has another one.
     pub fn turn(&self, resolution: &Resolution, turn: Turn, share: Option<f64>) -> Released {
         let told = match turn {
             Turn::Step { version, .. } => vec![(version, Event::Activated, Some(Role::Challenger))],
@@ -185,8 +184,7 @@ impl Releases {
         let mut page = PageWriter::new(Stream::Models);
         lines.iter().for_each(|line| page.object(line, resolution.at, model));
         let deed = |(version, event, role)| Deed(Told::Entry(entry(resolution, event, Some(version), role)));
-        let line = lines.into_iter().next().unwrap_or_default();
-        Released { pages: vec![page.finish()], line, deeds: told.into_iter().map(deed).collect() }
+        Released { pages: vec![page.finish()], lines, deeds: told.into_iter().map(deed).collect() }
     }
 
     fn publish(&self, mut card: Card, body: crate::model::Body, role: Role) -> Released {
@@ -229,7 +227,7 @@ impl Releases {
         let mut page = PageWriter::new(Stream::Models);
         page.object(&line, card.effective_at, &card.model);
         let deeds = std::iter::once(Deed(Told::Version(bytes, Box::new(card)))).chain(entries).collect();
-        Released { pages: vec![page.finish()], line, deeds }
+        Released { pages: vec![page.finish()], lines: vec![line], deeds }
     }
 
     /// The record of `decisions` that says how a training ended, with the figures.

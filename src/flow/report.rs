@@ -7,6 +7,7 @@ use super::balance::Balance;
 use super::control::{Resolution, Trained};
 use super::ingest::Minted;
 use super::matching::Account;
+use super::showing::Collected;
 use super::ticks::Tick;
 use crate::sink::{Page, Stream};
 use crate::time::Time;
@@ -33,7 +34,7 @@ pub struct Kept {
     champions: BTreeMap<String, u32>,
     verdicts: BTreeMap<String, u64>,
     trainings: u64,
-    /// Versions, decisions, metrics.
+    /// Records of `models`, decisions, metrics.
     told: [Vec<String>; 3],
 }
 
@@ -57,8 +58,8 @@ pub struct RunReport {
     pub no_room: u64,
     /// The version in production, by model.
     pub champions: BTreeMap<String, u32>,
-    /// The records of released versions.
-    pub versions: Vec<Value>,
+    /// The records of `models`.
+    pub models: Vec<Value>,
     /// The records of decisions and of how trainings ended.
     pub decisions: Vec<Value>,
     /// Of them, by verdict.
@@ -73,8 +74,10 @@ pub struct RunReport {
     pub started: Instant,
     /// The events that it had behind it then.
     began_with: i64,
-    tick_latency: Histogram<u64>,
-    event_latency: Histogram<u64>,
+    pub(super) tick_latency: Histogram<u64>,
+    pub(super) event_latency: Histogram<u64>,
+    /// What is collected beside it where the run is shown.
+    pub(super) collected: Option<Collected>,
 }
 
 impl Default for RunReport {
@@ -92,7 +95,7 @@ impl Default for RunReport {
             others: 0,
             no_room: 0,
             champions: BTreeMap::new(),
-            versions: Vec::new(),
+            models: Vec::new(),
             decisions: Vec::new(),
             verdicts: BTreeMap::new(),
             metrics: Vec::new(),
@@ -102,6 +105,7 @@ impl Default for RunReport {
             began_with: 0,
             tick_latency: empty(),
             event_latency: empty(),
+            collected: None,
         }
     }
 }
@@ -122,7 +126,7 @@ impl RunReport {
             champions: self.champions.clone(),
             verdicts: self.verdicts.clone(),
             trainings: self.trainings.0,
-            told: [&self.versions, &self.decisions, &self.metrics].map(|records| texts(records)),
+            told: [&self.models, &self.decisions, &self.metrics].map(|records| texts(records)),
         }
     }
 
@@ -134,7 +138,10 @@ impl RunReport {
         (self.others, self.no_room, self.champions) = (kept.others, kept.no_room, kept.champions);
         self.trainings.0 = kept.trainings;
         self.began_with = kept.balance.events;
-        [self.versions, self.decisions, self.metrics] = kept.told.map(records);
+        [self.models, self.decisions, self.metrics] = kept.told.map(records);
+        if let Some(collected) = &mut self.collected {
+            collected.resume(&self.decisions, &self.metrics);
+        }
     }
 
     /// A tick was made.
@@ -152,6 +159,7 @@ impl RunReport {
         if minted.boundary.is_some() {
             self.metrics(pages);
         }
+        self.collected.iter_mut().for_each(Collected::tick);
         for page in pages {
             match page.stream {
                 Stream::Decisions => objects(page).for_each(|decision| self.decision(decision)),
@@ -182,11 +190,24 @@ impl RunReport {
             let model = version["model"].as_str().unwrap_or_default().to_owned();
             self.champions.insert(model, version["version"].as_u64().unwrap_or_default() as u32);
         }
-        self.versions.push(version);
+        self.models.push(version);
     }
 
-    /// A training ended; `line` is the version's record, null without one.
-    pub(super) fn training(&mut self, resolution: &Resolution, trained: &Trained, line: &Value, outcome: &Value) {
+    /// The records of released versions, and of changes of roles those of the version that each is about.
+    pub fn versions(&self) -> impl Iterator<Item = &Value> {
+        // A turn's further records stand behind its first.
+        let told = |record: &Value| [&record["model"], &record["decision"], &record["at"]].map(Clone::clone);
+        let mut before = None;
+        self.models.iter().filter(move |record| {
+            let turn = record["kind"].is_null().then(|| told(record));
+            let further = turn.is_some() && before == turn;
+            before = turn;
+            !further
+        })
+    }
+
+    /// A training ended; `lines` has the version's record, if there is one.
+    pub(super) fn training(&mut self, resolution: &Resolution, trained: &Trained, lines: &[Value], outcome: &Value) {
         self.trainings.0 += 1;
         self.trainings.1 += trained.took;
         tracing::info!(
@@ -197,20 +218,21 @@ impl RunReport {
             reason = outcome["reason"].as_str(),
             "training ended"
         );
-        if !line.is_null() {
-            self.version(line.clone());
-        }
+        lines.iter().for_each(|line| self.version(line.clone()));
     }
 
-    /// Roles changed; `line` is the record of the version that it is about.
-    pub(super) fn turn(&mut self, resolution: &Resolution, line: &Value) {
+    /// Roles changed; `lines` are the records of the versions, first of that which it is about.
+    pub(super) fn turn(&mut self, resolution: &Resolution, lines: Vec<Value>) {
         tracing::info!(at = %resolution.at, turn = resolution.word(), cause = resolution.cause, "roles changed");
-        self.version(line.clone());
+        lines.into_iter().for_each(|line| self.version(line));
     }
 
     fn decision(&mut self, decision: Value) {
         let verdict = decision["verdict"].as_str().unwrap_or_default().to_owned();
         *self.verdicts.entry(verdict).or_default() += 1;
+        if let Some(collected) = &mut self.collected {
+            collected.decision(&decision);
+        }
         if self.decisions.len() < MOST_DECISIONS {
             self.decisions.push(decision);
         }
@@ -218,11 +240,14 @@ impl RunReport {
 
     fn metrics(&mut self, pages: &[Page]) {
         let published = pages.iter().filter(|page| page.stream == Stream::Metrics).flat_map(objects);
-        let open = |metric: &Value| {
+        let mut metrics: Vec<Value> = published.filter(|metric| metric["slice"].is_null()).collect();
+        if let Some(collected) = &mut self.collected {
+            collected.metrics(&metrics);
+        }
+        metrics.retain(|metric| {
             let window = metric["window"].as_str().unwrap_or_default();
-            metric["slice"].is_null() && (window == "all" || window.starts_with("since"))
-        };
-        let metrics: Vec<Value> = published.filter(open).collect();
+            window == "all" || window.starts_with("since")
+        });
         if !metrics.is_empty() {
             self.metrics = metrics;
         }
@@ -233,9 +258,14 @@ impl RunReport {
         self.metrics.iter().find(|m| m["role"] == "champion" && m["version"].is_null() && m["window"] == "all")
     }
 
+    /// The events since the run began, without those that it had behind it then.
+    pub fn fresh_events(&self) -> u64 {
+        u64::try_from(self.balance.events - self.began_with).unwrap_or(0)
+    }
+
     /// Events a second since the run began; those that it had behind it then do not count.
     pub fn events_per_s(&self) -> f64 {
-        (self.balance.events - self.began_with) as f64 / self.started.elapsed().as_secs_f64().max(1e-3)
+        self.fresh_events() as f64 / self.started.elapsed().as_secs_f64().max(1e-3)
     }
 
     /// Latencies in microseconds: of ticks from cut to written, and of events from arrival to written.
@@ -256,4 +286,19 @@ fn micros(duration: Duration) -> u64 {
 fn objects(page: &Page) -> impl Iterator<Item = Value> + '_ {
     let lines = page.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     lines.filter_map(|line| serde_json::from_slice(line).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_turn_the_summary_has_the_version_that_it_is_about() {
+        let release = |version: u32, decision: &str| json!({ "model": "m", "version": version, "kind": "logistic", "at": "1", "decision": decision });
+        let turn = |version: u32, at: &str, decision: &str| json!({ "model": "m", "version": version, "role": "champion", "at": at, "decision": decision });
+        let told = [release(1, "a"), release(2, "a"), turn(2, "2", "b"), turn(1, "2", "b"), turn(1, "3", "b")];
+        let report = RunReport { models: told.to_vec(), ..RunReport::default() };
+        let versions: Vec<&Value> = report.versions().collect();
+        assert_eq!(versions, [&told[0], &told[1], &told[2], &told[4]]);
+    }
 }

@@ -10,6 +10,7 @@ use crate::time::Span;
 use clap::{ArgAction, Parser, Subcommand, error::ErrorKind};
 use std::ffi::OsString;
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -101,6 +102,9 @@ pub struct RunArgs {
     /// Kafka instead of files.
     #[command(flatten)]
     pub kafka: KafkaArgs,
+    /// Serve a page, /metrics, /models, /healthz while it runs; a port alone is on 127.0.0.1, port 0 is a free one
+    #[arg(long, value_name = "[ADDR:]PORT", value_parser = http)]
+    pub http: Option<SocketAddr>,
     /// How often state is saved: `10s`, `5m`, `5000 ticks`; with `never` it is neither saved nor taken up
     #[arg(long, value_name = "SPAN|TICKS", default_value = "10s", value_parser = cadence)]
     pub checkpoint_every: Cadences,
@@ -432,6 +436,12 @@ fn input(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
+fn http(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix("localhost:").unwrap_or(text).parse::<u16>();
+    let address = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))).or_else(|_| text.parse());
+    address.map_err(|_| "allowed: a port, or an address and a port like 0.0.0.0:8080 or [::1]:8080".to_string())
+}
+
 fn property(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().into(), value.trim().into())),
@@ -506,6 +516,24 @@ mod tests {
         ] {
             let error = words(line).map(|args| panic!("{line}: {args:?}")).expect_err("a usage error");
             assert_eq!(error.exit_code(), 2, "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_port_alone_is_on_loopback() {
+        let http = |text: &str| run(&format!("run sea --http {text}")).http.map(|address| address.to_string());
+        for (text, address) in [
+            ("8080", "127.0.0.1:8080"),
+            ("0", "127.0.0.1:0"),
+            ("localhost:1", "127.0.0.1:1"),
+            ("0.0.0.0:80", "0.0.0.0:80"),
+            ("[::1]:80", "[::1]:80"),
+        ] {
+            assert_eq!(http(text).as_deref(), Some(address));
+        }
+        for text in ["", "65536", "-1", ":80", "127.0.0.1", "host:80"] {
+            let error = words(&format!("run sea --http={text}")).map(|_| ()).expect_err("no address");
+            assert_eq!(error.exit_code(), 2, "{text}");
         }
     }
 

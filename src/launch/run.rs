@@ -15,11 +15,13 @@ use crate::flow::report::RunReport;
 use crate::flow::saving::Store;
 use crate::flow::{Bell, Edges, Ended, Workers};
 use crate::registry::Registry;
+use crate::serve::{self, Server, Shown};
 use crate::sink::SinkError;
 use crate::sink::folder::{Folder, SUMMARY};
 use crate::source::SourceError;
 use crate::source::kafka::Extent;
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -158,6 +160,7 @@ fn open(
     out: &Path,
     stop: Arc<AtomicBool>,
 ) -> Result<(Folder, Edges), Refusal> {
+    let shown = args.http.map(|address| show(address, &plan.spec.name)).transpose()?;
     let bell = Bell::default();
     let wake = {
         let bell = bell.clone();
@@ -200,15 +203,42 @@ fn open(
     let held = args.memory_limit.map(|limit| memory::watch(limit, true, move || wake.ring())).unwrap_or_default();
     // A file is never at its end for being asked to stop.
     let drains = broker.is_some();
-    let edges =
-        Edges { lanes, sink, registries, requests, history, caution, restore, saves, stop, drains, bell, live, held };
+    let edges = Edges {
+        lanes,
+        sink,
+        registries,
+        requests,
+        history,
+        caution,
+        restore,
+        saves,
+        stop,
+        drains,
+        bell,
+        live,
+        held,
+        shown,
+    };
     Ok((folder, edges))
 }
 
-/// A worker that panics would leave the others waiting for ever: the process ends instead, and with it its group.
+/// Begins to serve the run over HTTP. The address is told in any case: of port 0 nobody knows it otherwise.
+fn show(address: SocketAddr, pipeline: &str) -> Result<Shown, Refusal> {
+    let server = Server::bind(address).map_err(|error| error.to_string())?;
+    let (address, shown) = (server.address(), Shown::default());
+    server.start(pipeline, shown.clone()).map_err(|error| error.to_string())?;
+    eprintln!("{pipeline}: http://{address}/");
+    Ok(shown)
+}
+
+/// A worker that panics would leave the others waiting for ever: the process ends instead, and with it its group. Who
+/// only looks at the run cannot end it.
 fn end_with_any_panic(state: PathBuf, process: usize) {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() == Some(serve::THREAD) {
+            return report(panic);
+        }
         let told = panic.payload_as_str().unwrap_or_default();
         match told.strip_prefix(PEER_GONE) {
             Some(cause) => eprintln!("{}", peer_gone(std::thread::current().name().unwrap_or_default(), cause)),

@@ -32,7 +32,7 @@ pub fn summary(plan: &Plan, ended: &Ended) -> Value {
         "ticks": report.tick + 1,
         "balance": { "holds": balance.holds(), "counts": balance },
         "champions": report.champions,
-        "versions": report.versions,
+        "versions": report.versions().collect::<Vec<_>>(),
         "decisions": report.decisions,
         "verdicts": report.verdicts,
         "metrics": { "by": report.metrics },
@@ -157,7 +157,7 @@ fn contestant(metric: &Value) -> String {
 
 fn versions(text: &mut String, ended: &Ended) -> std::fmt::Result {
     writeln!(text, "\nversions")?;
-    for version in &ended.report.versions {
+    for version in ended.report.versions() {
         let kind = match (version["kind"].as_str(), version["role"].as_str()) {
             (Some(kind), _) => format!("{kind} ({})", text_of(&version["source"])),
             (None, Some(role)) => format!("now {role}"),

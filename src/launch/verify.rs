@@ -58,8 +58,22 @@ fn compare(args: &VerifyArgs) -> Result<Exit, Refusal> {
     let caution = Caution::default();
     let (restore, saves, held) = (None, None, Held::default());
     let (live, drains) = (false, broker.is_some());
-    let edges =
-        Edges { lanes, sink, registries, requests, history, caution, restore, saves, stop, drains, bell, live, held };
+    let edges = Edges {
+        lanes,
+        sink,
+        registries,
+        requests,
+        history,
+        caution,
+        restore,
+        saves,
+        stop,
+        drains,
+        bell,
+        live,
+        held,
+        shown: None,
+    };
     let workers = Workers { threads: args.threads, process: 0, sockets: Vec::new() };
     let quiet = args.quiet;
     let ended = crate::flow::execute(workers, &plan, Store::none(), Some(edges), move || {
@@ -79,7 +93,7 @@ fn compare(args: &VerifyArgs) -> Result<Exit, Refusal> {
         eprintln!("stopped behind {} of {ticks} committed ticks, which are the same", report.tick + 1);
         return Ok(Exit::Failed);
     }
-    let versions = report.versions.len();
+    let versions = report.versions().count();
     println!(
         "{}: {ticks} ticks up to {now} are the same when they are made again: {} records, {} events, {versions} \
          versions",

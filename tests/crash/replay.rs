@@ -232,6 +232,7 @@ pub fn run_with(
         bell,
         live,
         held: Held::default(),
+        shown: None,
     };
     let workers = Workers { threads, process: 0, sockets: Vec::new() };
     let store = Store { checkpoints, ..Store::none() };
