@@ -7,6 +7,7 @@
 
 use crate::record::digest64;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// The end of the name of a group's slot for all that is not among its values.
 pub const OTHER: &str = "other";
@@ -87,6 +88,16 @@ impl Layout {
     /// The slots' names, in order.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The features with their slots: each dense slot by itself, each one-hot group as a whole.
+    pub fn features(&self) -> Vec<(String, Range<u32>)> {
+        let dense = self.names[..self.dense].iter().zip(0..).map(|(name, slot)| (name.clone(), slot..slot + 1));
+        let group = |group: &Group| {
+            let values = group.declared.values.len() as u32 + 1;
+            (group.declared.feature.clone(), group.first..group.first + values)
+        };
+        dense.chain(self.groups.iter().map(group)).collect()
     }
 
     /// The number of one-hot groups.
