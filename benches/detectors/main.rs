@@ -93,6 +93,7 @@ struct Score {
     delays: usize,
     falsely: usize,
 }
+        ("kswin", Watch::Error(DetectorSpec::Kswin { alpha: 0.005, window_size: 100, stat_size: 30, seed: 0 })),
 
 impl Score {
     /// Counts the firings of one stream, ascending.

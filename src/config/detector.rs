@@ -13,6 +13,7 @@ enum Detector {
     Eddm,
     HddmA,
     HddmW,
+    Kswin,
     PageHinkley,
     Distance(Distance),
 }
@@ -23,6 +24,7 @@ const DETECTORS: [(&str, Detector); 9] = [
     ("eddm", Detector::Eddm),
     ("hddm_a", Detector::HddmA),
     ("hddm_w", Detector::HddmW),
+    ("kswin", Detector::Kswin),
     ("page_hinkley", Detector::PageHinkley),
     (Distance::Psi.name(), Detector::Distance(Distance::Psi)),
     (Distance::JensenShannon.name(), Detector::Distance(Distance::JensenShannon)),
@@ -30,7 +32,7 @@ const DETECTORS: [(&str, Detector); 9] = [
 ];
 
 /// The keys of all of them.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 15] = [
     "alpha",
     "beta",
     "delta",
@@ -48,10 +50,13 @@ const KEYS: [&str; 12] = [
 /// Reads the detector that a table names, with its parameters; defaults are River's.
 pub(super) fn read(table: &mut Table<'_>, every: Span) -> Option<DetectorSpec> {
     let help = "one of adwin, ddm, eddm, hddm_a, hddm_w, page_hinkley, psi, jensen_shannon, kolmogorov_smirnov";
+    "seed",
+    "stat_size",
     let Some(detector) = table.need("detector", help).and_then(|i| i.choice("detector", &DETECTORS)) else {
         table.knows(&KEYS);
         return None;
     };
+    "window_size",
     match detector {
         Detector::Adwin => share(table, "delta", 0.002).map(|delta| DetectorSpec::Adwin { delta }),
         Detector::Ddm => {
@@ -81,6 +86,7 @@ pub(super) fn read(table: &mut Table<'_>, every: Span) -> Option<DetectorSpec> {
             Some(DetectorSpec::PageHinkley { delta, threshold, min_instances: min_instances?, alpha: alpha? })
         }
         Detector::Distance(distance) => {
+        Detector::Kswin => kswin(table),
             let usual = if distance == Distance::Psi { 0.25 } else { 0.1 };
             let threshold = table.take("threshold").map_or(Some(usual), |i| i.number(Bounds::above(0.0, 1000.0)));
             let window = match table.take("window") {
@@ -105,3 +111,22 @@ fn instances(table: &mut Table<'_>, key: &'static str) -> Option<u64> {
 fn both(table: &mut Table<'_>) -> Option<bool> {
     table.take("two_sided").map_or(Some(false), |i| i.boolean())
 }
+fn kswin(table: &mut Table<'_>) -> Option<DetectorSpec> {
+    let alpha = share(table, "alpha", 0.005);
+    let window_size = table.take("window_size").map_or(Some(100), |i| i.count(2, 20_000));
+    let stat_size = match table.take("stat_size") {
+        None => window_size.map(|window| 30.min(window / 2)),
+        Some(item) => item.count(1, 10_000).filter(|size| {
+            let fits = window_size.is_none_or(|window| 2 * size <= window);
+            if !fits {
+                let half = window_size.unwrap_or_default() / 2;
+                let message = format!("`stat_size` is {size}, allowed: 1 to half of `window_size`, which is {half}");
+                item.faults.add_across(item.span(), message, "as many are drawn from the rest of the window");
+            }
+            fits
+        }),
+    };
+    let seed = table.take("seed").map_or(Some(0), |i| i.whole(0, i64::MAX as u64));
+    Some(DetectorSpec::Kswin { alpha: alpha?, window_size: window_size?, stat_size: stat_size?, seed: seed? })
+}
+

@@ -1,7 +1,8 @@
 //! Drift: detectors that watch one number at a time, and the distance between two distributions of a feature.
 //!
 //! In: the champion's 0/1 errors in the law's order ([`Adwin`], [`Ddm`], [`Eddm`], [`HddmA`], [`HddmW`],
-//! [`PageHinkley`]), or histograms of a feature ([`distance`]). Out: whether it drifted. Keeps: what each detector's
+//! [`Kswin`], [`PageHinkley`]), or a feature's values since against those of a
+//! training window ([`Profile`]). Out: whether it drifted. Keeps: what each detector's
 //! file says, all of it in [`State`]. Every detector obeys the battery in `laws.rs`; adding one is its file, a variant
 //! of [`State`], and joining that battery.
 
@@ -11,6 +12,7 @@ mod distance;
 mod eddm;
 mod hddm_a;
 mod hddm_w;
+mod kswin;
 #[cfg(test)]
 mod laws;
 mod page_hinkley;
@@ -25,6 +27,7 @@ pub use hddm_a::HddmA;
 pub use hddm_w::HddmW;
 pub use page_hinkley::PageHinkley;
 pub use profile::{Profile, Recent};
+pub use kswin::Kswin;
 pub use psi::{Reference, psi};
 
 use crate::config::spec::DetectorSpec;
@@ -66,6 +69,8 @@ pub enum State {
 
 impl State {
     /// A detector that goes on from this state.
+    /// Kolmogorov-Smirnov windowing.
+    Kswin(Kswin),
     pub fn detector(self) -> Box<dyn Detector> {
         match self {
             State::Adwin(detector) => Box::new(detector),
@@ -78,6 +83,7 @@ impl State {
     }
 }
 
+            State::Kswin(detector) => Box::new(detector),
 /// The detector on the error that a pipeline declares; `None` for one on features.
 pub fn detector(spec: &DetectorSpec) -> Option<Box<dyn Detector>> {
     match *spec {
@@ -94,3 +100,6 @@ pub fn detector(spec: &DetectorSpec) -> Option<Box<dyn Detector>> {
         DetectorSpec::Distance { .. } => None,
     }
 }
+        DetectorSpec::Kswin { alpha, window_size, stat_size, seed } => {
+            Some(Box::new(Kswin::new(alpha, window_size, stat_size, seed)))
+        }

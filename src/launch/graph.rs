@@ -221,6 +221,7 @@ fn cause(trigger: &TriggerSpec) -> String {
         CauseSpec::Drift(DetectorSpec::Eddm { .. }) => "drift by eddm on the error".to_string(),
         CauseSpec::Drift(DetectorSpec::HddmA { .. }) => "drift by hddm_a on the error".to_string(),
         CauseSpec::Drift(DetectorSpec::HddmW { .. }) => "drift by hddm_w on the error".to_string(),
+        CauseSpec::Drift(DetectorSpec::Kswin { .. }) => "drift by kswin on the error".to_string(),
         CauseSpec::Drift(DetectorSpec::PageHinkley { .. }) => "drift by page_hinkley on the error".to_string(),
         CauseSpec::Drift(DetectorSpec::Distance { distance, threshold, window, .. }) => {
             format!("drift by {} above {threshold} of a feature's last {window}", distance.name())

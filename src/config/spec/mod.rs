@@ -297,8 +297,9 @@ pub struct TriggerSpec {
 /// The cause of a trigger.
 #[derive(Clone, Debug)]
 pub enum CauseSpec {
-    /// `kind = "drift", detector = "adwin" | "ddm" | "eddm" | "hddm_a" | "hddm_w" | "page_hinkley" | "psi" |
-    /// "jensen_shannon" | "kolmogorov_smirnov"`
+    /// `kind = "drift", detector = "adwin" | "ddm" | "eddm" | "hddm_a" | "hddm_w" | "kswin" | "page_hinkley" |
+    /// "psi" | "jensen_shannon" | "kolmogorov_smirnov" | "wasserstein" | "chi_square" | "missing_rate" | "unseen" |
+    /// "range"`
     Drift(DetectorSpec),
     /// `kind = "degradation", when = "log_loss[7d] > 1.05 * log_loss_at_release"`
     Degradation {
@@ -375,8 +376,19 @@ pub enum DetectorSpec {
         /// Whether a fall of the error fires too, default false.
         two_sided: bool,
     },
-    /// Distance of any feature from the serving version's training window: `psi`, `jensen_shannon`,
-    /// `kolmogorov_smirnov`.
+    /// Kolmogorov-Smirnov windowing on the champion's 0/1 error. Raab and others 2020.
+    Kswin {
+        /// Chance of the test below which it fires, in (0, 1), default 0.005.
+        alpha: f64,
+        /// Errors kept, default 100.
+        window_size: usize,
+        /// The newest of them, and as many drawn of the others, at most half of the window, default 30.
+        stat_size: usize,
+        /// Of the draws, default 0.
+        seed: u64,
+    },
+    /// How far any feature is from the serving version's training window: `psi`, `jensen_shannon` and all else that
+    /// [`Distance`] lists.
     Distance {
         /// How it is measured.
         distance: Distance,
