@@ -1,4 +1,4 @@
-//! Drift: detectors that watch one number at a time, and the distance between two distributions of a feature.
+//! Drift: detectors that watch one number at a time, and what became of a feature since the training.
 //!
 //! In: the champion's 0/1 errors in the law's order ([`Adwin`], [`Ddm`], [`Eddm`], [`HddmA`], [`HddmW`],
 //! [`Kswin`], [`PageHinkley`]), or a feature's values since against those of a
@@ -18,17 +18,21 @@ mod laws;
 mod page_hinkley;
 mod profile;
 mod psi;
+mod tally;
+mod wasserstein;
 
 pub use adwin::Adwin;
 pub use ddm::Ddm;
-pub use distance::distance;
+pub use distance::{cramers_v, jensen_shannon, kolmogorov_smirnov};
 pub use eddm::Eddm;
 pub use hddm_a::HddmA;
 pub use hddm_w::HddmW;
+pub use kswin::Kswin;
 pub use page_hinkley::PageHinkley;
 pub use profile::{Profile, Recent};
-pub use kswin::Kswin;
 pub use psi::{Reference, psi};
+pub use tally::Tally;
+pub use wasserstein::wasserstein;
 
 use crate::config::spec::DetectorSpec;
 use serde::{Deserialize, Serialize};
@@ -65,12 +69,12 @@ pub enum State {
     HddmA(HddmA),
     /// Hoeffding's method by weighted averages.
     HddmW(HddmW),
+    /// Kolmogorov-Smirnov windowing.
+    Kswin(Kswin),
 }
 
 impl State {
     /// A detector that goes on from this state.
-    /// Kolmogorov-Smirnov windowing.
-    Kswin(Kswin),
     pub fn detector(self) -> Box<dyn Detector> {
         match self {
             State::Adwin(detector) => Box::new(detector),
@@ -79,11 +83,11 @@ impl State {
             State::Eddm(detector) => Box::new(detector),
             State::HddmA(detector) => Box::new(detector),
             State::HddmW(detector) => Box::new(detector),
+            State::Kswin(detector) => Box::new(detector),
         }
     }
 }
 
-            State::Kswin(detector) => Box::new(detector),
 /// The detector on the error that a pipeline declares; `None` for one on features.
 pub fn detector(spec: &DetectorSpec) -> Option<Box<dyn Detector>> {
     match *spec {
@@ -97,9 +101,9 @@ pub fn detector(spec: &DetectorSpec) -> Option<Box<dyn Detector>> {
         DetectorSpec::HddmW { drift_confidence, lambda, two_sided } => {
             Some(Box::new(HddmW::new(drift_confidence, lambda, two_sided)))
         }
-        DetectorSpec::Distance { .. } => None,
-    }
-}
         DetectorSpec::Kswin { alpha, window_size, stat_size, seed } => {
             Some(Box::new(Kswin::new(alpha, window_size, stat_size, seed)))
         }
+        DetectorSpec::Distance { .. } => None,
+    }
+}

@@ -392,7 +392,7 @@ pub enum DetectorSpec {
     Distance {
         /// How it is measured.
         distance: Distance,
-        /// Fires above it, default 0.25 of the stability index and 0.1 of the others.
+        /// Fires above it; for the default see [`Distance::usual`].
         threshold: f64,
         /// The recent window, a multiple of `every`, default 7d.
         window: Span,
@@ -437,15 +437,47 @@ pub struct TrainSpec {
     /// Fewer examples than this do not train. Default 500.
     pub min_examples: usize,
 }
+    /// Wasserstein distance of first order in standard deviations of the training window; of numbers only.
+    Wasserstein,
+    /// Cramer's V of the chi-square statistic, 0 to 1, both windows weighing the same.
+    ChiSquare,
+    /// By how much the share of rows in which it was missing has risen; of features with `indicator = true`, since
+    /// what was filled in is a number like any other.
+    MissingRate,
+    /// By how much the share of rows that went to the slot `other` has risen, nulls among them; of one-hot features.
+    Unseen,
+    /// Share of rows outside of the training window's least and greatest; of numbers.
+    Range,
 
 /// `[model.NAME.gate]`: what a candidate must be on the held-out rows; all of it.
 #[derive(Clone, Debug)]
+    /// The threshold where the pipeline file has none: 0.25 of the stability index, 0.05 of missing and unseen, 0.01
+    /// of what is out of range, 0.1 of the others.
+    pub const fn usual(self) -> f64 {
+        match self {
+            Distance::Psi => 0.25,
+            Distance::JensenShannon | Distance::KolmogorovSmirnov | Distance::Wasserstein | Distance::ChiSquare => 0.1,
+            Distance::MissingRate | Distance::Unseen => 0.05,
+            Distance::Range => 0.01,
+        }
+    }
+
+    /// Whether it is at most 1, so that a threshold of 1 would never be passed.
+    pub const fn is_share(self) -> bool {
+        matches!(self, Distance::ChiSquare | Distance::MissingRate | Distance::Unseen | Distance::Range)
+    }
+
 pub struct GateSpec {
     /// The metric compared on the same held-out rows. Default log_loss.
     pub metric: Metric,
     /// The candidate must be better by more than this. Default 0.
     pub margin: f64,
     /// The paired difference of logarithmic losses must be better at this level, in (0, 0.5). Default none.
+            Distance::Wasserstein => "wasserstein",
+            Distance::ChiSquare => "chi_square",
+            Distance::MissingRate => "missing_rate",
+            Distance::Unseen => "unseen",
+            Distance::Range => "range",
     pub significance: Option<f64>,
     /// The candidate must be better than a constant score, the share of true labels. Default false.
     pub baseline: bool,
