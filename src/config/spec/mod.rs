@@ -1,9 +1,11 @@
 //! The pipeline as it was typed, after its shape was checked: names resolve, numbers are in range, expressions are
 //! still text (each with its span, so that the layers above can point at them).
 
+mod cron;
 mod deploy;
 mod learner;
 
+pub use cron::{Cron, CronFault};
 pub use deploy::{DeploySpec, Loss, Strategy};
 pub use learner::{BaggingSpec, Boosting, ForestSpec, LearnerSpec, RetrainSpec, TreeSpec};
 
@@ -305,26 +307,51 @@ pub enum CauseSpec {
     Degradation {
         /// The condition.
         when: Spanned<String>,
+        /// `rearm = "log_loss[7d] < 1.02 * log_loss_at_release"`: once fired, it fires again only after this was true.
+        /// Default: after `when` was false, or a training has ended.
+        rearm: Option<Spanned<String>>,
         /// Labels in the window below which it is unknown. Default 500.
         min_labels: u64,
         /// Coverage below which it is unknown. Default 0.9.
         min_coverage: f64,
     },
-    /// `kind = "new_data", examples = 50_000`: so many first labels since the last training.
-    NewData {
-        /// The number, at least 1.
-        examples: u64,
-    },
+    /// `kind = "new_data"`, with one of `examples`, `share`, `after`.
+    NewData(NewData),
     /// `kind = "schedule", every = "30d"`: at that distance from the first boundary.
     Schedule {
         /// The distance, a multiple of the pipeline's `every`.
         every: Span,
     },
+    /// `kind = "schedule", cron = "0 3 * * 1"`: at the first boundary at or after each of its instants.
+    Cron(Cron),
     /// `kind = "manual", at = ["2013-08-15"]`: at the first boundary at or after each instant, and on request.
     Manual {
         /// The instants, ascending; may be empty.
         at: Vec<Time>,
     },
+}
+
+impl CauseSpec {
+    /// The conditions that it states, as text.
+    pub fn conditions(&self) -> impl Iterator<Item = &Spanned<String>> {
+        let stated = match self {
+            CauseSpec::Degradation { when, rearm, .. } => [Some(when), rearm.as_ref()],
+            _ => [None, None],
+        };
+        stated.into_iter().flatten()
+    }
+}
+
+/// How much new data is enough.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NewData {
+    /// `examples = 50_000`: so many first labels since the last training began, at least 1.
+    Examples(u64),
+    /// `share = 0.1`: as many as this share of the examples in the training window, in (0, 1].
+    Share(f64),
+    /// `after = "30d"`: any, at this distance of pipeline time from the newest example of the last training, by its
+    /// prediction; before the first training, from the first boundary.
+    After(Span),
 }
 
 /// A drift detector.
@@ -401,7 +428,7 @@ pub enum DetectorSpec {
     },
 }
 
-/// How far two histograms of a feature are apart.
+/// How far a feature is from what it was in the training window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distance {
     /// Population stability index.
@@ -410,15 +437,47 @@ pub enum Distance {
     JensenShannon,
     /// Kolmogorov-Smirnov statistic at the bins' edges, 0 to 1; of numbers only, categories have no order.
     KolmogorovSmirnov,
+    /// Wasserstein distance of first order in standard deviations of the training window; of numbers only.
+    Wasserstein,
+    /// Cramer's V of the chi-square statistic, 0 to 1, both windows weighing the same.
+    ChiSquare,
+    /// By how much the share of rows in which it was missing has risen; of features with `indicator = true`, since
+    /// what was filled in is a number like any other.
+    MissingRate,
+    /// By how much the share of rows that went to the slot `other` has risen, nulls among them; of one-hot features.
+    Unseen,
+    /// Share of rows outside of the training window's least and greatest; of numbers.
+    Range,
 }
 
 impl Distance {
+    /// The threshold where the pipeline file has none: 0.25 of the stability index, 0.05 of missing and unseen, 0.01
+    /// of what is out of range, 0.1 of the others.
+    pub const fn usual(self) -> f64 {
+        match self {
+            Distance::Psi => 0.25,
+            Distance::JensenShannon | Distance::KolmogorovSmirnov | Distance::Wasserstein | Distance::ChiSquare => 0.1,
+            Distance::MissingRate | Distance::Unseen => 0.05,
+            Distance::Range => 0.01,
+        }
+    }
+
+    /// Whether it is at most 1, so that a threshold of 1 would never be passed.
+    pub const fn is_share(self) -> bool {
+        matches!(self, Distance::ChiSquare | Distance::MissingRate | Distance::Unseen | Distance::Range)
+    }
+
     /// Its name in files and topics.
     pub const fn name(self) -> &'static str {
         match self {
             Distance::Psi => "psi",
             Distance::JensenShannon => "jensen_shannon",
             Distance::KolmogorovSmirnov => "kolmogorov_smirnov",
+            Distance::Wasserstein => "wasserstein",
+            Distance::ChiSquare => "chi_square",
+            Distance::MissingRate => "missing_rate",
+            Distance::Unseen => "unseen",
+            Distance::Range => "range",
         }
     }
 }
@@ -437,47 +496,15 @@ pub struct TrainSpec {
     /// Fewer examples than this do not train. Default 500.
     pub min_examples: usize,
 }
-    /// Wasserstein distance of first order in standard deviations of the training window; of numbers only.
-    Wasserstein,
-    /// Cramer's V of the chi-square statistic, 0 to 1, both windows weighing the same.
-    ChiSquare,
-    /// By how much the share of rows in which it was missing has risen; of features with `indicator = true`, since
-    /// what was filled in is a number like any other.
-    MissingRate,
-    /// By how much the share of rows that went to the slot `other` has risen, nulls among them; of one-hot features.
-    Unseen,
-    /// Share of rows outside of the training window's least and greatest; of numbers.
-    Range,
 
 /// `[model.NAME.gate]`: what a candidate must be on the held-out rows; all of it.
 #[derive(Clone, Debug)]
-    /// The threshold where the pipeline file has none: 0.25 of the stability index, 0.05 of missing and unseen, 0.01
-    /// of what is out of range, 0.1 of the others.
-    pub const fn usual(self) -> f64 {
-        match self {
-            Distance::Psi => 0.25,
-            Distance::JensenShannon | Distance::KolmogorovSmirnov | Distance::Wasserstein | Distance::ChiSquare => 0.1,
-            Distance::MissingRate | Distance::Unseen => 0.05,
-            Distance::Range => 0.01,
-        }
-    }
-
-    /// Whether it is at most 1, so that a threshold of 1 would never be passed.
-    pub const fn is_share(self) -> bool {
-        matches!(self, Distance::ChiSquare | Distance::MissingRate | Distance::Unseen | Distance::Range)
-    }
-
 pub struct GateSpec {
     /// The metric compared on the same held-out rows. Default log_loss.
     pub metric: Metric,
     /// The candidate must be better by more than this. Default 0.
     pub margin: f64,
     /// The paired difference of logarithmic losses must be better at this level, in (0, 0.5). Default none.
-            Distance::Wasserstein => "wasserstein",
-            Distance::ChiSquare => "chi_square",
-            Distance::MissingRate => "missing_rate",
-            Distance::Unseen => "unseen",
-            Distance::Range => "range",
     pub significance: Option<f64>,
     /// The candidate must be better than a constant score, the share of true labels. Default false.
     pub baseline: bool,
