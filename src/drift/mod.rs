@@ -1,10 +1,10 @@
 //! Drift: detectors that watch one number at a time, and what became of a feature since the training.
 //!
 //! In: the champion's 0/1 errors in the law's order ([`Adwin`], [`Ddm`], [`Eddm`], [`HddmA`], [`HddmW`],
-//! [`Kswin`], [`PageHinkley`]), or a feature's values since against those of a
-//! training window ([`Profile`]). Out: whether it drifted. Keeps: what each detector's
-//! file says, all of it in [`State`]. Every detector obeys the battery in `laws.rs`; adding one is its file, a variant
-//! of [`State`], and joining that battery.
+//! [`Kswin`], [`PageHinkley`]), or a feature's values since against those of a training window ([`Profile`]). Out:
+//! whether it drifted. Keeps: what each detector's file says, all of it in [`State`]. Every detector obeys the battery
+//! in `laws.rs`; adding one is its file, a variant of [`State`], and joining that battery. What watches a feature is a
+//! variant of [`Distance`](crate::config::spec::Distance) and its arm in `profile.rs`.
 
 mod adwin;
 mod ddm;

@@ -141,3 +141,62 @@ fn the_frozen_champion_is_the_champion_as_of_its_instant() {
     let departures = read(&flights().data.join("departures.csv.gz"));
     assert_eq!(departures.lines().skip(1).filter(|line| *line >= "2013-01-15").count(), after);
 }
+
+/// Trained by the calendar, then fed by a source that breaks: every detector on data names the feature, none before.
+#[test]
+fn a_source_that_breaks_is_told_by_its_features() {
+    let watch = |detector: &str| {
+        format!(
+            "[[model.m.trigger]]\nkind = \"drift\"\ndetector = \"{detector}\"\nwindow = \"1d\"\nmin_events = 300\n\
+             warm_up = 100\ncooldown = \"1h\"\n"
+        )
+    };
+    let detectors = ["missing_rate", "unseen", "range", "wasserstein", "chi_square"];
+    let pipeline = "[pipeline]\nname = \"small\"\n\
+        [source.events]\nkind = \"events\"\nkey = \"id\"\ntime = \"at\"\n\
+        schema = { id = \"text\", at = \"timestamp\", x = \"float?\", k = \"text\" }\n\
+        [source.labels]\nkind = \"labels\"\nkey = \"id\"\ntime = \"at\"\nlabel = \"y\"\n\
+        schema = { id = \"text\", at = \"timestamp\", y = \"bool\" }\n\
+        [features]\nx = { expr = \"x\", missing = 0, indicator = true }\n\
+        k = { one_hot = \"k\", values = [\"a\", \"b\"] }\n\
+        [model.m]\ntask = \"binary\"\nlearner = { kind = \"logistic\", learning_rate = 0.000001 }\n\
+        retrain = { kind = \"logistic\" }\n[model.m.train]\nwindow = \"2d\"\nactivate_after = \"1h\"\n\
+        [model.m.gate]\nmargin = -1.0\n\
+        [[model.m.trigger]]\nkind = \"schedule\"\ncron = \"30 6 2 1 *\"\nwarm_up = 100\n"
+        .to_owned()
+        + &detectors.map(watch).concat();
+    let broken = "2024-01-05T00:00:00Z";
+    let (mut events, mut labels) = (String::new(), String::new());
+    for n in 0..4320_i64 {
+        let at = tidemill::time::Time(1_704_067_200_000_000 + n * 120_000_000);
+        let breaks = at.to_string().as_str() >= broken;
+        let x = (n * 37 % 101) as f64 / 10.0;
+        let served = match n % 5 {
+            1 if breaks => "null".to_owned(),
+            2 if breaks => (100.0 * x).to_string(),
+            _ if n % 100 == 7 => "null".to_owned(),
+            _ => x.to_string(),
+        };
+        let k = if breaks && n % 5 == 0 { "new" } else { ["a", "b"][n as usize % 2] };
+        events += &format!("{{\"id\":\"{n}\",\"at\":\"{at}\",\"x\":{served},\"k\":\"{k}\"}}\n");
+        labels += &format!("{{\"id\":\"{n}\",\"at\":\"{at}\",\"y\":{}}}\n", x > 5.0);
+    }
+    let streams: [(&str, &[u8]); 2] = [("events.jsonl", events.as_bytes()), ("labels.jsonl", labels.as_bytes())];
+    let small = Small::new("breaks", &pipeline, &streams);
+    let run = small.run("out", &[]);
+    consistent(&run);
+    let decisions = run.records("decisions");
+    let first = &decisions[0];
+    assert_eq!((text(first, "at"), text(first, "verdict")), ("2024-01-02T07:00:00Z", "fired"), "{first}");
+    assert_eq!(text(&first["causes"][0], "text"), "cron 30 6 2 1 * due 2024-01-02T06:30:00Z");
+    let causes = decisions.iter().filter(|d| d["kind"] == "retrain").flat_map(|decision| {
+        let causes = decision["causes"].as_array().expect("causes").iter();
+        causes.map(move |cause| (text(decision, "at"), text(cause, "text")))
+    });
+    let drifts: Vec<(&str, &str)> = causes.filter(|(_, text)| !text.starts_with("cron")).collect();
+    for told in ["missing_rate x ", "unseen k ", "range x ", "wasserstein x ", "chi_square "] {
+        assert!(drifts.iter().any(|(_, text)| text.starts_with(told)), "{told} is not among {drifts:?}");
+    }
+    assert!(drifts.iter().all(|(at, _)| *at > broken), "{drifts:?}");
+    assert_eq!(small.run("four", &["-w", "4"]).text("decisions.jsonl"), run.text("decisions.jsonl"));
+}

@@ -409,7 +409,8 @@ pub enum DetectorSpec {
         alpha: f64,
         /// Errors kept, default 100.
         window_size: usize,
-        /// The newest of them, and as many drawn of the others, at most half of the window, default 30.
+        /// The newest of them, and as many drawn of the others, at most half of the window, default 30 or
+        /// that half.
         stat_size: usize,
         /// Of the draws, default 0.
         seed: u64,
