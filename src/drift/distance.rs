@@ -4,7 +4,7 @@
 //! over the bins. Sources: Lin, Divergence measures based on the Shannon entropy, 1991
 //! (`scipy.spatial.distance.jensenshannon`: the square root of the divergence, in nats); Smirnov, Table for estimating
 //! the goodness of fit of empirical distributions, 1948; Cramer, Mathematical methods of statistics, 1946, section 21.9
-//! (`scipy.stats.contingency.association`). For the stability index see [`psi`](super::psi).
+//! (`scipy.stats.contingency.association`). For the stability index see [`psi`](fn@super::psi).
 
 /// The shares of two histograms, bin by bin.
 fn shares<'a>(then: &'a [i64], now: &'a [i64]) -> Option<impl Iterator<Item = (f64, f64)> + 'a> {

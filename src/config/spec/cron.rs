@@ -137,7 +137,7 @@ impl Field {
                 None => (part.clone(), 1),
                 Some(slash) => {
                     let step = part.start + slash + 1..part.end;
-                    let number = text[step.clone()].parse().ok().filter(|step| (1..=self.greatest).contains(step));
+                    let number = number(&text[step.clone()]).filter(|step| (1..=self.greatest).contains(step));
                     let wrong = || self.fault(text, &step, "step", &format!("1 to {}", self.greatest));
                     (part.start..part.start + slash, number.ok_or_else(wrong)?)
                 }
@@ -168,8 +168,7 @@ impl Field {
     fn value(&self, text: &str, place: &Range<usize>) -> Result<u32, CronFault> {
         let word = &text[place.clone()];
         let named = self.names.iter().position(|name| name.eq_ignore_ascii_case(word));
-        let number = word.bytes().all(|c| c.is_ascii_digit()).then(|| word.parse().ok()).flatten();
-        let value = named.map(|place| place as u32 + self.least).or(number);
+        let value = named.map(|place| place as u32 + self.least).or(number(word));
         let allowed = || match (self.names.first(), self.names.last()) {
             (Some(first), Some(last)) => format!("{} to {}, or {first} to {last}", self.least, self.greatest),
             _ => format!("{} to {}", self.least, self.greatest),
@@ -187,6 +186,11 @@ impl Field {
             help: "a list of values, ranges a-b and *, each with /step or not".to_owned(),
         }
     }
+}
+
+/// A number without a sign.
+fn number(word: &str) -> Option<u32> {
+    word.bytes().all(|c| c.is_ascii_digit()).then(|| word.parse().ok()).flatten()
 }
 
 /// The places between letters of one byte, empty ones too.
@@ -250,6 +254,7 @@ mod tests {
             ("0 3 * * 1,mom", "mom", "allowed: 0 to 7, or sun to sat"),
             ("0 22-2 * * *", "22-2", "runs backwards"),
             ("*/0 3 * * *", "0", "minute step is `0`, allowed: 1 to 59"),
+            ("*/+5 3 * * *", "+5", "minute step is `+5`"),
             ("1,,2 3 * * *", "", "minute is ``"),
             ("+1 3 * * *", "+1", "minute is `+1`"),
             ("**/2 3 * * *", "**", "minute is `**`"),
