@@ -129,6 +129,7 @@ kafka-stop:
 # Writes the golden files anew (python: one with the packages of tests/README.md); read the difference before it is committed
 golden python="python3":
     {{python}} tests/golden/drift.py
+    {{python}} tests/golden/kswin.py
     {{python}} tests/golden/logistic.py
     {{python}} tests/golden/metrics.py
     {{python}} tests/golden/train.py > tests/golden/train.json

@@ -7,8 +7,8 @@
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use tidemill::config::spec::{
-    CauseSpec, DeploySpec, DetectorSpec, Distance, FeatureKind, Function, LearnerSpec, Metric, OptimizerSpec, Over,
-    PipelineSpec, RetrainSpec, Strategy as Deploy,
+    CauseSpec, DeploySpec, DetectorSpec, Distance, FeatureKind, Function, LearnerSpec, Metric, NewData, OptimizerSpec,
+    Over, PipelineSpec, RetrainSpec, Strategy as Deploy,
 };
 use tidemill::config::{ConfigErrors, read};
 use tidemill::launch::graph;
@@ -130,7 +130,7 @@ fn the_example_of_the_design_reads_in_full() {
     assert_eq!(model.triggers.len(), 4);
     assert!(matches!(&model.triggers[0].cause, CauseSpec::Drift(DetectorSpec::Adwin { delta }) if *delta == 0.002));
     assert!(matches!(&model.triggers[1].cause, CauseSpec::Degradation { min_labels: 500, .. }));
-    assert!(matches!(&model.triggers[2].cause, CauseSpec::NewData { examples: 50_000 }));
+    assert!(matches!(&model.triggers[2].cause, CauseSpec::NewData(NewData::Examples(50_000))));
     assert!(matches!(&model.triggers[3].cause, CauseSpec::Schedule { every } if *every == Span(30 * Span::DAY.0)));
     assert_eq!((model.train.holdout, model.train.activate_after), (0.2, Span::DAY));
     let canary =
@@ -190,6 +190,17 @@ fn other_forms_of_the_same_are_read() {
         &spec.models[0].triggers[0].cause,
         CauseSpec::Drift(DetectorSpec::Distance { distance: Distance::Psi, min_events: 1000, .. })
     ));
+    let spec = parse(&with("every = \"30d\"", "cron = \"0 3 * * mon\"")).expect("cron");
+    assert!(matches!(&spec.models[0].triggers[3].cause, CauseSpec::Cron(cron) if cron.text() == "0 3 * * mon"));
+    for (typed, read) in
+        [("share = 0.1", NewData::Share(0.1)), ("after = \"30d\"", NewData::After(Span(30 * Span::DAY.0)))]
+    {
+        let spec = parse(&with("examples = 50_000", typed)).expect(typed);
+        assert!(matches!(&spec.models[0].triggers[2].cause, CauseSpec::NewData(enough) if *enough == read), "{typed}");
+    }
+    let rearmed = "log_loss_at_release\"\nrearm = \"log_loss[7d] < 1.02 * log_loss_at_release\"";
+    let spec = parse(&with("log_loss_at_release\"", rearmed)).expect("rearm");
+    assert_eq!(spec.models[0].triggers[1].cause.conditions().count(), 2);
     let spec = parse(&with("kind = \"schedule\"\nevery = \"30d\"", "kind = \"manual\"\nat = [2013-08-15, 2013-02-01]"));
     let CauseSpec::Manual { at } = &spec.expect("manual").models[0].triggers[3].cause.clone() else {
         panic!("not manual")

@@ -1,8 +1,9 @@
 //! How soon, and how falsely, the drift detectors fire: on generated streams whose drifts are known.
 //!
 //! Detectors of the error are fed 0/1 errors; those of data are fed vectors of two numbers and judged every 500, over
-//! the last 1,000 against the first 5,000. Four kinds of drift: abrupt, gradual (over 2,000 records), recurring (every
-//! 5,000 there and back), and virtual: the data moves, the error does not. A drift is found if it fires within 4,000
+//! the last 1,000 against the first 5,000. Five kinds of drift: abrupt, gradual (over 2,000 records), recurring (every
+//! 5,000 there and back), virtual: the data moves, the error does not; and broken: of a tenth of the rows one number
+//! comes in other units, one does not come at all, and a category is not among the values that were declared. A drift is found if it fires within 4,000
 //! records of its beginning; every other firing is false, but for one behind a way back. Beside them stand one that
 //! always fires and one that never does: no figure means anything without them. Prints tables in Markdown, over as
 //! many seeds as asked for (100).
@@ -10,7 +11,7 @@
 use tidemill::config::spec::{DetectorSpec, Distance};
 use tidemill::drift::{Detector, Profile, Recent, detector};
 use tidemill::feature::Vector;
-use tidemill::feature::layout::Layout;
+use tidemill::feature::layout::{Layout, OneHot};
 use tidemill::model::Dice;
 
 /// Records a stream.
@@ -31,6 +32,8 @@ struct Kind {
     drifted: fn(usize) -> f64,
     /// Whether the error follows the data.
     real: bool,
+    /// Whether the source breaks, instead of the data being others.
+    broken: bool,
 }
 
 fn kinds() -> Vec<Kind> {
@@ -44,16 +47,32 @@ fn kinds() -> Vec<Kind> {
         f64::from(u8::from(n >= 10_000 && (n / 5_000).is_multiple_of(2)))
     }
     vec![
-        Kind { name: "abrupt", drifts: vec![15_000], returns: Vec::new(), drifted: abrupt, real: true },
-        Kind { name: "gradual", drifts: vec![15_000], returns: Vec::new(), drifted: gradual, real: true },
+        Kind { name: "abrupt", drifts: vec![15_000], returns: Vec::new(), drifted: abrupt, real: true, broken: false },
+        Kind {
+            name: "gradual",
+            drifts: vec![15_000],
+            returns: Vec::new(),
+            drifted: gradual,
+            real: true,
+            broken: false,
+        },
         Kind {
             name: "recurring",
             drifts: vec![10_000, 20_000],
             returns: vec![15_000, 25_000],
             drifted: recurring,
             real: true,
+            broken: false,
         },
-        Kind { name: "virtual", drifts: vec![15_000], returns: Vec::new(), drifted: abrupt, real: false },
+        Kind {
+            name: "virtual",
+            drifts: vec![15_000],
+            returns: Vec::new(),
+            drifted: abrupt,
+            real: false,
+            broken: false,
+        },
+        Kind { name: "broken", drifts: vec![15_000], returns: Vec::new(), drifted: abrupt, real: true, broken: true },
     ]
 }
 
@@ -62,7 +81,7 @@ enum Watch {
     Always,
     Never,
     Error(DetectorSpec),
-    Data(Distance, f64),
+    Data(Distance),
 }
 
 fn watches() -> Vec<(&'static str, Watch)> {
@@ -74,14 +93,34 @@ fn watches() -> Vec<(&'static str, Watch)> {
         ("eddm", Watch::Error(DetectorSpec::Eddm { warm_start: 30, beta: 0.9 })),
         ("hddm_a", Watch::Error(DetectorSpec::HddmA { drift_confidence: 0.001, two_sided: false })),
         ("hddm_w", Watch::Error(DetectorSpec::HddmW { drift_confidence: 0.001, lambda: 0.05, two_sided: false })),
+        ("kswin", Watch::Error(DetectorSpec::Kswin { alpha: 0.005, window_size: 100, stat_size: 30, seed: 0 })),
         (
             "page_hinkley",
             Watch::Error(DetectorSpec::PageHinkley { delta: 0.005, threshold: 50.0, min_instances: 30, alpha: 0.9999 }),
         ),
-        ("psi", Watch::Data(Distance::Psi, 0.25)),
-        ("jensen_shannon", Watch::Data(Distance::JensenShannon, 0.1)),
-        ("kolmogorov_smirnov", Watch::Data(Distance::KolmogorovSmirnov, 0.1)),
+        of(Distance::Psi),
+        of(Distance::JensenShannon),
+        of(Distance::KolmogorovSmirnov),
+        of(Distance::Wasserstein),
+        of(Distance::ChiSquare),
+        of(Distance::MissingRate),
+        of(Distance::Unseen),
+        of(Distance::Range),
     ]
+}
+
+fn of(distance: Distance) -> (&'static str, Watch) {
+    (distance.name(), Watch::Data(distance))
+}
+
+/// Two numbers; of a source that may break one of them can be missing, and there is a category.
+fn layout(broken: bool) -> Layout {
+    let (mut numbers, mut groups) = (vec!["a".to_owned(), "b".to_owned()], Vec::new());
+    if broken {
+        numbers.push("b.missing".to_owned());
+        groups.push(OneHot { feature: "c".to_owned(), values: vec!["x".to_owned(), "y".to_owned()] });
+    }
+    Layout::new(numbers, groups).expect("the names differ")
 }
 
 /// What a detector came to over streams.
@@ -118,8 +157,8 @@ impl Score {
 fn main() {
     let asked = std::env::args().skip(1).find_map(|word| word.parse().ok());
     let seeds: u64 = asked.unwrap_or(100);
-    let layout = Layout::new(vec!["a".into(), "b".into()], Vec::new()).expect("two names");
     for kind in kinds() {
+        let layout = layout(kind.broken);
         println!("\n### {}\n", kind.name);
         println!("| detector | delay, records | missed | false alarms per 100,000 |\n| --- | ---: | ---: | ---: |");
         for (name, watch) in watches() {
@@ -146,11 +185,14 @@ fn fired(kind: &Kind, watch: &Watch, seed: u64, layout: &Layout) -> Vec<usize> {
             };
             (0..RECORDS).filter(|n| detector.update(errs(*n))).collect()
         }
-        Watch::Data(distance, threshold) => {
+        Watch::Data(distance) => {
             let mut vector = |n: usize| {
                 // The sum of twelve is as good as normal; of two numbers one moves by half a deviation.
                 let mut normal = || (0..12).map(|_| dice.uniform()).sum::<f64>() - 6.0;
                 let (a, b) = (normal(), normal());
+                if kind.broken {
+                    return broken(&mut dice, (a, b), (kind.drifted)(n), layout);
+                }
                 Vector { dense: [a + 0.5 * (kind.drifted)(n), b].into(), hot: [].into() }
             };
             let all: Vec<Vector> = (0..RECORDS).map(&mut vector).collect();
@@ -158,7 +200,7 @@ fn fired(kind: &Kind, watch: &Watch, seed: u64, layout: &Layout) -> Vec<usize> {
             let moved = |end: &usize| {
                 let mut recent: Recent = profile.recent();
                 all[end - RECENT..*end].iter().for_each(|vector| recent.add(layout, &profile, vector));
-                profile.moved(*distance, layout, &recent).iter().any(|(_, index)| index > threshold)
+                profile.moved(*distance, layout, &recent).iter().any(|(_, index)| *index > distance.usual())
             };
             let ends = (REFERENCE + RECENT..=RECORDS).step_by(STEP);
             // A signal that lasts is one alarm, as its trigger has a cooldown.
@@ -170,4 +212,14 @@ fn fired(kind: &Kind, watch: &Watch, seed: u64, layout: &Layout) -> Vec<usize> {
             ends.filter(begins).map(|end| end - 1).collect()
         }
     }
+}
+
+/// A row of a source that breaks: one in a hundred is missing, and one unseen, as ever; a drift adds one in ten.
+fn broken(dice: &mut Dice, (a, b): (f64, f64), drifted: f64, layout: &Layout) -> Vector {
+    let (units, missing) = (dice.uniform() < 0.1 * drifted, dice.uniform() < 0.01 + 0.1 * drifted);
+    let unseen = dice.uniform() < 0.01 + 0.1 * drifted;
+    let value = if dice.uniform() < 0.5 { "x" } else { "y" };
+    let category = if unseen { layout.other_slot(0) } else { layout.hot_slot(0, value).0 };
+    let (a, b) = (if units { 100.0 * a } else { a }, if missing { 0.0 } else { b });
+    Vector { dense: [a, b, f64::from(u8::from(missing))].into(), hot: [category].into() }
 }

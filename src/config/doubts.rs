@@ -6,7 +6,7 @@
 //! be in it; it is found once the first one is mended.
 
 use super::error::ConfigError;
-use super::spec::{CauseSpec, FeatureKind, FeatureSpec, PipelineSpec, Spanned};
+use super::spec::{FeatureKind, FeatureSpec, PipelineSpec, Spanned};
 use crate::record::Kind;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -114,9 +114,9 @@ fn pieces(spec: &PipelineSpec) -> Vec<Piece<'_>> {
     }
     pieces.extend(spec.features.iter().map(of_feature));
     for trigger in spec.models.iter().flat_map(|model| &model.triggers) {
-        if let CauseSpec::Degradation { when, .. } = &trigger.cause {
+        for condition in trigger.cause.conditions() {
             let mut piece = Piece::default();
-            piece.reads(when);
+            piece.reads(condition);
             pieces.push(piece);
         }
     }

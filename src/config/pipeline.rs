@@ -1,5 +1,6 @@
 //! The whole file: `[pipeline]`, then the tables below it.
 
+use super::detector::check_told;
 use super::features::{self, Around, Load};
 use super::model;
 use super::source::{self, LONGEST};
@@ -36,9 +37,13 @@ pub(super) fn read(mut table: Table<'_>, load: Load<'_>) -> PipelineSpec {
     let sources = sources.map(|t| source::read_all(&t, &head.name, load)).unwrap_or_default();
     let around = Around { sources: &sources, complete: sources.len() == declared, load };
     let features = below(&mut table, "features", "[features], one line a feature");
+    let listed = features.as_ref().map_or(0, |t| t.each().len());
     let features = features.map(|t| features::read_all(&t, &around)).unwrap_or_default();
     let model = below(&mut table, "model", "[model.NAME]");
     let models = model.map(|t| model::read_all(&t, head.every, &around)).unwrap_or_default();
+    if listed == features.len() && listed > 0 {
+        check_told(&models, &features, table.faults);
+    }
     table.finish();
     PipelineSpec {
         name: head.name,

@@ -5,7 +5,7 @@ use super::detector;
 use super::item::Item;
 use super::metrics::multiple;
 use super::source::LONGEST;
-use super::spec::{CauseSpec, Spanned, TriggerSpec};
+use super::spec::{CauseSpec, Cron, CronFault, NewData, TriggerSpec};
 use super::table::Table;
 use crate::time::Span;
 
@@ -47,20 +47,9 @@ fn read(mut table: Table<'_>, every: Span) -> Option<TriggerSpec> {
     // Without its kind nothing is known about the other keys.
     let cause = match kind? {
         Cause::Drift => detector::read(&mut table, every).map(CauseSpec::Drift),
-        Cause::Degradation => {
-            let when = table.need("when", "\"log_loss[7d] > 1.05 * log_loss_at_release\"").and_then(|i| i.words());
-            let min_labels = table.take("min_labels").map_or(Some(500), |i| i.whole(1, 1_000_000_000));
-            let min_coverage = table.take("min_coverage").map_or(Some(0.9), |i| i.number(Bounds::from(0.0, 1.0)));
-            degradation(when, min_labels, min_coverage)
-        }
-        Cause::NewData => {
-            let examples = table.need("examples", "examples = 50_000").and_then(|i| i.whole(1, 1_000_000_000_000));
-            examples.map(|examples| CauseSpec::NewData { examples })
-        }
-        Cause::Schedule => {
-            let distance = table.need("every", "every = \"30d\"").and_then(|i| multiple(&i, every));
-            distance.map(|every| CauseSpec::Schedule { every })
-        }
+        Cause::Degradation => degradation(&mut table),
+        Cause::NewData => new_data(&mut table, every).map(CauseSpec::NewData),
+        Cause::Schedule => schedule(&mut table, every),
         Cause::Manual => {
             let at = table.take("at").map_or(Some(Vec::new()), |i| i.list_of(Item::instant));
             at.map(|mut at| {
@@ -80,6 +69,47 @@ fn read(mut table: Table<'_>, every: Span) -> Option<TriggerSpec> {
     })
 }
 
-fn degradation(when: Option<Spanned<String>>, min_labels: Option<u64>, min_coverage: Option<f64>) -> Option<CauseSpec> {
-    Some(CauseSpec::Degradation { when: when?, min_labels: min_labels?, min_coverage: min_coverage? })
+fn degradation(table: &mut Table<'_>) -> Option<CauseSpec> {
+    let when = table.need("when", "\"log_loss[7d] > 1.05 * log_loss_at_release\"").and_then(|i| i.words());
+    let rearm = table.take("rearm").map_or(Some(None), |i| i.words().map(Some));
+    let min_labels = table.take("min_labels").map_or(Some(500), |i| i.whole(1, 1_000_000_000));
+    let min_coverage = table.take("min_coverage").map_or(Some(0.9), |i| i.number(Bounds::from(0.0, 1.0)));
+    Some(CauseSpec::Degradation { when: when?, rearm: rearm?, min_labels: min_labels?, min_coverage: min_coverage? })
+}
+
+fn new_data(table: &mut Table<'_>, every: Span) -> Option<NewData> {
+    let enough = one_of(table, ["examples", "share", "after"], "examples = 50_000, share = 0.1, or after = \"30d\"")?;
+    match enough.name {
+        "examples" => enough.whole(1, 1_000_000_000_000).map(NewData::Examples),
+        "share" => enough.number(Bounds::above(0.0, 1.0)).map(NewData::Share),
+        _ => multiple(&enough, every).map(NewData::After),
+    }
+}
+
+fn schedule(table: &mut Table<'_>, every: Span) -> Option<CauseSpec> {
+    let when = one_of(table, ["every", "cron"], "every = \"30d\", or cron = \"0 3 * * 1\"")?;
+    if when.name == "every" {
+        return multiple(&when, every).map(|every| CauseSpec::Schedule { every });
+    }
+    let text = when.words()?;
+    let told = |fault: CronFault| when.faults.add(text.place(&fault.span), fault.message, fault.help);
+    Cron::parse(&text.value).map_err(told).ok().map(CauseSpec::Cron)
+}
+
+/// The one that is there of some keys, each of which is enough; `help` says how to write them.
+fn one_of<'a, const N: usize>(table: &mut Table<'a>, keys: [&'static str; N], help: &str) -> Option<Item<'a>> {
+    let (found, absent): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| table.has(key));
+    if found.is_empty() {
+        let first = table.need(keys[0], help);
+        table.knows(&keys[1..]);
+        return first;
+    }
+    table.knows(&absent);
+    let found: Vec<Item<'a>> = found.into_iter().filter_map(|key| table.take(key)).collect();
+    if let [first, second, ..] = &found[..] {
+        let message = format!("`{}` beside `{}`, allowed: one of {}", second.name, first.name, keys.join(", "));
+        second.fault(message, "write a trigger for each");
+        return None;
+    }
+    found.first().copied()
 }

@@ -1,6 +1,6 @@
 //! The laws of every detector, each as a test over all of them, and the sequences of the golden file.
 
-use super::{Adwin, Ddm, Detector, Eddm, HddmA, HddmW, PageHinkley, State};
+use super::{Adwin, Ddm, Detector, Eddm, HddmA, HddmW, Kswin, PageHinkley, State};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -20,6 +20,8 @@ fn all() -> Vec<Box<dyn Detector>> {
         Box::new(HddmA::new(0.5, true)),
         Box::<HddmW>::default(),
         Box::new(HddmW::new(0.5, 0.5, true)),
+        Box::<Kswin>::default(),
+        Box::new(Kswin::new(0.9, 20, 5, 1)),
     ]
 }
 

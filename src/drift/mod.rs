@@ -1,9 +1,10 @@
-//! Drift: detectors that watch one number at a time, and the distance between two distributions of a feature.
+//! Drift: detectors that watch one number at a time, and what became of a feature since the training.
 //!
 //! In: the champion's 0/1 errors in the law's order ([`Adwin`], [`Ddm`], [`Eddm`], [`HddmA`], [`HddmW`],
-//! [`PageHinkley`]), or histograms of a feature ([`distance`]). Out: whether it drifted. Keeps: what each detector's
-//! file says, all of it in [`State`]. Every detector obeys the battery in `laws.rs`; adding one is its file, a variant
-//! of [`State`], and joining that battery.
+//! [`Kswin`], [`PageHinkley`]), or a feature's values since against those of a training window ([`Profile`]). Out:
+//! whether it drifted. Keeps: what each detector's file says, all of it in [`State`]. Every detector obeys the battery
+//! in `laws.rs`; adding one is its file, a variant of [`State`], and joining that battery. What watches a feature is a
+//! variant of [`Distance`](crate::config::spec::Distance) and its arm in `profile.rs`.
 
 mod adwin;
 mod ddm;
@@ -11,21 +12,27 @@ mod distance;
 mod eddm;
 mod hddm_a;
 mod hddm_w;
+mod kswin;
 #[cfg(test)]
 mod laws;
 mod page_hinkley;
 mod profile;
 mod psi;
+mod tally;
+mod wasserstein;
 
 pub use adwin::Adwin;
 pub use ddm::Ddm;
-pub use distance::distance;
+pub use distance::{cramers_v, jensen_shannon, kolmogorov_smirnov};
 pub use eddm::Eddm;
 pub use hddm_a::HddmA;
 pub use hddm_w::HddmW;
+pub use kswin::Kswin;
 pub use page_hinkley::PageHinkley;
 pub use profile::{Profile, Recent};
 pub use psi::{Reference, psi};
+pub use tally::Tally;
+pub use wasserstein::wasserstein;
 
 use crate::config::spec::DetectorSpec;
 use serde::{Deserialize, Serialize};
@@ -62,6 +69,8 @@ pub enum State {
     HddmA(HddmA),
     /// Hoeffding's method by weighted averages.
     HddmW(HddmW),
+    /// Kolmogorov-Smirnov windowing.
+    Kswin(Kswin),
 }
 
 impl State {
@@ -74,6 +83,7 @@ impl State {
             State::Eddm(detector) => Box::new(detector),
             State::HddmA(detector) => Box::new(detector),
             State::HddmW(detector) => Box::new(detector),
+            State::Kswin(detector) => Box::new(detector),
         }
     }
 }
@@ -90,6 +100,9 @@ pub fn detector(spec: &DetectorSpec) -> Option<Box<dyn Detector>> {
         DetectorSpec::HddmA { drift_confidence, two_sided } => Some(Box::new(HddmA::new(drift_confidence, two_sided))),
         DetectorSpec::HddmW { drift_confidence, lambda, two_sided } => {
             Some(Box::new(HddmW::new(drift_confidence, lambda, two_sided)))
+        }
+        DetectorSpec::Kswin { alpha, window_size, stat_size, seed } => {
+            Some(Box::new(Kswin::new(alpha, window_size, stat_size, seed)))
         }
         DetectorSpec::Distance { .. } => None,
     }

@@ -1,7 +1,8 @@
 //! The population stability index: how far the recent values of a feature lie from those that a model was trained on.
 //!
 //! In: the feature's training values, once; then integer counts of recent values by the same bins. Out: a number of at
-//! least 0; by custom, above 0.1 is a change and above 0.25 a drift. Keeps: edges and counts of the reference. Cost:
+//! least 0; by custom, above 0.1 is a change and above 0.25 a drift. Keeps: of the reference the edges and,
+//! by bin, counts and sums; its least and greatest value, its standard deviation. Cost:
 //! one sort for a reference, a binary search in at most `bins` edges for a value.
 //!
 //! Bins are tenths of the reference (its quantiles are values of it, none interpolated), with two exceptions, without
@@ -31,6 +32,10 @@ use serde::{Deserialize, Serialize};
 pub struct Reference {
     edges: Vec<f64>,
     counts: Vec<i64>,
+    sums: Vec<f64>,
+    least: f64,
+    greatest: f64,
+    deviation: f64,
 }
 
 impl Reference {
@@ -40,11 +45,19 @@ impl Reference {
         assert!(values.iter().all(|x| x.is_finite()), "feature vectors are finite");
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
-        let mut reference = Reference { edges: edges(&sorted, bins), counts: Vec::new() };
-        reference.counts = vec![0; reference.edges.len() + 1];
+        let edges = edges(&sorted, bins);
+        let mut reference = Reference {
+            counts: vec![0; edges.len() + 1],
+            sums: vec![0.0; edges.len() + 1],
+            edges,
+            least: sorted.first().copied().unwrap_or_default(),
+            greatest: sorted.last().copied().unwrap_or_default(),
+            deviation: deviation(&sorted),
+        };
         for x in sorted {
             let bin = reference.bin_of(x);
             reference.counts[bin] += 1;
+            reference.sums[bin] += x;
         }
         reference
     }
@@ -59,10 +72,51 @@ impl Reference {
         &self.counts
     }
 
+    /// The sums of the values in each bin.
+    pub fn sums(&self) -> &[f64] {
+        &self.sums
+    }
+
+    /// Whether it is of no values at all.
+    pub fn is_empty(&self) -> bool {
+        self.counts.iter().all(|count| *count == 0)
+    }
+
+    /// Whether a value lies between its least and its greatest.
+    pub fn holds(&self, x: f64) -> bool {
+        self.least <= x && x <= self.greatest
+    }
+
+    /// What distances are measured by: its standard deviation; of a constant its absolute value, or 1 for 0.
+    pub fn scale(&self) -> f64 {
+        match (self.deviation > 0.0, self.least.abs()) {
+            (true, _) => self.deviation,
+            (false, constant) if constant > 0.0 => constant,
+            _ => 1.0,
+        }
+    }
+
+    /// The share of ones, of zeros and ones; `None` if it is empty.
+    pub fn share_of_ones(&self) -> Option<f64> {
+        let rows = self.counts.iter().sum::<i64>();
+        (rows > 0).then(|| self.sums.iter().sum::<f64>() / rows as f64)
+    }
+
     /// The bin of a value, from 0.
     pub fn bin_of(&self, x: f64) -> usize {
         self.edges.partition_point(|edge| *edge < x)
     }
+}
+
+/// The standard deviation of the population; exactly 0 of a constant.
+fn deviation(sorted: &[f64]) -> f64 {
+    let n = sorted.len() as f64;
+    let (Some(least), Some(greatest)) = (sorted.first(), sorted.last()) else { return 0.0 };
+    if least == greatest {
+        return 0.0;
+    }
+    let mean = sorted.iter().map(|x| x / n).sum::<f64>();
+    sorted.iter().map(|x| (x - mean) * (x - mean) / n).sum::<f64>().sqrt()
 }
 
 /// The edges for some sorted values.
@@ -114,39 +168,63 @@ pub fn psi(reference: &[i64], recent: &[i64]) -> Option<f64> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::drift::Tally;
     use proptest::prelude::*;
 
     #[derive(Deserialize)]
     struct Golden {
         features: Vec<Feature>,
+        shares: Shares,
+    }
+
+    /// A number and a category with nulls, and the shares of rows that are amiss in them.
+    #[derive(Deserialize)]
+    pub(in crate::drift) struct Shares {
+        pub(in crate::drift) values: Vec<String>,
+        pub(in crate::drift) filled: f64,
+        pub(in crate::drift) reference: Vec<(Option<f64>, Option<String>)>,
+        pub(in crate::drift) recent: Vec<(Option<f64>, Option<String>)>,
+        pub(in crate::drift) missing_rate: f64,
+        pub(in crate::drift) unseen: f64,
+        pub(in crate::drift) range: f64,
+        pub(in crate::drift) cramers_v: f64,
     }
 
     #[derive(Deserialize)]
     pub(in crate::drift) struct Feature {
         pub(in crate::drift) name: String,
-        reference: Vec<f64>,
-        recent: Vec<f64>,
+        pub(in crate::drift) reference: Vec<f64>,
+        pub(in crate::drift) recent: Vec<f64>,
         edges: Vec<f64>,
         counts: Vec<i64>,
         pub(in crate::drift) psi: f64,
         pub(in crate::drift) jensen_shannon: f64,
         pub(in crate::drift) kolmogorov_smirnov: f64,
+        pub(in crate::drift) cramers_v: f64,
+        pub(in crate::drift) wasserstein: f64,
+        pub(in crate::drift) wasserstein_of_values: f64,
     }
 
     impl Feature {
         /// The reference, and the recent values in its bins.
-        pub(in crate::drift) fn binned(&self) -> (Reference, Vec<i64>) {
+        pub(in crate::drift) fn binned(&self) -> (Reference, Tally) {
             let reference = Reference::from_values(&self.reference, 10);
-            let mut recent = vec![0; reference.counts().len()];
-            self.recent.iter().for_each(|x| recent[reference.bin_of(*x)] += 1);
+            let mut recent = Tally::of(&reference);
+            self.recent.iter().for_each(|x| recent.add(&reference, *x));
             (reference, recent)
         }
     }
 
+    fn read() -> Golden {
+        serde_json::from_str(include_str!("../../tests/golden/psi.json")).expect("the golden file reads")
+    }
+
     pub(in crate::drift) fn golden() -> Vec<Feature> {
-        let golden: Golden =
-            serde_json::from_str(include_str!("../../tests/golden/psi.json")).expect("the golden file reads");
-        golden.features
+        read().features
+    }
+
+    pub(in crate::drift) fn shares() -> Shares {
+        read().shares
     }
 
     #[test]
@@ -160,7 +238,7 @@ pub(super) mod tests {
                 "{}",
                 feature.name
             );
-            let found = psi(reference.counts(), &recent).expect("there are rows");
+            let found = psi(reference.counts(), &recent.counts).expect("there are rows");
             assert!((found - feature.psi).abs() < 1e-12, "{}: {found} is not {}", feature.name, feature.psi);
         }
     }

@@ -12,6 +12,9 @@ use std::ops::Range;
 /// The end of the name of a group's slot for all that is not among its values.
 pub const OTHER: &str = "other";
 
+/// The end of the name of a slot that is 1 where its feature was missing. No feature's own name has a dot.
+pub const MISSING: &str = ".missing";
+
 /// A feature that is one slot a value: exactly one of them is 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OneHot {
@@ -98,6 +101,11 @@ impl Layout {
             (group.declared.feature.clone(), group.first..group.first + values)
         };
         dense.chain(self.groups.iter().map(group)).collect()
+    }
+
+    /// The feature of which a dense slot says whether it was missing.
+    pub fn indicated(&self, slot: usize) -> Option<&str> {
+        self.names[..self.dense].get(slot)?.strip_suffix(MISSING)
     }
 
     /// The number of one-hot groups.

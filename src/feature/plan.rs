@@ -4,7 +4,7 @@
 //! Aggregates over one stream with one key share a [`Group`], so an event asks each group once.
 
 use super::expr::{Binding, Expression};
-use super::layout::{Layout, OneHot};
+use super::layout::{Layout, MISSING, OneHot};
 use super::program::{Line, Number, Program, Step, feature_of};
 use super::scope::{FEATURE, Names};
 use super::window::{Aggregate, WindowShape};
@@ -281,7 +281,7 @@ impl<'a> Compiler<'a> {
             self.dense.len() - 1
         });
         let indicator = feature.indicator.then(|| {
-            self.dense.push(format!("{}.missing", name.value));
+            self.dense.push(format!("{}{MISSING}", name.value));
             self.dense.len() - 1
         });
         let place = self.lines.iter().filter(|l| matches!(l, Line::Value { .. })).count() as u32;

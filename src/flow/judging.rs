@@ -89,6 +89,8 @@ pub(super) struct Judging {
     pub(super) crowded_out: u64,
     labels: u64,
     new_examples: u64,
+    /// The prediction time of the newest example of the last training.
+    newest_trained: Option<Time>,
     rollout: Rollout,
     /// The versions that have a role.
     standings: BTreeMap<u32, Standing>,
@@ -115,6 +117,7 @@ impl Judging {
             crowded_out: 0,
             labels: 0,
             new_examples: 0,
+            newest_trained: None,
             rollout: Rollout::new(model.deploy.clone()),
             standings: BTreeMap::from([(1, Standing { is_live: true, at_release: BTreeMap::new() })]),
             began: None,
@@ -220,6 +223,8 @@ impl Judging {
                 boundary,
                 labels: self.labels,
                 new_examples: self.new_examples,
+                window_examples: self.examples.len() as u64,
+                newest_trained: self.newest_trained,
                 manual: asked.trainings,
                 last,
                 training: self.is_under_way(),
@@ -314,6 +319,7 @@ impl Judging {
         let examples = self.examples.values().cloned().collect();
         let job = Arc::new(self.job(examples, (live, self.champion_is_live()), self.last_batch.clone()));
         self.new_examples = 0;
+        self.newest_trained = self.examples.last_key_value().map(|((predicted, _), _)| *predicted);
         self.start(Training { job, decision, tick, effect }, wake);
         effect
     }

@@ -1,9 +1,9 @@
 //! The room of detectors: drift on the champion's error, and on its features against its training window.
 //!
 //! In: outcomes in the law's order, versions at their activation. Keeps: one detector a trigger on the error, fed with
-//! the first label of each prediction that the champion answered; and, for the stability index, histograms of the
-//! vectors since the release, by bucket. Out: at each boundary, what was detected since the last. A new champion starts
-//! all afresh.
+//! the first label of each prediction that the champion answered; and, for what is watched of features, histograms of
+//! the vectors since the release, by bucket. Out: at each boundary, what was detected since the last. A new champion
+//! starts all afresh.
 
 use super::control::{Resolution, Resolved};
 use super::items::{Contestant, Mark, Outcome, Turn};

@@ -4,8 +4,8 @@
 //! order in which records pass. Keeps: nothing. The text is for people; nothing parses it.
 
 use crate::config::spec::{
-    CauseSpec, DeploySpec, DetectorSpec, FeatureKind, FeatureSpec, Function, LearnerSpec, ModelSpec, OptimizerSpec,
-    Over, PipelineSpec, SourceSpec, Strategy, TriggerSpec,
+    CauseSpec, DeploySpec, DetectorSpec, FeatureKind, FeatureSpec, Function, LearnerSpec, ModelSpec, NewData,
+    OptimizerSpec, Over, PipelineSpec, SourceSpec, Strategy, TriggerSpec,
 };
 use crate::record::Kind;
 use crate::sink::Stream;
@@ -250,13 +250,20 @@ fn cause(trigger: &TriggerSpec) -> String {
         CauseSpec::Drift(DetectorSpec::Eddm { .. }) => "drift by eddm on the error".to_string(),
         CauseSpec::Drift(DetectorSpec::HddmA { .. }) => "drift by hddm_a on the error".to_string(),
         CauseSpec::Drift(DetectorSpec::HddmW { .. }) => "drift by hddm_w on the error".to_string(),
+        CauseSpec::Drift(DetectorSpec::Kswin { .. }) => "drift by kswin on the error".to_string(),
         CauseSpec::Drift(DetectorSpec::PageHinkley { .. }) => "drift by page_hinkley on the error".to_string(),
         CauseSpec::Drift(DetectorSpec::Distance { distance, threshold, window, .. }) => {
             format!("drift by {} above {threshold} of a feature's last {window}", distance.name())
         }
-        CauseSpec::Degradation { when, .. } => format!("degradation when {}", short(&when.value)),
-        CauseSpec::NewData { examples } => format!("new data: {examples} examples"),
+        CauseSpec::Degradation { when, rearm, .. } => {
+            let again = rearm.as_ref().map_or(String::new(), |rearm| format!(", again once {}", short(&rearm.value)));
+            format!("degradation when {}{again}", short(&when.value))
+        }
+        CauseSpec::NewData(NewData::Examples(examples)) => format!("new data: {examples} examples"),
+        CauseSpec::NewData(NewData::Share(share)) => format!("new data: {share} of the window"),
+        CauseSpec::NewData(NewData::After(after)) => format!("new data: {after} after the last training's newest"),
         CauseSpec::Schedule { every } => format!("schedule: every {every}"),
+        CauseSpec::Cron(cron) => format!("schedule: cron {}", cron.text()),
         CauseSpec::Manual { at } if at.is_empty() => "manual, on request".to_string(),
         CauseSpec::Manual { at } => format!("manual at {}, and on request", joined(at.iter())),
     };

@@ -2,7 +2,7 @@
 
 use super::judge::{Memory, Sight};
 use super::when::When;
-use crate::config::spec::{CauseSpec, TriggerSpec};
+use crate::config::spec::{CauseSpec, Cron, NewData, TriggerSpec};
 use crate::time::{Span, Time};
 use std::collections::BTreeMap;
 
@@ -12,6 +12,8 @@ pub(super) struct Trigger {
     pub(super) spec: TriggerSpec,
     /// Degradation only.
     pub(super) when: Option<When>,
+    /// Degradation with hysteresis: what ends an episode.
+    pub(super) rearm: Option<When>,
 }
 
 /// A cause, with the figures that it saw.
@@ -27,6 +29,7 @@ impl Trigger {
         Trigger {
             spec: TriggerSpec { cause, warm_up: 1000, cooldown: Span::DAY, daily_budget: 4, span: 0..0 },
             when: None,
+            rearm: None,
         }
     }
 
@@ -35,17 +38,23 @@ impl Trigger {
         match self.spec.cause {
             CauseSpec::Drift(_) => "drift",
             CauseSpec::Degradation { .. } => "degradation",
-            CauseSpec::NewData { .. } => "new_data",
-            CauseSpec::Schedule { .. } => "schedule",
+            CauseSpec::NewData(_) => "new_data",
+            CauseSpec::Schedule { .. } | CauseSpec::Cron(_) => "schedule",
             CauseSpec::Manual { .. } => "manual",
         }
     }
 
-    /// The cause that it has at this boundary, if any. `first` is the first boundary judged.
-    pub(super) fn look(&self, place: usize, first: Time, sight: &Sight, memory: &mut Memory) -> Option<Found> {
+    /// The cause that it has at this boundary, if any. `first` is the first boundary judged, `last` the one before.
+    pub(super) fn look(
+        &self,
+        place: usize,
+        (first, last): (Time, Option<Time>),
+        sight: &Sight,
+        memory: &mut Memory,
+    ) -> Option<Found> {
         match &self.spec.cause {
             CauseSpec::Drift(_) => drift(place, sight),
-            CauseSpec::Degradation { when, min_labels, min_coverage } => {
+            CauseSpec::Degradation { when, min_labels, min_coverage, .. } => {
                 let parsed = self.when.as_ref().expect("a degradation trigger is made with its condition");
                 let now = |metric, window| {
                     let reading = (sight.metric)(metric, window)?;
@@ -54,24 +63,25 @@ impl Trigger {
                     enough.then_some(reading.value)
                 };
                 let outcome = parsed.holds(&now, sight.at_release);
-                match outcome.holds {
-                    Some(true) if !memory.spent => {
-                        let seen: Vec<String> = outcome.figures.iter().map(|(n, v)| format!("{n} = {v:.6}")).collect();
-                        let text = format!("{} with {}", when.value, seen.join(", "));
-                        Some(Found { figures: outcome.figures, text })
-                    }
-                    Some(true) | None => None,
-                    Some(false) => {
-                        memory.spent = false;
-                        None
-                    }
+                if outcome.holds != Some(true) {
+                    let over = match &self.rearm {
+                        None => outcome.holds.is_some(),
+                        Some(rearm) => rearm.holds(&now, sight.at_release).holds == Some(true),
+                    };
+                    memory.spent &= !over;
+                    memory.episode &= !over;
+                    return None;
                 }
+                memory.episode = self.rearm.is_some();
+                (!memory.spent).then(|| {
+                    let seen: Vec<String> = outcome.figures.iter().map(|(n, v)| format!("{n} = {v:.6}")).collect();
+                    let text = format!("{} with {}", when.value, seen.join(", "));
+                    Found { figures: outcome.figures, text }
+                })
             }
-            CauseSpec::NewData { examples } => (sight.new_examples >= *examples).then(|| Found {
-                figures: figures([("new_examples", sight.new_examples as f64), ("examples", *examples as f64)]),
-                text: format!("{} new examples, {examples} asked for", sight.new_examples),
-            }),
+            CauseSpec::NewData(enough) => new_data(*enough, first, sight),
             CauseSpec::Schedule { every } => schedule(*every, first, sight, memory),
+            CauseSpec::Cron(cron) => due(cron, last, sight),
             CauseSpec::Manual { at } => manual(at, sight, memory),
         }
     }
@@ -94,6 +104,43 @@ fn drift(place: usize, sight: &Sight) -> Option<Found> {
         }
     }
     (!found.text.is_empty()).then_some(found)
+}
+
+fn new_data(enough: NewData, first: Time, sight: &Sight) -> Option<Found> {
+    let new = sight.new_examples;
+    match enough {
+        NewData::Examples(examples) => (new >= examples).then(|| Found {
+            figures: figures([("new_examples", new as f64), ("examples", examples as f64)]),
+            text: format!("{new} new examples, {examples} asked for"),
+        }),
+        NewData::Share(share) => {
+            let window = sight.window_examples;
+            let is_enough = window > 0 && new as f64 >= share * window as f64;
+            is_enough.then(|| Found {
+                figures: figures([("new_examples", new as f64), ("window", window as f64), ("share", share)]),
+                text: format!("{new} new examples beside a window of {window}, a share of {share} asked for"),
+            })
+        }
+        NewData::After(after) => {
+            let newest = sight.newest_trained.unwrap_or(first);
+            // Without a new one the same training would be run again.
+            (new > 0 && sight.boundary >= newest.plus(after)).then(|| Found {
+                figures: figures([("new_examples", new as f64)]),
+                text: match sight.newest_trained {
+                    Some(newest) => format!("{after} since {newest}, the newest example of the last training"),
+                    None => format!("{after} since {first}, the first boundary"),
+                },
+            })
+        }
+    }
+}
+
+/// Whether an instant of the calendar has come since the boundary before; at the first, whether it is one.
+fn due(cron: &Cron, last: Option<Time>, sight: &Sight) -> Option<Found> {
+    let since = last.unwrap_or(sight.boundary.minus(Span(1)));
+    // Several instants passed at once, in a gap of the input or between boundaries, are one cause.
+    let due = cron.next(since).filter(|due| *due <= sight.boundary)?;
+    Some(Found { figures: BTreeMap::new(), text: format!("cron {} due {due}", cron.text()) })
 }
 
 fn schedule(every: Span, first: Time, sight: &Sight, memory: &mut Memory) -> Option<Found> {

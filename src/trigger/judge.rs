@@ -7,8 +7,9 @@
 //! over with its boundary, so one that was suppressed is gone, with its record. A level that was suppressed fires once
 //! nothing suppresses it any more. A cause that lasts is recorded again only when the reason for suppressing it
 //! changes: a record an hour for a week would bury the others. Degradation has hysteresis: it fires when its condition
-//! becomes true, and again only after the condition was false or a training has ended. The unknown fires nothing,
-//! changes nothing, and is no record.
+//! becomes true, and again only after the condition was false or a training has ended. With `rearm` it begins an
+//! episode, which only that condition ends, no training and no `when` that is false for a while: one episode, one
+//! decision. The unknown fires nothing, changes nothing, and is no record.
 
 use super::cause::{Found, Trigger};
 use super::decision::{Cause, Decision, Suppression, Verdict};
@@ -26,6 +27,10 @@ pub struct Sight<'a> {
     pub labels: u64,
     /// The first labels since the last training began.
     pub new_examples: u64,
+    /// The examples in the training window.
+    pub window_examples: u64,
+    /// The prediction time of the newest example of the last training, if there was one.
+    pub newest_trained: Option<Time>,
     /// Requests by hand since the last boundary.
     pub manual: u32,
     /// Whether the input ends here.
@@ -75,14 +80,17 @@ pub struct DriftSignal {
 pub fn check_triggers(model: &ModelSpec) -> Vec<Fault> {
     let mut faults = Vec::new();
     for trigger in &model.triggers {
-        let CauseSpec::Degradation { when, .. } = &trigger.cause else { continue };
-        let found = match When::parse(&when.value, &model.metrics.windows) {
-            Err(found) => found,
-            Ok(parsed) => parsed.metrics().into_iter().filter_map(|metric| strange(metric, model, when)).collect(),
-        };
-        for mut fault in found {
-            fault.span = when.place(&fault.span);
-            faults.push(fault);
+        for condition in trigger.cause.conditions() {
+            let found = match When::parse(&condition.value, &model.metrics.windows) {
+                Err(found) => found,
+                Ok(parsed) => {
+                    parsed.metrics().into_iter().filter_map(|metric| strange(metric, model, condition)).collect()
+                }
+            };
+            for mut fault in found {
+                fault.span = condition.place(&fault.span);
+                faults.push(fault);
+            }
         }
     }
     faults
@@ -126,6 +134,8 @@ pub struct JudgeState {
 pub(super) struct Memory {
     /// Degradation: it has fired, and may not again yet.
     pub(super) spent: bool,
+    /// Degradation with `rearm`: its condition was true, and what ends that has not been since.
+    pub(super) episode: bool,
     /// The reason under which the lasting cause was last recorded.
     recorded: Option<Suppression>,
     /// Schedule: occurrences passed. Manual: instants passed.
@@ -145,17 +155,15 @@ impl Judge {
         let mut faults = Vec::new();
         let mut found = Vec::new();
         for (place, spec) in triggers.iter().enumerate() {
-            let when = match &spec.cause {
-                CauseSpec::Degradation { when, .. } => match When::parse(&when.value, windows) {
-                    Ok(when) => Some(when),
-                    Err(wrong) => {
-                        faults.extend(wrong.into_iter().map(|fault| (place, fault)));
-                        continue;
-                    }
-                },
-                _ => None,
-            };
-            found.push(Trigger { spec: spec.clone(), when });
+            let mut conditions = Vec::new();
+            for condition in spec.cause.conditions() {
+                match When::parse(&condition.value, windows) {
+                    Ok(when) => conditions.push(when),
+                    Err(wrong) => faults.extend(wrong.into_iter().map(|fault| (place, fault))),
+                }
+            }
+            let mut conditions = conditions.into_iter();
+            found.push(Trigger { spec: spec.clone(), when: conditions.next(), rearm: conditions.next() });
         }
         if !faults.is_empty() {
             return Err(faults);
@@ -182,10 +190,11 @@ impl Judge {
     pub fn judge(&mut self, sight: &Sight) -> Option<Decision> {
         assert!(self.state.last.is_none_or(|last| last < sight.boundary), "boundaries are judged once, in order");
         let first = *self.state.first.get_or_insert(sight.boundary);
-        self.state.last = Some(sight.boundary);
+        let last = self.state.last.replace(sight.boundary);
         if self.state.training && !sight.training {
-            // A training has ended: whatever it released or not, the conditions are looked at afresh.
-            self.state.memories.iter_mut().for_each(|memory| memory.spent = false);
+            // A training has ended: whatever it released or not, the conditions are looked at afresh, but for those in
+            // an episode.
+            self.state.memories.iter_mut().for_each(|memory| memory.spent &= memory.episode);
         }
         self.state.training = sight.training;
 
@@ -193,10 +202,11 @@ impl Judge {
         let mut news = false;
         for (place, trigger) in self.triggers.iter().enumerate() {
             let memory = &mut self.state.memories[place];
-            let Found { figures, text } = match trigger.look(place, first, sight, memory) {
+            let Found { figures, text } = match trigger.look(place, (first, last), sight, memory) {
                 Some(found) => found,
                 None => {
-                    memory.recorded = None;
+                    // An episode is recorded once for each reason, also if its condition is false for a while.
+                    memory.recorded = memory.recorded.filter(|_| memory.episode);
                     continue;
                 }
             };

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::config::spec::{
-    CauseSpec, DeploySpec, DetectorSpec, GateSpec, LearnerSpec, Metric, MetricsSpec, ModelSpec, Spanned, TrainSpec,
-    TriggerSpec,
+    CauseSpec, Cron, DeploySpec, DetectorSpec, GateSpec, LearnerSpec, Metric, MetricsSpec, ModelSpec, NewData, Spanned,
+    TrainSpec, TriggerSpec,
 };
 use crate::task::Task;
 use crate::time::{Span, Time};
@@ -17,7 +17,24 @@ fn spec(cause: CauseSpec) -> TriggerSpec {
 
 fn degradation() -> TriggerSpec {
     let when = Spanned { value: "log_loss[1d] > 1.05 * log_loss_at_release".to_string(), span: 0..0 };
-    spec(CauseSpec::Degradation { when, min_labels: 5, min_coverage: 0.9 })
+    spec(CauseSpec::Degradation { when, rearm: None, min_labels: 5, min_coverage: 0.9 })
+}
+
+/// The same with hysteresis.
+fn lasting_degradation() -> TriggerSpec {
+    let mut trigger = degradation();
+    if let CauseSpec::Degradation { rearm, .. } = &mut trigger.cause {
+        *rearm = Some(Spanned { value: "log_loss[1d] < 1.02 * log_loss_at_release".to_string(), span: 0..0 });
+    }
+    trigger
+}
+
+fn new_data(enough: NewData) -> TriggerSpec {
+    spec(CauseSpec::NewData(enough))
+}
+
+fn cron(text: &str) -> TriggerSpec {
+    spec(CauseSpec::Cron(Cron::parse(text).expect("it is a schedule")))
 }
 
 fn adwin() -> TriggerSpec {
@@ -30,6 +47,8 @@ struct Hour {
     at: i64,
     labels: u64,
     new_examples: u64,
+    window: u64,
+    trained: Option<i64>,
     manual: u32,
     last: bool,
     training: bool,
@@ -44,6 +63,8 @@ fn hour(at: i64) -> Hour {
         at,
         labels: 100,
         new_examples: 0,
+        window: 400,
+        trained: None,
         manual: 0,
         last: false,
         training: false,
@@ -67,6 +88,8 @@ fn judge_hour(judge: &mut Judge, hour: &Hour) -> Option<Decision> {
         boundary: Time(hour.at * HOUR),
         labels: hour.labels,
         new_examples: hour.new_examples,
+        window_examples: hour.window,
+        newest_trained: hour.trained.map(|at| Time(at * HOUR)),
         manual: hour.manual,
         last: hour.last,
         training: hour.training,
@@ -143,7 +166,7 @@ fn lasting_causes_are_recorded_once_and_fire_in_the_end() {
     let few = |at| Hour { labels: 1, ..bad(at) };
     assert_eq!(play(&[degradation()], &[few(1), few(2), bad(3)]), "warm_up - fired");
     let more = |at| Hour { new_examples: 50, ..hour(at) };
-    let new_data = spec(CauseSpec::NewData { examples: 50 });
+    let new_data = new_data(NewData::Examples(50));
     assert_eq!(
         play(std::slice::from_ref(&new_data), &[hour(1), more(2), hour(3), more(4), more(5), more(7)]),
         "- fired - cooldown - fired"
@@ -164,6 +187,8 @@ fn too_few_labels_or_too_little_coverage_is_unknown() {
             boundary: Time(HOUR),
             labels: 100,
             new_examples: 0,
+            window_examples: 0,
+            newest_trained: None,
             manual: 0,
             last: false,
             training: false,
@@ -183,6 +208,81 @@ fn schedules_count_from_the_first_boundary() {
     let hours: Vec<Hour> = [3, 4, 8, 9, 10, 14, 15, 40, 41, 45].map(hour).into();
     // 9 and 15 are due; 40 stands for 21, 27, 33 and 39, passed in a gap; 45 is due and suppressed, and gone.
     assert_eq!(play(&[every], &hours), "- - - fired - - fired fired - fired");
+}
+
+#[test]
+fn cron_fires_at_the_first_boundary_at_or_after_its_instants() {
+    // 1970 began on a Thursday: hours 3, 27, 51 are Thursday, Friday and Saturday at 03:00.
+    for (text, expected, hours) in [
+        ("0 3 * * *", "- fired - fired", vec![2, 3, 26, 27]),
+        // A boundary later than the instant; one due before the first boundary is past; the first may be one itself.
+        ("20 3 * * *", "- - fired - fired", vec![2, 3, 4, 27, 28]),
+        ("20 3 * * *", "- -", vec![4, 5]),
+        ("0 3 * * *", "fired -", vec![3, 4]),
+        // Several in a gap are one.
+        ("0 3 * * *", "- fired - fired", vec![2, 80, 98, 99]),
+        // What was suppressed is gone.
+        ("0 3,5 * * *", "- fired cooldown - -", vec![2, 3, 5, 8, 9]),
+        ("0 3 * * 5-6", "- - fired - fired", vec![2, 3, 27, 50, 51]),
+        ("0 3 2 * 4", "fired fired", vec![3, 27]),
+    ] {
+        let hours: Vec<Hour> = hours.into_iter().map(hour).collect();
+        assert_eq!(play(&[cron(text)], &hours), expected, "{text}");
+    }
+    let mut judge = Judge::new("late", &[cron("20 3 * * *")], &[Span::DAY]).expect("it is good");
+    assert_eq!(judge_hour(&mut judge, &hour(2)), None);
+    let decision = judge_hour(&mut judge, &hour(4)).expect("it is due");
+    assert_eq!(
+        (decision.causes[0].kind.as_str(), decision.text().as_str()),
+        ("schedule", "cron 20 3 * * * due 1970-01-01T03:20:00Z")
+    );
+}
+
+#[test]
+fn new_data_is_enough_by_share_or_by_time() {
+    let more = |at, new_examples, window| Hour { new_examples, window, ..hour(at) };
+    let share = new_data(NewData::Share(0.1));
+    let hours = [more(1, 0, 0), more(2, 39, 400), more(3, 40, 400), more(4, 40, 401), more(9, 1, 0), more(10, 1, 10)];
+    assert_eq!(play(&[share], &hours), "- - fired - - fired");
+
+    let since = |at, trained, new_examples| Hour { trained, new_examples, ..hour(at) };
+    let after = new_data(NewData::After(Span(6 * HOUR)));
+    // Before the first training from the first boundary; nothing new is no reason.
+    let hours = [since(2, None, 5), since(7, None, 5), since(8, None, 0), since(9, None, 1)];
+    assert_eq!(play(std::slice::from_ref(&after), &hours), "- - - fired");
+    let hours = [since(2, Some(1), 1), since(6, Some(1), 1), since(7, Some(1), 1), since(12, Some(6), 1)];
+    assert_eq!(play(std::slice::from_ref(&after), &hours), "- - fired fired");
+    let mut judge = Judge::new("late", &[after], &[Span::DAY]).expect("it is good");
+    let decision = judge_hour(&mut judge, &since(7, Some(1), 3)).expect("it is due");
+    assert_eq!(decision.text(), "6h since 1970-01-01T01:00:00Z, the newest example of the last training");
+}
+
+#[test]
+fn an_episode_is_one_decision_and_ends_when_it_is_rearmed() {
+    // 0.42 is where it fires, 0.408 where it is armed again.
+    let loss = |at, loss| Hour { loss: Some(loss), ..hour(at) };
+    let unknown = |at| Hour { loss: None, ..hour(at) };
+    let few = |at, loss| Hour { labels: 1, loss: Some(loss), ..hour(at) };
+    let busy = |at| Hour { training: true, ..bad(at) };
+    for (expected, hours) in [
+        ("fired - - -", vec![bad(1), loss(9, 0.41), bad(17), bad(25)]),
+        ("fired - fired", vec![bad(1), loss(9, 0.4), bad(17)]),
+        // Neither the end of a training nor what is unknown ends it.
+        ("fired - - -", vec![bad(1), busy(2), bad(9), bad(10)]),
+        ("fired - - - fired", vec![bad(1), unknown(2), bad(9), hour(10), bad(17)]),
+        // What is suppressed is recorded once, and fires if it is still so; else the episode ends without a decision.
+        (
+            "warm_up - - fired - - fired",
+            vec![few(1, 0.5), few(2, 0.41), few(3, 0.5), bad(4), bad(10), hour(11), bad(17)],
+        ),
+        ("warm_up - - warm_up", vec![few(1, 0.5), few(2, 0.41), few(3, 0.4), few(4, 0.5)]),
+    ] {
+        assert_eq!(play(&[lasting_degradation()], &hours), expected, "{hours:?}");
+    }
+    // Without hysteresis each crossing is a decision.
+    let crossings = [bad(1), loss(9, 0.41), bad(17), loss(25, 0.41), bad(33)];
+    assert_eq!(play(&[degradation()], &crossings), "fired - fired - fired");
+    assert_eq!(play(&[lasting_degradation()], &crossings), "fired - - - -");
 }
 
 #[test]
@@ -245,6 +345,12 @@ fn faults_are_placed_in_the_file() {
     let model = model(vec![degradation(), wrong]);
     let places: Vec<&str> = check_triggers(&model).iter().map(|fault| &text[fault.span.clone()]).collect();
     assert_eq!(places, ["log_los", "[9d]"]);
+    let mut rearmed = degradation();
+    if let CauseSpec::Degradation { rearm, .. } = &mut rearmed.cause {
+        *rearm = Some(Spanned { value: "log_los[1d] < 1".to_string(), span: 20..35 });
+    }
+    let faults = check_triggers(&ModelSpec { triggers: vec![rearmed], ..model.clone() });
+    assert_eq!(faults.iter().map(|fault| (fault.span.start, fault.span.end)).collect::<Vec<_>>(), [(20, 27)]);
     assert_eq!(check_triggers(&ModelSpec { triggers: vec![degradation(), adwin()], ..model }), []);
 }
 
@@ -276,7 +382,7 @@ fn any_hours() -> impl Strategy<Value = Vec<Hour>> {
         let walk = steps.into_iter().map(|(step, labels, new_examples, manual, training, loss, known, drift)| {
             at += step;
             let loss = (known > 0).then_some(loss);
-            Hour { at, labels, new_examples, manual, last: false, training, rollout: false, pinned: false, loss, drift }
+            Hour { at, labels, new_examples, manual, training, loss, drift, ..hour(0) }
         });
         walk.collect()
     })
@@ -285,7 +391,10 @@ fn any_hours() -> impl Strategy<Value = Vec<Hour>> {
 fn all_triggers() -> Vec<TriggerSpec> {
     let manual = TriggerSpec { cooldown: Span(2 * HOUR), ..spec(CauseSpec::Manual { at: vec![Time(7 * HOUR)] }) };
     let schedule = spec(CauseSpec::Schedule { every: Span(6 * HOUR) });
-    vec![adwin(), degradation(), spec(CauseSpec::NewData { examples: 50 }), schedule, manual]
+    let more = [NewData::Examples(50), NewData::Share(0.15), NewData::After(Span(30 * HOUR))].map(new_data);
+    let mut all = vec![adwin(), degradation(), lasting_degradation(), schedule, manual, cron("30 */7 * * 1-5")];
+    all.extend(more);
+    all
 }
 
 proptest! {
@@ -312,6 +421,19 @@ proptest! {
             if decision.fired() {
                 last_firing = Some(decision.at);
             }
+        }
+    }
+
+    #[test]
+    fn an_episode_has_at_most_one_firing(hours in any_hours()) {
+        let mut judge = Judge::new("late", &[lasting_degradation()], &[Span::DAY]).expect("it is good");
+        let mut fired = false;
+        for hour in &hours {
+            let now = judge_hour(&mut judge, hour).is_some_and(|decision| {
+                decision.causes.iter().any(|cause| cause.kind == "degradation" && cause.suppressed.is_none())
+            });
+            prop_assert!(!(now && fired), "a second one at {}", hour.at);
+            fired = (fired || now) && hour.loss.is_none_or(|loss| loss >= 1.02 * 0.4);
         }
     }
 

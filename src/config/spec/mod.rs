@@ -1,9 +1,11 @@
 //! The pipeline as it was typed, after its shape was checked: names resolve, numbers are in range, expressions are
 //! still text (each with its span, so that the layers above can point at them).
 
+mod cron;
 mod deploy;
 mod learner;
 
+pub use cron::{Cron, CronFault};
 pub use deploy::{DeploySpec, Loss, Strategy};
 pub use learner::{AlmaSpec, BaggingSpec, Boosting, ElasticNet, ForestSpec, LearnerSpec, NearestSpec, OptimizerSpec};
 pub use learner::{PassiveAggressiveSpec, RetrainSpec, TreeSpec};
@@ -331,33 +333,59 @@ pub struct TriggerSpec {
 /// The cause of a trigger.
 #[derive(Clone, Debug)]
 pub enum CauseSpec {
-    /// `kind = "drift", detector = "adwin" | "ddm" | "eddm" | "hddm_a" | "hddm_w" | "page_hinkley" | "psi" |
-    /// "jensen_shannon" | "kolmogorov_smirnov"`
+    /// `kind = "drift", detector = "adwin" | "ddm" | "eddm" | "hddm_a" | "hddm_w" | "kswin" | "page_hinkley" |
+    /// "psi" | "jensen_shannon" | "kolmogorov_smirnov" | "wasserstein" | "chi_square" | "missing_rate" | "unseen" |
+    /// "range"`
     Drift(DetectorSpec),
     /// `kind = "degradation", when = "log_loss[7d] > 1.05 * log_loss_at_release"`
     Degradation {
         /// The condition.
         when: Spanned<String>,
+        /// `rearm = "log_loss[7d] < 1.02 * log_loss_at_release"`: once fired, it fires again only after this was true.
+        /// Default: after `when` was false, or a training has ended.
+        rearm: Option<Spanned<String>>,
         /// Labels in the window below which it is unknown. Default 500.
         min_labels: u64,
         /// Coverage below which it is unknown. Default 0.9.
         min_coverage: f64,
     },
-    /// `kind = "new_data", examples = 50_000`: so many first labels since the last training.
-    NewData {
-        /// The number, at least 1.
-        examples: u64,
-    },
+    /// `kind = "new_data"`, with one of `examples`, `share`, `after`.
+    NewData(NewData),
     /// `kind = "schedule", every = "30d"`: at that distance from the first boundary.
     Schedule {
         /// The distance, a multiple of the pipeline's `every`.
         every: Span,
     },
+    /// `kind = "schedule", cron = "0 3 * * 1"`: at the first boundary at or after each of its instants.
+    Cron(Cron),
     /// `kind = "manual", at = ["2013-08-15"]`: at the first boundary at or after each instant, and on request.
     Manual {
         /// The instants, ascending; may be empty.
         at: Vec<Time>,
     },
+}
+
+impl CauseSpec {
+    /// The conditions that it states, as text.
+    pub fn conditions(&self) -> impl Iterator<Item = &Spanned<String>> {
+        let stated = match self {
+            CauseSpec::Degradation { when, rearm, .. } => [Some(when), rearm.as_ref()],
+            _ => [None, None],
+        };
+        stated.into_iter().flatten()
+    }
+}
+
+/// How much new data is enough.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NewData {
+    /// `examples = 50_000`: so many first labels since the last training began, at least 1.
+    Examples(u64),
+    /// `share = 0.1`: as many as this share of the examples in the training window, in (0, 1].
+    Share(f64),
+    /// `after = "30d"`: any, at this distance of pipeline time from the newest example of the last training, by its
+    /// prediction; before the first training, from the first boundary.
+    After(Span),
 }
 
 /// A drift detector.
@@ -409,12 +437,24 @@ pub enum DetectorSpec {
         /// Whether a fall of the error fires too, default false.
         two_sided: bool,
     },
-    /// Distance of any feature from the serving version's training window: `psi`, `jensen_shannon`,
-    /// `kolmogorov_smirnov`.
+    /// Kolmogorov-Smirnov windowing on the champion's 0/1 error. Raab and others 2020.
+    Kswin {
+        /// Chance of the test below which it fires, in (0, 1), default 0.005.
+        alpha: f64,
+        /// Errors kept, default 100.
+        window_size: usize,
+        /// The newest of them, and as many drawn of the others, at most half of the window, default 30 or
+        /// that half.
+        stat_size: usize,
+        /// Of the draws, default 0.
+        seed: u64,
+    },
+    /// How far any feature is from the serving version's training window: `psi`, `jensen_shannon` and all else that
+    /// [`Distance`] lists.
     Distance {
         /// How it is measured.
         distance: Distance,
-        /// Fires above it, default 0.25 of the stability index and 0.1 of the others.
+        /// Fires above it; for the default see [`Distance::usual`].
         threshold: f64,
         /// The recent window, a multiple of `every`, default 7d.
         window: Span,
@@ -423,7 +463,7 @@ pub enum DetectorSpec {
     },
 }
 
-/// How far two histograms of a feature are apart.
+/// How far a feature is from what it was in the training window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distance {
     /// Population stability index.
@@ -432,15 +472,47 @@ pub enum Distance {
     JensenShannon,
     /// Kolmogorov-Smirnov statistic at the bins' edges, 0 to 1; of numbers only, categories have no order.
     KolmogorovSmirnov,
+    /// Wasserstein distance of first order in standard deviations of the training window; of numbers only.
+    Wasserstein,
+    /// Cramer's V of the chi-square statistic, 0 to 1, both windows weighing the same.
+    ChiSquare,
+    /// By how much the share of rows in which it was missing has risen; of features with `indicator = true`, since
+    /// what was filled in is a number like any other.
+    MissingRate,
+    /// By how much the share of rows that went to the slot `other` has risen, nulls among them; of one-hot features.
+    Unseen,
+    /// Share of rows outside of the training window's least and greatest; of numbers.
+    Range,
 }
 
 impl Distance {
+    /// The threshold where the pipeline file has none: 0.25 of the stability index, 0.05 of missing and unseen, 0.01
+    /// of what is out of range, 0.1 of the others.
+    pub const fn usual(self) -> f64 {
+        match self {
+            Distance::Psi => 0.25,
+            Distance::JensenShannon | Distance::KolmogorovSmirnov | Distance::Wasserstein | Distance::ChiSquare => 0.1,
+            Distance::MissingRate | Distance::Unseen => 0.05,
+            Distance::Range => 0.01,
+        }
+    }
+
+    /// Whether it is at most 1, so that a threshold of 1 would never be passed.
+    pub const fn is_share(self) -> bool {
+        matches!(self, Distance::ChiSquare | Distance::MissingRate | Distance::Unseen | Distance::Range)
+    }
+
     /// Its name in files and topics.
     pub const fn name(self) -> &'static str {
         match self {
             Distance::Psi => "psi",
             Distance::JensenShannon => "jensen_shannon",
             Distance::KolmogorovSmirnov => "kolmogorov_smirnov",
+            Distance::Wasserstein => "wasserstein",
+            Distance::ChiSquare => "chi_square",
+            Distance::MissingRate => "missing_rate",
+            Distance::Unseen => "unseen",
+            Distance::Range => "range",
         }
     }
 }

@@ -27,6 +27,7 @@ struct Kept {
     crowded_out: u64,
     labels: u64,
     new_examples: u64,
+    newest_trained: Option<Time>,
     rollout: RolloutState,
     standings: BTreeMap<u32, Standing>,
     began: Option<Time>,
@@ -84,6 +85,7 @@ impl Keeps for Judging {
             crowded_out: self.crowded_out,
             labels: self.labels,
             new_examples: self.new_examples,
+            newest_trained: self.newest_trained,
             rollout: self.rollout.state().clone(),
             standings: self.standings.clone(),
             began: self.began,
@@ -110,6 +112,7 @@ impl Keeps for Judging {
             return Ok(());
         };
         (self.crowded_out, self.labels, self.new_examples) = (kept.crowded_out, kept.labels, kept.new_examples);
+        self.newest_trained = kept.newest_trained;
         self.rollout.resume(kept.rollout);
         (self.standings, self.began) = (kept.standings, kept.began);
         (self.versions, self.last_batch) = (kept.versions, kept.last_batch);

@@ -160,8 +160,9 @@ fn source(spec: &PipelineSpec, place: usize) -> String {
 /// Without its place in the file.
 fn cause(cause: &CauseSpec) -> String {
     match cause {
-        CauseSpec::Degradation { when, min_labels, min_coverage } => {
-            format!("{} of {min_labels}, {min_coverage}", when.value)
+        CauseSpec::Degradation { min_labels, min_coverage, .. } => {
+            let conditions: Vec<&str> = cause.conditions().map(|condition| condition.value.as_str()).collect();
+            format!("{conditions:?} of {min_labels}, {min_coverage}")
         }
         other => format!("{other:?}"),
     }
