@@ -53,6 +53,7 @@ fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str) -> Option<S
     let format = table.take("format").and_then(|i| i.choice("format", &FORMATS));
     let topic = table.take("topic").and_then(|i| read_topic(&i));
     let refuse = table.take("unknown_fields").and_then(|i| i.choice("value", &UNKNOWN_FIELDS));
+    let check = table.take("check").and_then(|i| names(&i)).unwrap_or_default();
 
     let (mut label, mut timeout) = (None, None);
     match kind {
@@ -94,6 +95,7 @@ fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str) -> Option<S
         format,
         topic: topic.value,
         refuse_unknown: refuse.unwrap_or(false),
+        check,
         label,
         timeout,
         name,

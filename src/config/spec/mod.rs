@@ -89,6 +89,9 @@ pub struct SourceSpec {
     pub topic: String,
     /// `unknown_fields = "refuse"` makes a record with an undeclared field a dead letter; default `ignore`.
     pub refuse_unknown: bool,
+    /// `check`: expressions over this source's columns, of which none may be false for a record; null passes. What
+    /// violates one is a dead letter. Tombstones are not checked.
+    pub check: Vec<Spanned<String>>,
     /// Labels only: the expression over this source's columns that is the label.
     pub label: Option<Spanned<String>>,
     /// Labels only: how long an event waits for its label (and a label for its event). Default 48h.
