@@ -1,9 +1,11 @@
 //! The command line: arguments, the pipeline file as a whole, supervision of processes, and what a person is told.
 
+mod again;
 pub mod args;
 mod bar;
 mod checkpoints;
 mod crashes;
+mod export;
 pub mod feed;
 pub mod graph;
 mod input;
@@ -19,7 +21,7 @@ pub mod supervise;
 mod verify;
 
 use crate::deploy::Wish;
-use args::{CheckArgs, Command, FeedArgs, KafkaArgs, ModelsArgs, ModelsCommand};
+use args::{CheckArgs, Command, ExportCommand, FeedArgs, KafkaArgs, ModelsArgs, ModelsCommand};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
@@ -54,6 +56,9 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Verify(args) => verify::verify(&args) as i32,
         Command::Check(args) => check(&args) as i32,
+        Command::Export(args) => match &args.what {
+            ExportCommand::Examples(args) => export::examples(args) as i32,
+        },
         Command::Feed(args) => play(&args) as i32,
         Command::Models(args) => models(&args) as i32,
         Command::Retrain(args) => match requests::request(&args.out) {

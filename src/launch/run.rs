@@ -94,7 +94,7 @@ fn member(args: &RunArgs) -> Result<Exit, Refusal> {
     let dropped = Arc::new(args.drop_state.iter().cloned().collect());
     let store = Store { checkpoints, pipeline, dropped };
     let quiet = args.quiet || !first;
-    let ended = crate::flow::execute(workers, &plan, store, edges, move || {
+    let ended = crate::flow::execute(workers, &plan, store, None, edges, move || {
         let mut bar = Bar::new(quiet);
         move |report: Option<&RunReport>| match report {
             Some(report) => bar.show(report),

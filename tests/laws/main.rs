@@ -10,6 +10,7 @@ mod check;
 mod correction;
 mod decisions;
 mod deployment;
+mod export;
 mod features;
 mod many;
 mod oracle;
