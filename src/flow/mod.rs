@@ -162,7 +162,8 @@ impl Workers {
 }
 
 /// Runs the pipeline on the workers of this process until its input ends. `edges` are there in process 0, and so is the
-/// result. With an `export` the examples of its ticks are given away. What `look` makes is called on worker 0, with the account some times a second and without one at the end.
+/// result. With an `export` the examples of its ticks are given away. What `look` makes is called on worker 0, with the
+/// account some times a second and without one at the end.
 ///
 /// # Errors
 /// The workers cannot be started, or one of them ended by a panic.
