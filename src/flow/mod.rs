@@ -220,13 +220,14 @@ where
         return None;
     };
     let sink: emit::SharedSink = Rc::new(RefCell::new(edges.sink));
+    let registries = edges.registries.clone();
     let models = plan.models().into_iter().zip(edges.registries);
     let releases = models.map(|(model, registry)| release::Releases::new(model, registry)).collect();
     let history = Arc::new(edges.history);
     let outlet = Outlet { sink: sink.clone(), releases, history: history.clone(), report: report.clone() };
     let Edges { lanes, requests, stop, drains, caution, restore, held, .. } = edges;
     let asked = stop.clone();
-    let input = Input { lanes, requests, stop, drains, history, caution, restore, held };
+    let input = Input { lanes, requests, registries, stop, drains, history, caution, restore, held };
     let bell = edges.bell.clone();
     let ends = Ends { input, outlet, bell: edges.bell, live: edges.live };
     build(worker, plan, Some(ends), export, (board.clone(), saver.clone()));

@@ -258,6 +258,19 @@ pub enum ModelsCommand {
         #[arg(long, value_name = "NAME")]
         model: Option<String>,
     },
+    /// Ask a run to judge a model that was trained elsewhere at its next boundary, and to release it if it is better
+    #[command(disable_help_flag = true)]
+    Push {
+        /// The artifact
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The run's outputs
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// The model, where there are several
+        #[arg(long, value_name = "NAME")]
+        model: Option<String>,
+    },
     /// Ask a run to let nothing change by itself: no training, no promotion, no rollback
     #[command(disable_help_flag = true)]
     Pin {

@@ -143,7 +143,7 @@ pub(super) fn exit_of(failure: &Failure) -> Exit {
         Failure::Sink(SinkError::Fenced { .. }) => Exit::Fenced,
         Failure::Sink(SinkError::Unknown { .. }) => Exit::Again,
         Failure::Diverged { .. } => Exit::Diverged,
-        Failure::Gone { .. } | Failure::Source(SourceError::Gone { .. }) => Exit::Gone,
+        Failure::Gone { .. } | Failure::Pushed { .. } | Failure::Source(SourceError::Gone { .. }) => Exit::Gone,
         Failure::Checkpoint(_) => Exit::Again,
         Failure::Grown { .. } => Exit::Usage,
         Failure::Source(_) | Failure::Sink(_) | Failure::Registry(_) | Failure::Memory { .. } => Exit::Failed,

@@ -176,6 +176,23 @@ impl Artifact {
         Ok(artifact)
     }
 
+    /// Whether it is of this model, and for vectors of these features.
+    ///
+    /// # Errors
+    /// A sentence that says what it is of instead.
+    pub fn suits(&self, model: &str, features: &str, width: usize) -> Result<(), String> {
+        if self.model != model {
+            return Err(format!("it is an artifact of model `{}`, not of `{model}`", self.model));
+        }
+        if self.width as usize != width {
+            return Err(format!("it is for vectors of {} slots, those of `{model}` have {width}", self.width));
+        }
+        if self.features != features {
+            return Err(format!("it is for the feature schema {}, that of `{model}` is {features}", self.features));
+        }
+        Ok(())
+    }
+
     /// The blake3 digest of an artifact's bytes, 64 hex digits.
     pub fn digest(bytes: &[u8]) -> String {
         blake3::hash(bytes).to_hex().to_string()

@@ -48,6 +48,7 @@ fn job(served: f64, live: f64) -> Job {
         live: Body::Logistic(learner),
         champion_is_live: false,
         start_from: None,
+        pushed: None,
     }
 }
 

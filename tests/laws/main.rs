@@ -17,6 +17,7 @@ mod oracle;
 mod placement;
 mod prequential;
 mod purity;
+mod pushed;
 mod river;
 mod stragglers;
 mod support;
