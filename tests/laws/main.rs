@@ -10,6 +10,7 @@ mod check;
 mod correction;
 mod decisions;
 mod deployment;
+mod elsewhere;
 mod export;
 mod features;
 mod many;
