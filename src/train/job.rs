@@ -214,6 +214,7 @@ fn pushed(job: &Job, body: &Body, held_out: &[Arc<Example>], report: &mut Report
         Ok((_, digest)) => (Some(digest), None),
         Err(error) => (None, Some(error.to_string())),
     };
+    (report.fitted, report.over_limit) = (0, 0);
     let parameters = Parameters::Pushed { kind: body.kind().to_owned() };
     report.candidates.push(Candidate { parameters, figures: Some(figures), error, digest });
     report.best = Some(0);

@@ -24,7 +24,7 @@ WIDTH, FOLDER = int(WIDTH), pathlib.Path(FOLDER)
 MODELS = {
     "logistic": lambda: LogisticRegression(),
     "gaussian_nb": lambda: GaussianNB(),
-    "boosted_trees": lambda: HistGradientBoostingClassifier(max_iter=60, random_state=0),
+    "boosted_trees": lambda: HistGradientBoostingClassifier(max_iter=30, random_state=0),
 }
 
 

@@ -25,7 +25,8 @@ fn fitted(
     let mut fit = Command::new(&python);
     fit.arg(project().join("tests/laws/elsewhere.py")).arg(project().join("scripts/from_sklearn.py"));
     fit.args([kind, name, digest, &width.to_string()]).arg(folder).args(examples);
-    let Ok(ended) = fit.output() else {
+    // More threads than cores fit more slowly.
+    let Ok(ended) = fit.env("OMP_NUM_THREADS", "1").output() else {
         eprintln!("skipped: no {python}");
         return None;
     };

@@ -15,6 +15,7 @@ const PIPELINE: &str = r#"
 [pipeline]
 name = "small"
 every = "1h"
+idle_ms = 60_000
 [source.events]
 kind = "events"
 key = "id"
@@ -71,7 +72,7 @@ fn stump(high: f64) -> Body {
     Body::BoostedTrees(BoostedTrees { base: 0.0, trees: vec![tree], examples: 77 })
 }
 
-/// A run that is fed by hand.
+/// A run that is fed by hand; its labels, which are all there, wait for it.
 struct Fed<'a> {
     out: &'a Path,
     child: std::process::Child,
