@@ -92,10 +92,15 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// The labels, tables, features and conditions, each behind what it may refer to.
+/// The checks, labels, tables, features and conditions, each behind what it may refer to.
 fn pieces(spec: &PipelineSpec) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     for source in &spec.sources {
+        pieces.extend(source.check.iter().map(|text| {
+            let mut piece = Piece::default();
+            piece.reads(text);
+            piece
+        }));
         let name = source.name.value.as_str();
         let mut piece = Piece::default();
         match (source.kind, &source.label) {

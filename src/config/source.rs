@@ -55,6 +55,7 @@ fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str, load: Load<
     let format = table.take("format").and_then(|i| i.choice("format", &FORMATS));
     let topic = table.take("topic").and_then(|i| read_topic(&i));
     let refuse = table.take("unknown_fields").and_then(|i| i.choice("value", &UNKNOWN_FIELDS));
+    let check = table.take("check").and_then(|i| names(&i)).unwrap_or_default();
 
     let (mut label, mut timeout, mut classes) = (None, None, Vec::new());
     match kind {
@@ -98,6 +99,7 @@ fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str, load: Load<
         format,
         topic: topic.value,
         refuse_unknown: refuse.unwrap_or(false),
+        check,
         label,
         classes,
         timeout,

@@ -1,6 +1,7 @@
 //! Features: expressions, as-of tables, rolling windows, standardization, and the vector that they make.
 
 pub mod asof;
+pub mod check;
 pub mod expr;
 pub mod layout;
 pub(crate) mod moments;

@@ -3,6 +3,7 @@
 //! In: the checked shape of the pipeline file. Out: a [`FeaturePlan`], or every fault with its place in the file.
 //! Aggregates over one stream with one key share a [`Group`], so an event asks each group once.
 
+use super::check::Checks;
 use super::expr::{Binding, Expression};
 use super::layout::{Layout, MISSING, OneHot};
 use super::program::{Line, Number, Program, Step, feature_of};
@@ -148,12 +149,18 @@ pub struct FeaturePlan {
     pub label: Option<LabelPlan>,
 }
 
-/// Compiles the features and the label of a pipeline.
+/// Compiles the features and the label of a pipeline; the checks of its sources only to see that they are right, since
+/// it is the sources that judge by them.
 ///
 /// # Errors
 /// All faults of all expressions at once.
 pub fn compile(spec: &PipelineSpec) -> Result<FeaturePlan, Vec<Fault>> {
-    let mut compiler = Compiler::new(spec)?;
+    let checks: Vec<Fault> = spec.sources.iter().flat_map(|s| Checks::compile(s).err().unwrap_or_default()).collect();
+    let mut compiler = match Compiler::new(spec) {
+        Ok(compiler) => compiler,
+        Err(faults) => return Err([checks, faults].concat()),
+    };
+    compiler.faults.splice(0..0, checks);
     for feature in &spec.features {
         compiler.feature(feature);
     }
@@ -529,6 +536,6 @@ fn fault(message: &str, span: Range<usize>, help: Option<String>) -> Fault {
 }
 
 /// Moves a fault's span from its expression's text into the file.
-fn placed(found: super::expr::Fault, text: &Spanned<String>) -> Fault {
+pub(super) fn placed(found: super::expr::Fault, text: &Spanned<String>) -> Fault {
     Fault { message: found.message, span: text.place(&found.span), help: found.help }
 }

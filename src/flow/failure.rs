@@ -63,6 +63,17 @@ pub enum Failure {
         /// What is there instead.
         found: String,
     },
+    /// A model that a committed tick took from elsewhere is not there any more.
+    #[error(
+        "the input is no longer there: tick {tick} took a model that was pushed, and now {cause}; put the file back, or \
+         start over with --fresh"
+    )]
+    Pushed {
+        /// The tick.
+        tick: Tick,
+        /// What is wrong with it, and where it should be.
+        cause: String,
+    },
     /// The run had come to the end of its input, and now there is more.
     #[error(
         "the run has ended: it published the end of its input at tick {tick}, and now `{partition}` goes on; start \

@@ -13,6 +13,7 @@ use super::plan::Plan;
 use super::saving::{Order, Saver};
 use super::ticks::Tick;
 use crate::record::DeadLetter;
+use crate::registry::Registry;
 use crate::state::checkpoint::Name;
 use crate::time::{Span, Time};
 use std::collections::BTreeMap;
@@ -102,6 +103,8 @@ pub struct Input {
     pub lanes: Lanes,
     /// Yields what is asked for by hand.
     pub requests: Requests,
+    /// Where models that were pushed are, by model.
+    pub registries: Vec<Registry>,
     /// Set when the run is to stop: the end of the lanes is not the end of the input.
     pub stop: Arc<AtomicBool>,
     /// Whether the lanes end by themselves then, behind what was received.

@@ -2,6 +2,7 @@
 
 use super::saving::Order;
 use crate::deploy::Wish;
+use crate::model::Body;
 use crate::record::{Key, Row, Value};
 use crate::task::{Label, Prediction};
 use crate::time::Time;
@@ -38,19 +39,37 @@ pub struct Mark {
     pub order: Option<Order>,
 }
 
+/// A model that was made elsewhere, to be judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pushed {
+    /// The model's name.
+    pub model: CompactString,
+    /// The digest of its artifact.
+    pub digest: String,
+    /// What it is, once the minter has read it.
+    pub body: Option<Arc<Body>>,
+}
+
 /// What was asked for by hand.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
     /// Trainings, of all models.
     pub trainings: u32,
     /// Changes of roles, with the model's name.
     pub wishes: Vec<(CompactString, Wish)>,
+    /// Models that were made elsewhere.
+    pub pushed: Vec<Pushed>,
 }
 
 impl Asked {
     /// The changes of one model's roles.
     pub fn of(&self, model: &str) -> impl Iterator<Item = Wish> {
         self.wishes.iter().filter(move |(of, _)| of == model).map(|(_, wish)| *wish)
+    }
+
+    /// What was pushed as one model.
+    pub fn pushed_as(&self, model: &str) -> impl Iterator<Item = &Pushed> {
+        self.pushed.iter().filter(move |pushed| pushed.model == model)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::feature::Vector;
 use crate::model::Body;
 use crate::time::{Span, Time};
 use crate::train::{Contestant, Example, Job, Verdict, run};
-use crate::trigger::{Decision, DriftSignal, Judge, Reading, Sight};
+use crate::trigger::{Decision, DriftSignal, Judge, Reading, Sight, Suppression};
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -71,7 +71,8 @@ pub(super) struct Heard {
 
 /// What a boundary came to.
 pub(super) struct Judged {
-    pub(super) decision: Option<Decision>,
+    /// What was pushed first, then what the triggers came to.
+    pub(super) decisions: Vec<Decision>,
     pub(super) deployments: Vec<Deployment>,
     /// When what began takes effect.
     pub(super) effect: Option<Time>,
@@ -196,7 +197,7 @@ impl Judging {
     }
 
     /// Judges a boundary. A decision that fires begins a training, whose end wakes the room by `wake`; a turn of roles
-    /// goes before it.
+    /// goes before it, and what was pushed before what triggers ask for.
     pub(super) fn judge(
         &mut self,
         tick: Tick,
@@ -209,6 +210,20 @@ impl Judging {
         let wishes: Vec<Wish> = asked.of(&self.plan.model.name).collect();
         let deployments = self.rollout.look(boundary, &wishes, (self.is_under_way(), last));
         let turned = deployments.iter().find_map(|told| self.turn(told, tick));
+        let (mut decisions, mut begun, mut wake) = (Vec::new(), None, Some(wake));
+        let plan = self.plan.clone();
+        for pushed in asked.pushed_as(&plan.model.name) {
+            let decision = self.on_pushed((boundary, last), &pushed.digest);
+            // The first that fires begins, and is under way for the others.
+            if decision.fired()
+                && let (Some(live), Some(wake)) = (live.as_deref().cloned(), wake.take())
+            {
+                let body = pushed.body.as_deref().expect("the minter has read what it passes on");
+                let bodies = (live, Some(body.clone()));
+                begun = Some(self.begin(decision.clone(), (boundary, tick), bodies, wake));
+            }
+            decisions.push(decision);
+        }
         let decision = {
             let champion = self.champion();
             let find = |window: Span| figures.iter().find(|f| f.version == champion && f.window == window);
@@ -236,10 +251,28 @@ impl Judging {
             })
         };
         let fired = decision.as_ref().filter(|decision| decision.fired()).cloned();
-        let begun =
-            fired.zip(live).map(|(decision, live)| self.begin(decision, (boundary, tick), live.as_ref().clone(), wake));
+        if let (Some(decision), Some(live), Some(wake)) = (fired, live.as_deref().cloned(), wake.take()) {
+            begun = Some(self.begin(decision, (boundary, tick), (live, None), wake));
+            self.new_examples = 0;
+        }
+        decisions.extend(decision);
         let effect = turned.as_ref().map(|turned| turned.at).or(begun);
-        Judged { decision, deployments, effect, turned }
+        Judged { decisions, deployments, effect, turned }
+    }
+
+    /// Whether a model that was pushed is judged now.
+    fn on_pushed(&self, (boundary, last): (Time, bool), digest: &str) -> Decision {
+        let suppressed = if last {
+            Some(Suppression::EndOfInput)
+        } else if self.is_under_way() {
+            Some(Suppression::Training)
+        } else if self.rollout.is_full() {
+            Some(Suppression::Rollout)
+        } else {
+            self.rollout.is_pinned().then_some(Suppression::Pinned)
+        };
+        let model = &self.plan.model;
+        Decision::on_pushed(&model.name, model.triggers.len(), (boundary, digest), suppressed)
     }
 
     fn is_under_way(&self) -> bool {
@@ -312,14 +345,13 @@ impl Judging {
         &mut self,
         decision: Decision,
         (boundary, tick): (Time, Tick),
-        live: Body,
+        (live, pushed): (Body, Option<Body>),
         wake: impl FnOnce() + Send + 'static,
     ) -> Time {
         let effect = boundary.plus(self.plan.model.train.activate_after);
         let examples = self.examples.values().cloned().collect();
-        let job = Arc::new(self.job(examples, (live, self.champion_is_live()), self.last_batch.clone()));
-        self.new_examples = 0;
-        self.newest_trained = self.examples.last_key_value().map(|((predicted, _), _)| *predicted);
+        let job = self.job(examples, (live, self.champion_is_live()), self.last_batch.clone());
+        let job = Arc::new(Job { pushed, ..job });
         self.start(Training { job, decision, tick, effect }, wake);
         effect
     }
@@ -343,6 +375,7 @@ impl Judging {
             live,
             champion_is_live,
             start_from,
+            pushed: None,
         }
     }
 

@@ -15,6 +15,7 @@ pub mod caution;
 pub mod control;
 pub mod emit;
 pub mod enrich;
+pub mod export;
 pub mod failure;
 mod feeding;
 pub mod history;
@@ -49,6 +50,7 @@ use crate::state::checkpoint::Name;
 use caution::Caution;
 use control::{SharedBoard, Word};
 use emit::Outlet;
+use export::Export;
 use failure::Failure;
 use history::History;
 use ingest::{Held, Input, MintRules};
@@ -165,7 +167,8 @@ impl Workers {
 }
 
 /// Runs the pipeline on the workers of this process until its input ends. `edges` are there in process 0, and so is the
-/// result. What `look` makes is called on worker 0, with the account some times a second and without one at the end.
+/// result. With an `export` the examples of its ticks are given away. What `look` makes is called on worker 0, with the
+/// account some times a second and without one at the end.
 ///
 /// # Errors
 /// The workers cannot be started, or one of them ended by a panic.
@@ -173,6 +176,7 @@ pub fn execute<L>(
     workers: Workers,
     plan: &Arc<Plan>,
     store: Store,
+    export: Option<Export>,
     edges: Option<Edges>,
     look: impl FnOnce() -> L + Send + 'static,
 ) -> Result<Option<Ended>, String>
@@ -187,7 +191,7 @@ where
             0 => first.lock().unwrap_or_else(PoisonError::into_inner).take(),
             _ => None,
         };
-        run(worker, &plan, &store, first)
+        run(worker, &plan, (&store, &export), first)
     })?;
     let mut ended = None;
     for result in guards.join() {
@@ -199,7 +203,7 @@ where
 fn run<L>(
     worker: &mut Worker,
     plan: &Arc<Plan>,
-    store: &Store,
+    (store, export): (&Store, &Option<Export>),
     first: Option<(Edges, impl FnOnce() -> L)>,
 ) -> Option<Ended>
 where
@@ -214,13 +218,14 @@ where
     let saver = Saver { archive, keeper: Rc::new(RefCell::new(keeper)), peers: worker.peers() };
     let report = Rc::new(RefCell::new(RunReport::default()));
     let Some((edges, look)) = first else {
-        build(worker, plan, None, (board, saver));
+        build(worker, plan, None, export, (board, saver));
         while worker.has_dataflows() {
             worker.step_or_park(None);
         }
         return None;
     };
     let sink: emit::SharedSink = Rc::new(RefCell::new(edges.sink));
+    let registries = edges.registries.clone();
     let models = plan.models().into_iter().zip(edges.registries);
     let releases = models.map(|(model, registry)| release::Releases::new(model, registry)).collect();
     let history = Arc::new(edges.history);
@@ -228,10 +233,10 @@ where
     let outlet = Outlet { sink: sink.clone(), releases, history: history.clone(), report: report.clone() };
     let Edges { lanes, requests, stop, drains, caution, restore, held, .. } = edges;
     let asked = stop.clone();
-    let input = Input { lanes, requests, stop, drains, history, caution, restore, held };
+    let input = Input { lanes, requests, registries, stop, drains, history, caution, restore, held };
     let bell = edges.bell.clone();
     let ends = Ends { input, outlet, bell: edges.bell, live: edges.live };
-    build(worker, plan, Some(ends), (board.clone(), saver.clone()));
+    build(worker, plan, Some(ends), export, (board.clone(), saver.clone()));
     let mut look = look();
     let mut stops = false;
     while worker.has_dataflows() {
@@ -289,7 +294,13 @@ struct Ends {
     live: bool,
 }
 
-fn build(worker: &mut Worker, plan: &Arc<Plan>, ends: Option<Ends>, (board, saver): (SharedBoard, Saver)) {
+fn build(
+    worker: &mut Worker,
+    plan: &Arc<Plan>,
+    ends: Option<Ends>,
+    export: &Option<Export>,
+    (board, saver): (SharedBoard, Saver),
+) {
     // The models live beside ingest where there is one worker, away from it where there are more.
     let home = worker.peers() - 1;
     let (input, outlet, bell, live) = match ends {
@@ -318,6 +329,9 @@ fn build(worker: &mut Worker, plan: &Arc<Plan>, ends: Option<Ends>, (board, save
             let accounts = matched.accounts.concat(refusals).concat(rooms.accounts);
             modelling::Modelled { accounts, ..rooms }
         };
+        if let Some(export) = export {
+            export::export(export.clone(), modelled.outcomes.clone());
+        }
         let home = (archive, home);
         let counts = measure::measure(plan, modelled.outcomes.clone(), marks.clone(), home);
         let (metric_pages, figures) = publish::publish(plan, counts, marks.clone(), home);

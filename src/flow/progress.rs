@@ -51,6 +51,10 @@ pub struct Progress {
     /// Records refused since a worker panicked on them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub poison: Vec<Poison>,
+    /// Models that were made elsewhere and that the boundary passes on: each by its name and the digest of its
+    /// artifact, which the registry keeps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pushed: Vec<(CompactString, String)>,
     /// Its number.
     pub tick: Tick,
     /// Changes of roles asked for by hand that the boundary passes on.
@@ -154,6 +158,7 @@ impl Chain {
             outputs: hex(&self.outputs),
             pipeline_time: Stamp(minted.now),
             poison: minted.poison.iter().map(poison).collect(),
+            pushed: minted.asked.pushed.iter().map(|pushed| (pushed.model.clone(), pushed.digest.clone())).collect(),
             tick,
             wishes: minted.asked.wishes.clone(),
         };

@@ -129,13 +129,19 @@ impl Releases {
             window: report.window.filter(|_| *source == Contestant::Batch),
             updates: body.updates(),
             features: self.plan.features_digest(),
+            outside: *source == Contestant::Pushed,
         };
         let card = Card {
             model: self.plan.model.name.clone(),
             number: trained.version,
             digest: String::new(),
             kind: body.kind().to_owned(),
-            source: if *source == Contestant::Batch { "batch" } else { "live" }.to_owned(),
+            source: match source {
+                Contestant::Batch => "batch",
+                Contestant::Live => "live",
+                Contestant::Pushed => "pushed",
+            }
+            .to_owned(),
             parent: Some(trained.parent),
             decision: Some(resolution.decision.clone()),
             cause: resolution.cause.clone(),

@@ -134,7 +134,7 @@ pub fn retrain<'scope>(
                     let judged = judging.judge(tick, (boundary, last, &asked), heard, waking());
                     let name = &plan.spec.models[usize::from(model)].name;
                     judged.deployments.iter().for_each(|told| page.object(&told.record(name), boundary, name));
-                    judged.decision.iter().for_each(|told| page.line(told.line().as_bytes(), boundary, name));
+                    judged.decisions.iter().for_each(|told| page.line(told.line().as_bytes(), boundary, name));
                     effects.extend(judged.effect.map(|effect| (model, effect)));
                     turned.extend(judged.turned);
                     if judging.is_training() {

@@ -190,7 +190,7 @@ impl ModelRoom {
                     self.live_version = trained.version;
                     Model::Live
                 }
-                Trained::Batch => Model::Fixed(Fixed::from(body.clone())),
+                Trained::Batch | Trained::Pushed => Model::Fixed(Fixed::from(body.clone())),
             };
             self.models.push((trained.version, model));
         }

@@ -5,6 +5,10 @@
 //! help. Usage errors end with exit code 2. Secrets belong into the file of `--kafka-config`: arguments are visible to
 //! everybody on the machine.
 
+mod export;
+
+pub use export::{ExamplesArgs, ExportArgs, ExportCommand, ExportFormat};
+
 use crate::flow::saving::Cadence;
 use crate::time::Span;
 use clap::{ArgAction, Parser, Subcommand, error::ErrorKind};
@@ -44,6 +48,9 @@ pub enum Command {
     /// Make the committed ticks of a run again from its input, and compare every record
     #[command(disable_help_flag = true)]
     Verify(Box<VerifyArgs>),
+    /// Write what a run served and learned from, for others
+    #[command(disable_help_flag = true)]
+    Export(ExportArgs),
     /// Validate a pipeline file and draw its graph
     #[command(disable_help_flag = true)]
     Check(CheckArgs),
@@ -255,6 +262,19 @@ pub enum ModelsCommand {
         #[arg(long, value_name = "NAME")]
         model: Option<String>,
     },
+    /// Ask a run to judge a model that was trained elsewhere at its next boundary, and to release it if it is better
+    #[command(disable_help_flag = true)]
+    Push {
+        /// The artifact
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The run's outputs
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// The model, where there are several
+        #[arg(long, value_name = "NAME")]
+        model: Option<String>,
+    },
     /// Ask a run to let nothing change by itself: no training, no promotion, no rollback
     #[command(disable_help_flag = true)]
     Pin {
@@ -375,6 +395,10 @@ pub fn parse_from(
         Command::Verify(verify) => {
             verify.kafka.complete(kafka).map_err(wrong)?;
             check_input(&verify.kafka, &verify.inputs, false).map_err(wrong)?;
+        }
+        Command::Export(ExportArgs { what: ExportCommand::Examples(examples) }) => {
+            examples.kafka.complete(kafka).map_err(wrong)?;
+            check_input(&examples.kafka, &examples.inputs, false).map_err(wrong)?;
         }
         Command::Feed(feed) => {
             feed.kafka.complete(kafka).map_err(wrong)?;
@@ -513,6 +537,9 @@ mod tests {
             "feed flights --kafka h:1",
             "models show --out x",
             "models list",
+            "export",
+            "export examples sea --format parquet",
+            "export examples sea --from yesterday",
         ] {
             let error = words(line).map(|args| panic!("{line}: {args:?}")).expect_err("a usage error");
             assert_eq!(error.exit_code(), 2, "{line}: {error}");

@@ -1,9 +1,11 @@
 //! The command line: arguments, the pipeline file as a whole, supervision of processes, and what a person is told.
 
+mod again;
 pub mod args;
 mod bar;
 mod checkpoints;
 mod crashes;
+mod export;
 pub mod feed;
 pub mod graph;
 mod input;
@@ -11,6 +13,7 @@ mod join;
 pub mod load;
 mod memory;
 mod outputs;
+mod push;
 mod requests;
 mod run;
 mod stop;
@@ -19,7 +22,7 @@ pub mod supervise;
 mod verify;
 
 use crate::deploy::Wish;
-use args::{CheckArgs, Command, FeedArgs, KafkaArgs, ModelsArgs, ModelsCommand};
+use args::{CheckArgs, Command, ExportCommand, FeedArgs, KafkaArgs, ModelsArgs, ModelsCommand};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
@@ -54,6 +57,9 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Verify(args) => verify::verify(&args) as i32,
         Command::Check(args) => check(&args) as i32,
+        Command::Export(args) => match &args.what {
+            ExportCommand::Examples(args) => export::examples(args) as i32,
+        },
         Command::Feed(args) => play(&args) as i32,
         Command::Models(args) => models(&args) as i32,
         Command::Retrain(args) => match requests::request(&args.out) {
@@ -125,6 +131,7 @@ fn models(args: &ModelsArgs) -> Exit {
         ModelsCommand::Rollback { out, model } => return wish(out, model.as_deref(), Wish::RollBack),
         ModelsCommand::Pin { out, model } => return wish(out, model.as_deref(), Wish::Pin),
         ModelsCommand::Unpin { out, model } => return wish(out, model.as_deref(), Wish::Unpin),
+        ModelsCommand::Push { file, out, model } => return push::push(file, out, model.as_deref()),
         ModelsCommand::List { out } => crate::registry::list(out).map(|listings| {
             let shown = listings.iter().filter_map(|listing| crate::registry::shown_text(listing, None));
             shown.collect::<Vec<_>>().join("\n")
@@ -146,24 +153,30 @@ fn models(args: &ModelsArgs) -> Exit {
 
 /// Asks the run that writes to `out` for a change of a model's roles.
 fn wish(out: &Path, model: Option<&str>, wish: Wish) -> Exit {
-    let known = match crate::registry::list(out) {
-        Ok(listings) => listings.into_iter().map(|listing| listing.model).collect::<Vec<_>>(),
-        Err(error) => return usage(&error.to_string()),
+    let model = match meant(out, model) {
+        Ok(model) => model,
+        Err(message) => return usage(&message),
     };
-    let names = known.join(", ");
-    let model = match (model, &known[..]) {
-        (Some(model), _) if known.iter().any(|name| name == model) => model,
-        (Some(model), _) => return usage(&format!("no model `{model}` in {}, known: {names}", out.display())),
-        (None, [only]) => only,
-        (None, []) => return usage(&format!("no run writes to {}: it has no models", out.display())),
-        (None, _) => return usage(&format!("--model says which of {names} is meant")),
-    };
-    match requests::wish(out, model, wish) {
+    match requests::wish(out, &model, wish) {
         Ok(()) => {
             println!("asked for {} of {model}; it is decided at the run's next boundary", wish.word());
             Exit::Done
         }
         Err(error) => usage(&format!("cannot ask the run that writes to {}: {error}", out.display())),
+    }
+}
+
+/// The model of the run that writes to `out` which is meant.
+fn meant(out: &Path, model: Option<&str>) -> Result<String, String> {
+    let known = crate::registry::list(out).map_err(|error| error.to_string())?;
+    let known: Vec<String> = known.into_iter().map(|listing| listing.model).collect();
+    let names = known.join(", ");
+    match (model, &known[..]) {
+        (Some(model), _) if known.iter().any(|name| name == model) => Ok(model.to_owned()),
+        (Some(model), _) => Err(format!("no model `{model}` in {}, known: {names}", out.display())),
+        (None, [only]) => Ok(only.clone()),
+        (None, []) => Err(format!("no run writes to {}: it has no models", out.display())),
+        (None, _) => Err(format!("--model says which of {names} is meant")),
     }
 }
 

@@ -96,7 +96,7 @@ fn member(args: &RunArgs) -> Result<Exit, Refusal> {
     let dropped = Arc::new(args.drop_state.iter().cloned().collect());
     let store = Store { checkpoints, pipeline, dropped };
     let quiet = args.quiet || !first;
-    let ended = crate::flow::execute(workers, &plan, store, edges, move || {
+    let ended = crate::flow::execute(workers, &plan, store, None, edges, move || {
         let mut bar = Bar::new(quiet);
         move |report: Option<&RunReport>| match report {
             Some(report) => bar.show(report),
@@ -145,7 +145,7 @@ pub(super) fn exit_of(failure: &Failure) -> Exit {
         Failure::Sink(SinkError::Fenced { .. }) => Exit::Fenced,
         Failure::Sink(SinkError::Unknown { .. }) => Exit::Again,
         Failure::Diverged { .. } => Exit::Diverged,
-        Failure::Gone { .. } | Failure::Source(SourceError::Gone { .. }) => Exit::Gone,
+        Failure::Gone { .. } | Failure::Pushed { .. } | Failure::Source(SourceError::Gone { .. }) => Exit::Gone,
         Failure::Checkpoint(_) => Exit::Again,
         Failure::Grown { .. } => Exit::Usage,
         Failure::Source(_) | Failure::Sink(_) | Failure::Registry(_) | Failure::Memory { .. } => Exit::Failed,

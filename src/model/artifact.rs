@@ -9,7 +9,7 @@ use super::{AdaptiveRandomForest, Alma, BoostedTrees, GaussianNb, HoeffdingTree,
 use super::{Linear, Logistic, Majority, MultinomialNb, NearestNeighbors, NoChange, OnlineGaussianNb};
 use super::{PassiveAggressive, Ridge, Softmax};
 use crate::feature::Vector;
-use crate::task::Prediction;
+use crate::task::{Prediction, Task};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -194,6 +194,31 @@ impl Artifact {
         Ok(artifact)
     }
 
+    /// Whether it is of this model and its task, and for vectors of these features.
+    ///
+    /// # Errors
+    /// A sentence that says what it is of instead.
+    pub fn suits(&self, (model, task): (&str, Task), features: &str, width: usize) -> Result<(), String> {
+        if self.model != model {
+            return Err(format!("it is an artifact of model `{}`, not of `{model}`", self.model));
+        }
+        if self.width as usize != width {
+            return Err(format!("it is for vectors of {} slots, those of `{model}` have {width}", self.width));
+        }
+        if self.features != features {
+            return Err(format!("it is for the feature schema {}, that of `{model}` is {features}", self.features));
+        }
+        let found = self.body.task();
+        if found != task {
+            let told = |task: Task| match task {
+                Task::Multiclass(classes) => format!("{} of {classes} classes", task.word()),
+                task => task.word().to_owned(),
+            };
+            return Err(format!("its task is {}, that of `{model}` is {}", told(found), told(task)));
+        }
+        Ok(())
+    }
+
     /// The blake3 digest of an artifact's bytes, 64 hex digits.
     pub fn digest(bytes: &[u8]) -> String {
         blake3::hash(bytes).to_hex().to_string()
@@ -259,6 +284,30 @@ impl Body {
             Body::LeveragingBagging(_) => "leveraging_bagging",
             Body::Majority(_) => "majority",
             Body::NoChange(_) => "no_change",
+        }
+    }
+
+    /// What it can be asked.
+    pub fn task(&self) -> Task {
+        let of_classes = |classes: usize| match classes {
+            2 => Task::Binary,
+            classes => Task::Multiclass(classes as u16),
+        };
+        match self {
+            Body::Logistic(_) | Body::Alma(_) => Task::Binary,
+            Body::Linear(_) | Body::Ridge(_) => Task::Regression,
+            Body::Softmax(model) => of_classes(model.classes()),
+            Body::GaussianNb(model) => of_classes(model.classes.len()),
+            Body::OnlineGaussianNb(model) => of_classes(model.classes()),
+            Body::MultinomialNb(model) => of_classes(model.classes()),
+            Body::PassiveAggressive(model) => model.task(),
+            Body::NearestNeighbors(model) => model.task(),
+            Body::BoostedTrees(model) => model.task,
+            Body::HoeffdingTree(model) => model.task(),
+            Body::AdaptiveRandomForest(model) => model.task(),
+            Body::LeveragingBagging(model) => model.task(),
+            Body::Majority(model) => model.task(),
+            Body::NoChange(model) => model.task(),
         }
     }
 

@@ -111,6 +111,10 @@ impl AdaptiveRandomForest {
         AdaptiveRandomForest { width: width as u32, task, updates: 0, rules, members }
     }
 
+    pub(super) fn task(&self) -> Task {
+        self.task
+    }
+
     pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
         length("slots", self.width as usize, width)?;
         check_rules(&self.rules.tree)?;

@@ -71,6 +71,10 @@ impl LeveragingBagging {
         LeveragingBagging { width: width as u32, task, updates: 0, rules, members }
     }
 
+    pub(super) fn task(&self) -> Task {
+        self.task
+    }
+
     pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
         length("slots", self.width as usize, width)?;
         check_rules(&self.rules.tree)?;

@@ -41,6 +41,10 @@ impl Majority {
         Majority { task, labels: vec![0; task.classes()], values: Sum::default() }
     }
 
+    pub(super) fn task(&self) -> Task {
+        self.task
+    }
+
     pub(super) fn check(&self) -> Result<(), ArtifactError> {
         length("counts", self.labels.len(), self.task.classes())
     }

@@ -69,6 +69,10 @@ impl MultinomialNb {
         (0..self.width as usize).filter(stored).count()
     }
 
+    pub(super) fn classes(&self) -> usize {
+        self.classes.len()
+    }
+
     pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
         length("slots", self.width as usize, width)?;
         within("alpha", self.alpha, "above 0", self.alpha > 0.0)?;

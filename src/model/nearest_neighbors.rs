@@ -84,6 +84,10 @@ impl NearestNeighbors {
         votes
     }
 
+    pub(super) fn task(&self) -> Task {
+        self.task
+    }
+
     pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
         length("slots", self.width as usize, width)?;
         within("neighbours", self.rules.n_neighbors as f64, "at least 1", self.rules.n_neighbors >= 1)?;

@@ -34,6 +34,10 @@ impl NoChange {
     pub fn new(task: Task) -> NoChange {
         NoChange { task, last: None, updates: 0 }
     }
+
+    pub(super) fn task(&self) -> Task {
+        self.task
+    }
 }
 
 impl Learner for NoChange {

@@ -66,6 +66,10 @@ impl OnlineGaussianNb {
         OnlineGaussianNb { width: width as u32, classes: vec![Class::default(); classes] }
     }
 
+    pub(super) fn classes(&self) -> usize {
+        self.classes.len()
+    }
+
     pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
         length("slots", self.width as usize, width)?;
         within("number of classes", self.classes.len() as f64, "at least 2", self.classes.len() >= 2)?;

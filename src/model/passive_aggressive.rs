@@ -68,6 +68,10 @@ impl PassiveAggressive {
         }
     }
 
+    pub(super) fn task(&self) -> Task {
+        if self.regression { Task::Regression } else { Task::Binary }
+    }
+
     pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
         within("c", self.rules.c, "above 0", self.rules.c > 0.0)?;
         within("mode", f64::from(self.rules.mode), "0, 1 or 2", self.rules.mode <= 2)?;

@@ -70,6 +70,10 @@ impl Softmax {
         of
     }
 
+    pub(super) fn classes(&self) -> usize {
+        self.classes.len()
+    }
+
     pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
         within("l2", self.l2, "at least 0", self.l2 >= 0.0)?;
         within("number of classes", self.classes.len() as f64, "at least 2", self.classes.len() >= 2)?;

@@ -95,7 +95,7 @@ pub struct Raw {
 pub struct DeadLetter {
     /// Where it came from.
     pub position: Position,
-    /// The step that refused it: `decode`, `ingest`, `match`.
+    /// The step that refused it: `decode`, `check`, `ingest`, `match`.
     pub stage: std::borrow::Cow<'static, str>,
     /// Why.
     pub reason: Reason,

@@ -20,6 +20,8 @@ pub enum Reason {
     UnknownField,
     /// A number is NaN or infinite.
     NotFinite,
+    /// A `check` of the source is false for it.
+    CheckFailed,
     /// The event time is outside 1970 to 2100.
     TimeOutOfRange,
     /// The event time is more than `max_ahead` beyond pipeline time.
@@ -51,6 +53,7 @@ impl Reason {
             Reason::MissingField => "missing_field",
             Reason::UnknownField => "unknown_field",
             Reason::NotFinite => "not_finite",
+            Reason::CheckFailed => "check_failed",
             Reason::TimeOutOfRange => "time_out_of_range",
             Reason::TimeAhead => "time_ahead",
             Reason::Duplicate => "duplicate",

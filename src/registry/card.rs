@@ -16,7 +16,7 @@ pub struct Card {
     pub digest: String,
     /// What kind of model it is, `logistic` for example.
     pub kind: String,
-    /// Where it came from: `start`, `batch`, `live`.
+    /// Where it came from: `start`, `batch`, `live`, `pushed`.
     pub source: String,
     /// The champion that it was measured against; `null` for version 1.
     pub parent: Option<u32>,
@@ -50,6 +50,10 @@ pub struct Lineage {
     pub updates: u64,
     /// The digest of the feature schema, in hex.
     pub features: String,
+    /// Whether it was made elsewhere, of what nobody here can say; the offsets are then those of the rows by which it
+    /// was judged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outside: bool,
 }
 
 /// How far one partition had been applied.

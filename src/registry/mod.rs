@@ -2,8 +2,9 @@
 //!
 //! In: artifacts with their cards, and log entries. Out: the same, checked. Keeps, under `<root>/registry/<model>/`:
 //! `v<number>.json`, an artifact, written once and never changed; `v<number>.card.json`, what it was made from;
-//! `log.jsonl`, append-only, from which follows which version is active. Limits: [`Artifact::MAX_BYTES`] an artifact,
-//! [`Registry::MAX_CARD_BYTES`] a card, [`Registry::MAX_LOG_BYTES`] a log. One writer a model; readers need nothing.
+//! `log.jsonl`, append-only, from which follows which version is active; `pushed/<digest>.json`, artifacts that were
+//! made elsewhere and given to the run. Limits: [`Artifact::MAX_BYTES`] an artifact, [`Registry::MAX_CARD_BYTES`] a
+//! card, [`Registry::MAX_LOG_BYTES`] a log. One writer a model; readers need nothing.
 //!
 //! [`Artifact::MAX_BYTES`]: crate::model::Artifact::MAX_BYTES
 

@@ -115,6 +115,9 @@ fn card_text(card: &Card) -> String {
         line("", format!("{}[{}] before offset {}", offsets.source, offsets.partition, offsets.end));
     }
     card.lineage.window.iter().for_each(|window| line("window", format!("{} to {}", window.from, window.to)));
+    if card.lineage.outside {
+        line("made", "elsewhere".to_owned());
+    }
     line("learned", format!("{} labels", card.lineage.updates));
     line("features", card.lineage.features.clone());
     let Some(report) = &card.report else { return text };

@@ -6,6 +6,9 @@ use crate::model::Artifact;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// The folder of the artifacts that were made elsewhere.
+const PUSHED: &str = "pushed";
+
 /// The versions and the log of one model.
 #[derive(Clone, Debug)]
 pub struct Registry {
@@ -221,6 +224,43 @@ impl Registry {
             return Err(RegistryError::Digest { place, found, expected });
         }
         Artifact::from_bytes(&bytes).map_err(|cause| RegistryError::Artifact { place, cause })
+    }
+
+    /// Keeps an artifact that was made elsewhere, durably, by its digest, which is given back. Keeping it again changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn keep(&self, artifact: &Artifact) -> Result<String, RegistryError> {
+        let bytes = artifact.to_bytes();
+        let digest = Artifact::digest(&bytes);
+        let path = self.pushed_path(&digest);
+        let folder = self.folder.join(PUSHED);
+        files::at(&folder, fs::create_dir_all(&folder))?;
+        files::sync_folder_of(&folder)?;
+        files::create(&path, &bytes)?;
+        Ok(digest)
+    }
+
+    /// An artifact that was made elsewhere, by its digest.
+    ///
+    /// # Errors
+    /// It is not there, or not of this digest, or no artifact.
+    pub fn pushed(&self, digest: &str) -> Result<Artifact, RegistryError> {
+        let place = self.pushed_path(digest);
+        let named = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let bytes = if named { files::read(&place, Artifact::MAX_BYTES as u64)? } else { None };
+        let bytes = bytes.ok_or_else(|| self.missing(format!("{digest}.json"), &self.folder.join(PUSHED)))?;
+        let found = Artifact::digest(&bytes);
+        if found != digest {
+            let cause = format!("its digest is {found}, which is not its name");
+            return Err(RegistryError::Malformed { place, cause });
+        }
+        Artifact::from_bytes(&bytes).map_err(|cause| RegistryError::Artifact { place, cause })
+    }
+
+    fn pushed_path(&self, digest: &str) -> PathBuf {
+        self.folder.join(PUSHED).join(format!("{digest}.json"))
     }
 
     fn missing(&self, what: String, place: &Path) -> RegistryError {

@@ -32,6 +32,7 @@ fn card(number: u32, artifact: &[u8]) -> Card {
             window: Some(Bounds { from: day(0), to: day(31) }),
             updates: 10,
             features: "0a".to_string(),
+            outside: false,
         },
         report: Some(Report {
             examples: 100,

@@ -13,6 +13,7 @@
 use super::lines::{Lines, Piece};
 use super::{Batch, Delivery, Partition, Record, SourceError};
 use crate::config::spec::{Format, SourceSpec};
+use crate::feature::check::Checks;
 use crate::record::Position;
 use crate::record::decode::Decoder;
 use flate2::read::MultiGzDecoder;
@@ -173,6 +174,7 @@ impl<W: Fn()> Drop for Outlet<W> {
 struct Reader {
     lines: Lines<Opening>,
     decoder: Decoder,
+    checks: Checks,
     source_name: String,
     place: String,
     next: Position,
@@ -194,6 +196,7 @@ impl Reader {
         Reader {
             lines: Lines::new(Opening::Unread(input), format == Format::Csv, max_record_bytes),
             decoder: Decoder::new(spec, format, max_record_bytes),
+            checks: Checks::of(spec),
             source_name: spec.name.value.clone(),
             place: String::new(),
             next,
@@ -307,7 +310,8 @@ impl Reader {
     fn record(&mut self, piece: Piece) -> Option<Record> {
         match piece {
             Piece::Record(range) => {
-                Some(Record::decode(&mut self.decoder, self.next, None, Some(self.lines.bytes(range)), None))
+                let reading = (&mut self.decoder, &self.checks);
+                Some(Record::decode(reading, self.next, None, Some(self.lines.bytes(range)), None))
             }
             Piece::TooLong { kept, bytes } => {
                 Some(Record::too_long(&self.decoder, self.next, self.lines.bytes(kept), bytes))

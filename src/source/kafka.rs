@@ -9,6 +9,7 @@
 use super::{Batch, Delivery, Partition, Record, SourceError};
 use crate::broker::{Broker, BrokerError, Narrator, cause_of};
 use crate::config::spec::{Format, SourceSpec};
+use crate::feature::check::Checks;
 use crate::record::Position;
 use crate::record::decode::Decoder;
 use crate::time::Time;
@@ -86,6 +87,7 @@ impl KafkaSource {
             partitions.push(Partition { source, partition, backlog, deliveries });
             readers.push(Reader {
                 decoder: Decoder::new(spec, spec.format.unwrap_or(Format::Json), max_record_bytes),
+                checks: Checks::of(spec),
                 name: spec.name.value.clone(),
                 place: format!("{topic}/{}", plan.partition),
                 plan,
@@ -248,6 +250,7 @@ impl<W: Fn()> Outlet<W> {
 /// One partition's thread.
 struct Reader<W> {
     decoder: Decoder,
+    checks: Checks,
     name: String,
     place: String,
     plan: Plan,
@@ -304,7 +307,7 @@ impl<W: Fn()> Reader<W> {
                             first = Instant::now();
                         }
                         bytes += message.key_len() + message.payload_len();
-                        records.push(record(&mut self.decoder, &self.plan, &message));
+                        records.push(record((&mut self.decoder, &self.checks), &self.plan, &message));
                     }
                 }
                 // All that was committed has been shown, at least as much as when the source was opened.
@@ -329,10 +332,10 @@ impl<W: Fn()> Reader<W> {
     }
 }
 
-fn record(decoder: &mut Decoder, plan: &Plan, message: &BorrowedMessage<'_>) -> Record {
+fn record(reading: (&mut Decoder, &Checks), plan: &Plan, message: &BorrowedMessage<'_>) -> Record {
     let position = Position { source: plan.source, partition: plan.partition, offset: message.offset().max(0) as u64 };
     let stamp = message.timestamp().to_millis().and_then(|ms| ms.checked_mul(1000)).map(Time);
-    Record::decode(decoder, position, message.key(), message.payload(), stamp)
+    Record::decode(reading, position, message.key(), message.payload(), stamp)
 }
 
 /// Whether librdkafka tries again by itself.

@@ -4,20 +4,32 @@
 //! covers the bytes that were kept and the full length, since the rest was never held.
 
 use super::Record;
+use crate::feature::check::Checks;
 use crate::record::decode::Decoder;
 use crate::record::{DeadLetter, Position, Reason, digest64};
 use crate::time::Time;
 
 impl Record {
-    /// Decodes a record; see [`Decoder::decode`].
+    /// Decodes a record, see [`Decoder::decode`], and judges it by the checks of its source. A tombstone has nothing to
+    /// be judged by.
+    #[inline]
     pub fn decode(
-        decoder: &mut Decoder,
+        (decoder, checks): (&mut Decoder, &Checks),
         position: Position,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
         stamp: Option<Time>,
     ) -> Record {
-        Record { digest: digest(key, value), body: decoder.decode(position, key, value, stamp) }
+        let mut body = decoder.decode(position, key, value, stamp);
+        if let Ok(row) = &mut body
+            && !row.tombstone
+            && let Some(detail) = checks.violated(&row.values)
+        {
+            let raw = std::mem::take(&mut row.raw);
+            body =
+                Err(Box::new(DeadLetter { position, stage: "check".into(), reason: Reason::CheckFailed, detail, raw }));
+        }
+        Record { digest: digest(key, value), body }
     }
 
     /// A record of `bytes` bytes, too many, of which only the first were kept.

@@ -61,6 +61,8 @@ pub struct Job {
     pub champion_is_live: bool,
     /// The last released batch version, to start near it.
     pub start_from: Option<Body>,
+    /// A model that was made elsewhere: it alone is judged, as it is, and nothing is fitted.
+    pub pushed: Option<Body>,
 }
 
 /// Who stands before the gate.
@@ -71,6 +73,8 @@ pub enum Contestant {
     Batch,
     /// The online learner.
     Live,
+    /// A model that was made elsewhere.
+    Pushed,
 }
 
 /// What a training came to.
@@ -137,7 +141,10 @@ pub fn run(job: &Job) -> Verdict {
     let mut report = blank(job, held_out);
     if job.examples.len() < job.train.min_examples.max(2) {
         let (found, needed) = (job.examples.len(), job.train.min_examples.max(2));
-        let reason = FitError::TooFewRows { found, needed }.to_string();
+        let reason = match job.pushed {
+            None => FitError::TooFewRows { found, needed }.to_string(),
+            Some(_) => format!("{found} rows to judge by, at least {needed} are needed"),
+        };
         return Verdict::Failed { reason, report };
     }
 
@@ -155,6 +162,10 @@ pub fn run(job: &Job) -> Verdict {
         report.majority = figures(job.task, held_out.iter().map(|example| (&constant, example.label)));
     }
 
+    if let Some(body) = &job.pushed {
+        let best = pushed(job, body, held_out, &mut report);
+        return gate(job, best, report, held_out);
+    }
     let start = job.start_from.as_ref().unwrap_or(&job.live);
     let mut best: Option<(f64, Judged)> = None;
     for (index, spec) in job.retrain.iter().enumerate() {
@@ -199,6 +210,24 @@ fn candidate(
     }
 }
 
+/// Asks a model that was made elsewhere about the held-out rows. It is the only candidate; whether it has learned from
+/// these rows, nobody here can know.
+fn pushed(job: &Job, body: &Body, held_out: &[Arc<Example>], report: &mut Report) -> Option<(f64, Judged)> {
+    let fixed = Fixed::from(body.clone());
+    let said: Vec<Prediction> = held_out.iter().map(|e| fixed.predict(&e.vector)).collect();
+    let figures = figures(job.task, said.iter().zip(held_out.iter().map(|e| e.label)));
+    let found = gain(job, &figures);
+    let (digest, error) = match artifact(job, body.clone()) {
+        Ok((_, digest)) => (Some(digest), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    (report.fitted, report.over_limit) = (0, 0);
+    let parameters = Parameters::Pushed { kind: body.kind().to_owned() };
+    report.candidates.push(Candidate { parameters, figures: Some(figures), error, digest });
+    report.best = Some(0);
+    Some((found?, Judged { index: 0, body: body.clone() }))
+}
+
 /// The gate's metric, turned so that higher is better.
 fn gain(job: &Job, figures: &Figures) -> Option<f64> {
     let value = figures.get(job.gate.metric.name())?;
@@ -212,9 +241,18 @@ fn gate(job: &Job, best: Option<(f64, Judged)>, mut report: Report, held_out: &[
         let reason = format!("{name} is undefined on the {} held-out rows", report.held_out);
         return Verdict::Failed { reason, report };
     };
-    // At a tie the learner that is there already stands.
-    let batch = best.filter(|(found, _)| *found > live);
-    let source = if batch.is_some() { Contestant::Batch } else { Contestant::Live };
+    if job.pushed.is_some() && best.is_none() {
+        let name = job.gate.metric.name();
+        let reason = format!("{name} of the pushed model is undefined on the {} held-out rows", report.held_out);
+        return Verdict::Failed { reason, report };
+    }
+    // At a tie the learner that is there already stands; it does not stand against what was pushed.
+    let batch = best.filter(|(found, _)| *found > live || job.pushed.is_some());
+    let source = match (&batch, &job.pushed) {
+        (Some(_), None) => Contestant::Batch,
+        (Some(_), Some(_)) => Contestant::Pushed,
+        (None, _) => Contestant::Live,
+    };
     let gained = batch.as_ref().map_or(live, |(found, _)| *found) - champion;
     // Nothing could be fitted at all; the failure of some stands in the report only.
     let failed = report.candidates.first().filter(|_| report.best.is_none()).and_then(|first| first.error.clone());
@@ -236,6 +274,7 @@ fn gate(job: &Job, best: Option<(f64, Judged)>, mut report: Report, held_out: &[
         };
     }
     let released = match batch {
+        Some((_, judged)) if source == Contestant::Pushed => artifact(job, judged.body),
         Some((_, judged)) => {
             let all: Vec<&Example> = job.examples.iter().map(Arc::as_ref).collect();
             let rows = newest(&all, job.width);

@@ -50,7 +50,8 @@ pub struct Report {
     pub paired: Option<Paired>,
     /// What the gate asked, and how it came out; all must pass.
     pub checks: Vec<Check>,
-    /// The digest of the artifact that is released: refitted on the whole window, or the online learner's state.
+    /// The digest of the artifact that is released: refitted on the whole window, or the online learner's state, or
+    /// what was pushed.
     pub digest: Option<String>,
 }
 
@@ -121,6 +122,11 @@ pub enum Parameters {
     ElasticNet(ElasticNet),
     /// Gradient boosting.
     GradientBoosting(Boosting),
+    /// Fitted elsewhere.
+    Pushed {
+        /// What it is, `logistic` for example.
+        kind: String,
+    },
 }
 
 impl Parameters {
@@ -128,6 +134,7 @@ impl Parameters {
     pub fn name(&self) -> &'static str {
         match self {
             Parameters::Logistic { .. } => "logistic",
+            Parameters::Pushed { .. } => "pushed",
             Parameters::GaussianNb { .. } => "gaussian_nb",
             Parameters::ElasticNet(_) => "elastic_net",
             Parameters::GradientBoosting(_) => "gradient_boosting",

@@ -50,6 +50,7 @@ fn job(served: f64, live: f64) -> Job {
         live: Body::Logistic(learner),
         champion_is_live: false,
         start_from: None,
+        pushed: None,
     }
 }
 
@@ -144,6 +145,29 @@ fn verdict(served: f64, live: f64, change: impl Fn(&mut Job)) -> (&'static str, 
     let verdict = run(&job);
     let source = if let Verdict::Released { source, .. } = &verdict { Some(*source) } else { None };
     (verdict.word(), source)
+}
+
+#[test]
+fn what_was_pushed_is_judged_as_it_is() {
+    let good = || Body::Logistic(Logistic::fitted(vec![2.0, 0.0, 0.0], 0.0, 7));
+    let bad = || Body::Logistic(Logistic::fitted(vec![-2.0, 0.0, 0.0], 0.0, 7));
+    let pushed = |body: Body| move |job: &mut Job| job.pushed = Some(body.clone());
+    assert_eq!(verdict(0.5, 0.5, pushed(good())), ("released", Some(Contestant::Pushed)));
+    assert_eq!(verdict(0.5, 0.5, pushed(bad())), ("rejected", None));
+    assert_eq!(verdict(0.5, 0.95, pushed(good())).1, Some(Contestant::Pushed), "only the champion stands against it");
+    assert_eq!(verdict(0.95, 0.5, pushed(good())), ("rejected", None));
+
+    let mut job = Job { pushed: Some(good()), ..job(0.5, 0.5) };
+    let Verdict::Released { body, report, .. } = run(&job) else { panic!("it is better than a coin") };
+    let wanted = Artifact::digest(&Artifact::new("late", "0a", 3, good()).expect("it is usable").to_bytes());
+    assert_eq!((&body, report.digest.as_deref()), (&good(), Some(wanted.as_str())));
+    assert_eq!((report.fitted, report.refitted, report.candidates.len()), (0, 0, 1));
+    assert_eq!((judged(&report), report.candidates[0].parameters.name()), (Some(wanted), "pushed"));
+    assert!(report.majority["log_loss"] > 0.6, "what a constant score would have come to is still known");
+
+    job.examples.truncate(100);
+    let Verdict::Failed { reason, .. } = run(&job) else { panic!("there is nothing to judge by") };
+    assert_eq!(reason, "100 rows to judge by, at least 500 are needed");
 }
 
 #[test]

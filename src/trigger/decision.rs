@@ -10,12 +10,13 @@ pub struct Decision {
     /// The boundary of pipeline time at which it fell.
     #[serde(with = "crate::time::rfc3339")]
     pub at: Time,
-    /// Its identity, `<model>-<at>`: there is at most one of a model at a boundary.
+    /// Its identity, `<model>-<at>`: there is at most one of a model at a boundary; with the digest's beginning behind
+    /// it for a model that was pushed.
     #[serde(rename = "decision")]
     pub id: String,
     /// The model.
     pub model: String,
-    /// What was decided on: `retrain`.
+    /// What was decided on: `retrain`, `push`.
     pub kind: String,
     /// What was decided.
     pub verdict: Verdict,
@@ -73,9 +74,10 @@ impl Suppression {
 /// One trigger that asked for the decision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cause {
-    /// The trigger, by its place in the pipeline file; the number of triggers for a manual request without one.
+    /// The trigger, by its place in the pipeline file; the number of triggers for a manual request without one, and for
+    /// a model that was pushed.
     pub trigger: u32,
-    /// Its kind: `drift`, `degradation`, `new_data`, `schedule`, `manual`.
+    /// Its kind: `drift`, `degradation`, `new_data`, `schedule`, `manual`, `pushed`.
     pub kind: String,
     /// Why it did not count, if it did not.
     pub suppressed: Option<Suppression>,
@@ -86,6 +88,27 @@ pub struct Cause {
 }
 
 impl Decision {
+    /// The decision to judge a model that was made elsewhere, or not to; the model has so many triggers.
+    pub fn on_pushed(
+        model: &str,
+        triggers: usize,
+        (at, digest): (Time, &str),
+        suppressed: Option<Suppression>,
+    ) -> Decision {
+        let short: String = digest.chars().take(12).collect();
+        let kind = "pushed".to_owned();
+        let cause = Cause { trigger: triggers as u32, text: kind.clone(), kind, suppressed, figures: BTreeMap::new() };
+        Decision {
+            at,
+            id: format!("{model}-{at}-{short}"),
+            model: model.to_owned(),
+            kind: "push".to_owned(),
+            verdict: if suppressed.is_some() { Verdict::Suppressed } else { Verdict::Fired },
+            reason: suppressed,
+            causes: vec![cause],
+        }
+    }
+
     /// Whether a training begins.
     pub fn fired(&self) -> bool {
         self.verdict == Verdict::Fired

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tidemill::config;
 use tidemill::config::spec::Format;
+use tidemill::feature::check::Checks;
 use tidemill::flow::caution::{Caution, Culprit, Place, Witness};
 use tidemill::flow::failure::Failure;
 use tidemill::flow::history::History;
@@ -145,7 +146,8 @@ fn partition(
         while lines.peek().is_some() {
             let some = lines.by_ref().take(1 + dice.below(90) as usize);
             let records = some.map(|line| {
-                let record = Record::decode(&mut decoder, next, None, Some(line.as_bytes()), None);
+                let record =
+                    Record::decode((&mut decoder, &Checks::default()), next, None, Some(line.as_bytes()), None);
                 next.offset += 1;
                 record
             });
@@ -236,7 +238,7 @@ pub fn run_with(
     };
     let workers = Workers { threads, process: 0, sockets: Vec::new() };
     let store = Store { checkpoints, ..Store::none() };
-    let ended = execute(workers, &plan, store, Some(edges), || |_: Option<&_>| {});
+    let ended = execute(workers, &plan, store, None, Some(edges), || |_: Option<&_>| {});
     let (failures, panic) = match ended {
         Ok(ended) => (ended.expect("it is process 0").failures, None),
         Err(panic) => (Vec::new(), Some(panic)),

@@ -195,6 +195,7 @@ pub fn source(name: &str, kind: Kind, topic: &str) -> SourceSpec {
         format: None,
         topic: topic.to_string(),
         refuse_unknown: false,
+        check: Vec::new(),
         label: None,
         classes: Vec::new(),
         timeout: None,

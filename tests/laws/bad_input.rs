@@ -102,6 +102,49 @@ fn records_that_are_wrong_become_dead_letters() {
     }
 }
 
+/// What a source's `check` finds false is refused, null passes, and a tombstone has nothing to be judged by. No number
+/// of workers and no replay says otherwise.
+#[test]
+fn records_that_fail_a_check_become_dead_letters() {
+    let checks = "check = [\"x >= 0\", \"color <> 'black' and x < 1000\"]";
+    let checked = PIPELINE.replacen("key = \"id\"", &format!("key = \"id\"\n{checks}"), 1);
+    for (name, bad, says) in [
+        ("negative", r#"{"id":"b","at":"2024-01-01T09:09:30Z","x":-1.5}"#, "check `x >= 0` is false: x = -1.5"),
+        (
+            "black",
+            r#"{"id":"b","at":"2024-01-01T09:09:30Z","x":1,"color":"black"}"#,
+            "check `color <> 'black' and x < 1000` is false: x = 1, color = \"black\"",
+        ),
+        // It moves no pipeline time, either, as `refused` sees.
+        ("next_year_too", r#"{"id":"b","at":"2025-01-01T00:00:00Z","x":-1}"#, "check `x >= 0` is false: x = -1"),
+    ] {
+        let letter = refused(&format!("check_{name}"), &checked, bad.as_bytes(), "check_failed");
+        assert_eq!((text(&letter, "stage"), text(&letter, "detail")), ("check", says), "{name}");
+    }
+    // Without a color the second is null.
+    let bare = b"{\"id\":\"b\",\"at\":\"2024-01-01T09:09:30Z\",\"x\":1}\n";
+    let run = small("check_null", &checked, &around(bare), b"").run("out", &[]);
+    assert_eq!((run.records("predictions").len(), dead(&run).len()), (21, 0));
+
+    // Labels: a false one is refused, a withdrawal is not judged.
+    let checked = PIPELINE.replacen("label = \"y\"", "label = \"y\"\ncheck = \"y\"", 1);
+    let withdrawn = b"{\"id\":\"e1\",\"at\":\"2024-01-01T10:30:00Z\",\"_deleted\":true}\n";
+    let wrong = String::from_utf8(label("e2", 5)).expect("it is a text").replace("true", "false");
+    let labels = [&label("e1", 1)[..], wrong.as_bytes(), withdrawn].concat();
+    let small = small("check_labels", &checked, &good(0, 20), &labels);
+    let run = small.run("out", &[]);
+    let letters: Vec<(u64, String)> =
+        dead(&run).iter().map(|d| (d["offset"].as_u64().unwrap_or(99), text(d, "detail").to_string())).collect();
+    assert_eq!(letters, [(1, "check `y` is false: y = false".to_string())]);
+    assert_eq!(run.progress().last().expect("a tick")["balance"]["withdrawn"], 1);
+    for (out, options) in [("again", &["-w", "1"][..]), ("four", &["-w", "4"]), ("two", &["-n", "2", "-w", "2"])] {
+        let other = small.run(out, options);
+        for stream in ["dead_letters", "predictions", "metrics"] {
+            assert_eq!(run.records(stream), other.records(stream), "{stream} of {out}");
+        }
+    }
+}
+
 /// In CSV, which has words for what is no number, and a header.
 #[test]
 fn nan_in_csv_is_a_dead_letter_and_a_missing_column_an_error() {

@@ -194,7 +194,7 @@ fn exact(task: &str, label: &str, learner: &str) -> String {
 /// that of a learner which never saw it; with one worker, and with two processes of two.
 #[test]
 fn an_exact_learner_never_saw_what_was_corrected_or_withdrawn() {
-    let classes = "label = \"case when y > 2 then 'high' when y > 0 then 'fair' else 'low' end\"\n\
+    let classes = "label = \"case when y > 2 then 'high' when y > 0 then 'fair' when y <= 0 then 'low' end\"\n\
                    classes = [\"low\", \"fair\", \"high\"]";
     let (truth, value) = ("label = \"y > 0\"", "label = \"y\"");
     let counts = "{ kind = \"multinomial_nb\" }";

@@ -93,6 +93,9 @@ pub struct SourceSpec {
     pub topic: String,
     /// `unknown_fields = "refuse"` makes a record with an undeclared field a dead letter; default `ignore`.
     pub refuse_unknown: bool,
+    /// `check`: expressions over this source's columns, of which none may be false for a record; null passes. What
+    /// violates one is a dead letter. Tombstones are not checked.
+    pub check: Vec<Spanned<String>>,
     /// Labels only: the expression over this source's columns that is the label.
     pub label: Option<Spanned<String>>,
     /// Labels only: the values that the label may have, of a multiclass task; empty of others.

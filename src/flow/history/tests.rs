@@ -28,6 +28,7 @@ fn tick(tick: Tick) -> Progress {
         outputs: "1".repeat(64),
         pipeline_time: stamp(tick),
         poison: if tick == 4 { vec![poison()] } else { Vec::new() },
+        pushed: Vec::new(),
         tick,
     }
 }

@@ -11,7 +11,7 @@ use super::{Judging, Standing, Training, UnderWay};
 use crate::deploy::RolloutState;
 use crate::model::Body;
 use crate::time::Time;
-use crate::train::Example;
+use crate::train::{Example, Job};
 use crate::trigger::{Decision, JudgeState};
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,7 @@ struct KeptTraining {
     live: Body,
     champion_is_live: bool,
     start_from: Option<Body>,
+    pushed: Option<Body>,
     examples: Vec<Fitted>,
 }
 
@@ -124,11 +125,13 @@ impl Keeps for Judging {
                     Fitted::Kept(place) => window.get(place as usize).cloned(),
                     Fitted::Then(example) => Some(example),
                 };
-                let KeptTraining { decision, tick, effect, live, champion_is_live, start_from, examples } = *kept;
+                let KeptTraining { decision, tick, effect, live, champion_is_live, start_from, pushed, examples } =
+                    *kept;
                 let all: Option<Vec<_>> = examples.into_iter().map(example).collect();
                 let all =
                     all.ok_or_else(|| format!("section {}: an example of its training is missing", training.name))?;
-                let job = Arc::new(self.job(all, (live, champion_is_live), start_from));
+                let job = self.job(all, (live, champion_is_live), start_from);
+                let job = Arc::new(Job { pushed, ..job });
                 UnderWay::Due(Training { job, decision, tick, effect })
             }
         };
@@ -158,6 +161,7 @@ impl Training {
             live: self.job.live.clone(),
             champion_is_live: self.job.champion_is_live,
             start_from: self.job.start_from.clone(),
+            pushed: self.job.pushed.clone(),
             examples: self.job.examples.iter().map(fitted).collect(),
         }
     }

@@ -7,6 +7,7 @@
 
 mod kept;
 mod open;
+mod pushed;
 mod replay;
 
 use super::caution::{Caution, Culprit};
@@ -21,6 +22,7 @@ use super::progress::name_of;
 use super::saving::{Order, Saver};
 use super::ticks::Tick;
 use crate::record::{DeadLetter, Reason};
+use crate::registry::Registry;
 use crate::state::checkpoint::Name;
 use crate::time::Time;
 pub use kept::consumed;
@@ -63,6 +65,8 @@ pub(super) struct Minter {
     lanes: Lanes,
     /// Yields the requests by hand since it was last asked.
     requests: Requests,
+    /// Where models that were pushed are, by model.
+    registries: Vec<Registry>,
     /// Whether the run is to stop: the end of the lanes is not the end of the input.
     stop: Arc<AtomicBool>,
     /// Whether the lanes end by themselves then; otherwise it stops behind a tick.
@@ -116,6 +120,7 @@ impl Minter {
             rules,
             lanes: input.lanes,
             requests: input.requests,
+            registries: input.registries,
             stop: input.stop,
             drains: input.drains,
             stopping_since: None,
@@ -280,7 +285,7 @@ impl Minter {
             let boundary = self.boundary;
             // Across a gap only its first and its last boundary are minted.
             self.boundary = boundary.plus(self.rules.every).max(now.floor(self.rules.every));
-            let asked = (self.requests)();
+            let asked = self.requested();
             self.mint_boundary(out, boundary, false, asked);
         } else {
             self.mint_resolution(out);
@@ -426,7 +431,7 @@ impl Minter {
             self.closed = true;
             if self.now.is_some() {
                 let boundary = self.boundary;
-                let asked = (self.requests)();
+                let asked = self.requested();
                 self.mint_boundary(out, boundary, true, asked);
             }
         }

@@ -107,6 +107,7 @@ mod tests {
             format: None,
             topic: "s".to_string(),
             refuse_unknown: false,
+            check: Vec::new(),
             label: None,
             classes: Vec::new(),
             timeout: None,

@@ -65,6 +65,10 @@ impl HoeffdingTree {
         self.tree.leaves()
     }
 
+    pub(super) fn task(&self) -> Task {
+        self.task
+    }
+
     pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
         length("slots", self.width as usize, width)?;
         check_rules(&self.rules)?;

@@ -36,6 +36,7 @@ fn spec(kind: Kind, key: &[&str], refuse_unknown: bool) -> SourceSpec {
         format: None,
         topic: "p.s".to_string(),
         refuse_unknown,
+        check: Vec::new(),
         label: None,
         classes: Vec::new(),
         timeout: None,

@@ -26,6 +26,7 @@ fn spec() -> SourceSpec {
         format: None,
         topic: "p.s".to_string(),
         refuse_unknown: false,
+        check: Vec::new(),
         label: None,
         classes: Vec::new(),
         timeout: None,
