@@ -117,6 +117,7 @@ fn read_train(table: Option<Table<'_>>, every: Span) -> TrainSpec {
         activate_after: Span::DAY.max(every),
         max_examples: 2_000_000,
         min_examples: 500,
+        ablate: false,
     };
     let Some(mut table) = table else { return train };
     if let Some(window) = table.take("window").and_then(|i| i.length(every, LONGEST)) {
@@ -148,6 +149,9 @@ fn read_train(table: Option<Table<'_>>, every: Span) -> TrainSpec {
         train.min_examples = least;
     } else {
         train.min_examples = train.min_examples.min(train.max_examples);
+    }
+    if let Some(ablate) = table.take("ablate").and_then(|i| i.boolean()) {
+        train.ablate = ablate;
     }
     table.finish();
     train

@@ -93,7 +93,7 @@ impl Layout {
         &self.names
     }
 
-    /// The features with their slots: each dense slot by itself, each one-hot group as a whole.
+    /// The features with their slots: each dense slot by itself, then each one-hot group as a whole.
     pub fn features(&self) -> Vec<(String, Range<u32>)> {
         let dense = self.names[..self.dense].iter().zip(0..).map(|(name, slot)| (name.clone(), slot..slot + 1));
         let group = |group: &Group| {

@@ -10,6 +10,7 @@ use super::scope::{FEATURE, View};
 use super::standardize::Standardizer;
 use crate::record::{Type, Value};
 use crate::time::{Span, Time};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// How one value is computed.
@@ -89,6 +90,17 @@ impl Line {
     }
 }
 
+/// A feature, and where it stands in a vector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slots {
+    /// Its name.
+    pub feature: String,
+    /// Its slots: one, or those of a one-hot group.
+    pub slots: Range<u32>,
+    /// Whether it is made from a window: of what came before, and not of the event and tables alone.
+    pub rolling: bool,
+}
+
 /// What an event's features are computed from.
 pub struct Inputs<'a> {
     /// The event's time.
@@ -110,6 +122,37 @@ pub struct Program {
     layout: Layout,
     standardizers: usize,
     tables: usize,
+}
+
+impl Program {
+    /// The features in the order of their slots.
+    pub fn features(&self) -> Vec<Slots> {
+        // By place of the value, dense slot, and group.
+        let (mut values, mut dense, mut groups) =
+            (Vec::new(), vec![false; self.layout.dense()], vec![false; self.layout.groups()]);
+        for line in &self.lines {
+            let reads = |slot: &u32| {
+                slot.checked_sub(FEATURE)
+                    .is_some_and(|place| values.get(place as usize).is_some_and(|rolling| *rolling))
+            };
+            let mut rolling = line.columns().iter().any(reads);
+            match line {
+                Line::OneHot { group, .. } => groups[*group] = rolling,
+                Line::Value { step, slot, indicator, .. } => {
+                    rolling |= match step {
+                        Step::Aggregate { .. } => true,
+                        Step::Standardize { argument: Number::Feature(place), .. } => values[*place],
+                        _ => false,
+                    };
+                    slot.iter().chain(indicator).for_each(|slot| dense[*slot] = rolling);
+                    values.push(rolling);
+                }
+            }
+        }
+        let rolling = dense.into_iter().chain(groups);
+        let named = self.layout.features().into_iter().zip(rolling);
+        named.map(|((feature, slots), rolling)| Slots { feature, slots, rolling }).collect()
+    }
 }
 
 /// What a program keeps between events.

@@ -366,6 +366,7 @@ impl Judging {
         Job {
             examples,
             width: self.plan.features.program.layout().width(),
+            features: self.plan.features.program.features(),
             features_digest: self.plan.features_digest(),
             model: model.name.clone(),
             task: model.task,

@@ -3,10 +3,14 @@
 use super::log::champion;
 use super::{Card, Entry, Registry, RegistryError, files};
 use crate::config::spec::Metric;
+use crate::train::{Figures, Importance};
 use serde::Serialize;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
+
+/// The features that a card is printed with, those worth most first; the card has all.
+const MOST_FEATURES: usize = 10;
 
 /// One model as it is listed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -134,8 +138,9 @@ fn card_text(card: &Card) -> String {
         line(
             "row by row",
             format!(
-                "log_loss differs by {:.5}, in [{:.5}, {:.5}]; only it is right on {} rows, only the champion on {} \
+                "{} differs by {:.5}, in [{:.5}, {:.5}]; only it is right on {} rows, only the champion on {} \
                  (McNemar p {:.4})",
+                if report.champion.contains_key("mae") { "absolute error" } else { "log_loss" },
                 paired.difference,
                 paired.low,
                 paired.high,
@@ -144,6 +149,17 @@ fn card_text(card: &Card) -> String {
                 paired.mcnemar_p
             ),
         );
+    }
+    let mut worth: Vec<&Importance> = report.importance.iter().collect();
+    worth.sort_by(|a, b| b.increase.total_cmp(&a.increase));
+    for one in worth.iter().take(MOST_FEATURES) {
+        line("worth", format!("{} {:+.5} (standard error {:.5})", one.feature, one.increase, one.error));
+    }
+    if let Some(bare) = &report.without_rolling {
+        let of = |figures: Option<&Figures>| figures.and_then(|figures| figures.get(&report.metric)).copied();
+        let (bare, whole) = (of(Some(bare)), of(report.batch().and_then(|candidate| candidate.figures.as_ref())));
+        let (bare, whole) = (bare.unwrap_or(f64::NAN), whole.unwrap_or(f64::NAN));
+        line("no windows", format!("{} {bare:.5} fitted without them, {whole:.5} with them", report.metric));
     }
     for check in &report.checks {
         let (word, figure) = (if check.passed { "passed" } else { "failed" }, check.figure.unwrap_or(f64::NAN));

@@ -58,6 +58,8 @@ fn card(number: u32, artifact: &[u8]) -> Card {
             positive_share: Some(0.237),
             paired: None,
             checks: Vec::new(),
+            importance: Vec::new(),
+            without_rolling: None,
             digest: Some(Artifact::digest(artifact)),
         }),
     }

@@ -12,6 +12,7 @@
 use super::Example;
 use crate::evaluate::Tally;
 use crate::feature::Vector;
+use crate::feature::program::Slots;
 use crate::model::{Dice, Fixed};
 use crate::task::{Label, Task};
 use serde::{Deserialize, Serialize};
@@ -19,9 +20,6 @@ use std::ops::Range;
 
 /// The most rows.
 pub const ROWS: usize = 2000;
-
-/// A feature and its slots.
-pub type Slots = (String, Range<u32>);
 
 /// What a feature is worth to a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,7 +40,7 @@ pub fn importance(task: Task, model: &Fixed, held_out: &[impl AsRef<Example>], f
     let loss = |x: &Vector, label: Label| Tally::labelled(task, &model.predict(x), label).loss as f64 * Tally::STEP;
     let before: Vec<f64> = rows.iter().map(|row| loss(&row.vector, row.label)).collect();
     let n = rows.len() as f64;
-    let worth = |(place, (feature, slots)): (usize, &Slots)| {
+    let worth = |(place, Slots { feature, slots, .. }): (usize, &Slots)| {
         let dealt = Dice::new(place as u64).choose(rows.len() as u32, rows.len() as u32);
         let grown = |(row, from): (usize, &u32)| {
             let x = with_slots_of(&rows[row].vector, &rows[*from as usize].vector, slots);
@@ -54,6 +52,12 @@ pub fn importance(task: Task, model: &Fixed, held_out: &[impl AsRef<Example>], f
         Importance { feature: feature.clone(), increase, error: (variance / n.max(1.0)).sqrt() }
     };
     features.iter().enumerate().map(worth).collect()
+}
+
+/// A vector without some features: their slots are 0.
+pub fn without<'a>(x: &Vector, features: impl Iterator<Item = &'a Slots>) -> Vector {
+    let nothing = Vector { dense: vec![0.0; x.dense.len()].into(), hot: [].into() };
+    features.fold(x.clone(), |x, feature| with_slots_of(&x, &nothing, &feature.slots))
 }
 
 /// A vector but for some slots, which are those of another.
@@ -96,7 +100,8 @@ mod tests {
             })
         };
         let rows: Vec<Arc<Example>> = (0..3000).map(example).collect();
-        let features = [("a".to_owned(), 0..1), ("b".to_owned(), 1..2), ("group".to_owned(), 2..5)];
+        let slots = |feature: &str, slots| Slots { feature: feature.to_owned(), slots, rolling: false };
+        let features = [slots("a", 0..1), slots("b", 1..2), slots("group", 2..5)];
         let found = importance(Task::Binary, &model, &rows, &features);
         assert_eq!(found[1].increase, 0.0, "its weight is 0");
         assert!(found[0].increase > 5.0 * found[0].error && found[0].increase > found[2].increase, "{found:?}");

@@ -5,11 +5,13 @@
 //! candidate is fitted only on rows whose label was known by the first held-out prediction. A warm start may come from
 //! a version that has seen held-out rows; the fit forgets its start within the estimator's tolerance.
 
+use super::importance::{importance, without};
 use super::paired::Paired;
 use super::report::{Bounds, Candidate, Check, Figures, Parameters, figures};
 use super::{FitError, Report, Rows, estimator};
 use crate::config::spec::{GateSpec, Metric, RetrainSpec, TrainSpec};
 use crate::feature::Vector;
+use crate::feature::program::Slots;
 use crate::model::{Artifact, Body, Fixed, Learner, Majority};
 use crate::task::{Label, Prediction, Task};
 use crate::time::Time;
@@ -43,6 +45,8 @@ pub struct Job {
     pub examples: Vec<Arc<Example>>,
     /// The slots of every vector.
     pub width: usize,
+    /// The features in the order of their slots.
+    pub features: Vec<Slots>,
     /// The digest of the feature schema, in hex.
     pub features_digest: String,
     /// The model's name.
@@ -180,6 +184,9 @@ pub fn run(job: &Job) -> Verdict {
             best = Some((found, Judged { index, body }));
         }
     }
+    if job.train.ablate {
+        report.without_rolling = best.as_ref().and_then(|(_, judged)| without_rolling(job, judged, fitting, held_out));
+    }
     gate(job, best, report, held_out)
 }
 
@@ -208,6 +215,17 @@ fn candidate(
             (Candidate { figures: Some(figures), digest: Some(digest), ..blank }, Some(body))
         }
     }
+}
+
+/// The best once more, fitted and judged on vectors in which whatever was made from windows is 0.
+fn without_rolling(job: &Job, best: &Judged, fitting: &[&Example], held_out: &[Arc<Example>]) -> Option<Figures> {
+    let rolling = || job.features.iter().filter(|feature| feature.rolling);
+    rolling().next()?;
+    let bare = |example: &Example| Example { vector: Arc::new(without(&example.vector, rolling())), ..example.clone() };
+    let fitting: Vec<Example> = fitting.iter().map(|example| bare(example)).collect();
+    let held_out: Vec<Arc<Example>> = held_out.iter().map(|example| Arc::new(bare(example))).collect();
+    let fitting: Vec<&Example> = fitting.iter().collect();
+    candidate(job, &job.retrain[best.index], &fitting, &job.live, &held_out).0.figures
 }
 
 /// Asks a model that was made elsewhere about the held-out rows. It is the only candidate; whether it has learned from
@@ -273,6 +291,8 @@ fn gate(job: &Job, best: Option<(f64, Judged)>, mut report: Report, held_out: &[
             None => Verdict::Rejected { report },
         };
     }
+    let judged = batch.as_ref().map_or(&job.live, |(_, judged)| &judged.body);
+    report.importance = importance(job.task, &Fixed::from(judged.clone()), held_out, &job.features);
     let released = match batch {
         Some((_, judged)) if source == Contestant::Pushed => artifact(job, judged.body),
         Some((_, judged)) => {
@@ -368,6 +388,8 @@ fn blank(job: &Job, held_out: &[Arc<Example>]) -> Report {
         positive_share: None,
         paired: None,
         checks: Vec::new(),
+        importance: Vec::new(),
+        without_rolling: None,
         digest: None,
     }
 }

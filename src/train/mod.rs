@@ -7,6 +7,7 @@
 mod boosting;
 mod elastic_net;
 mod gaussian_nb;
+mod importance;
 mod job;
 #[cfg(test)]
 mod laws;
@@ -21,6 +22,7 @@ mod whitening;
 pub use boosting::BoostingEstimator;
 pub use elastic_net::ElasticNetEstimator;
 pub use gaussian_nb::GaussianNbEstimator;
+pub use importance::Importance;
 pub use job::{Contestant, Example, Job, Verdict, run};
 pub use logistic::LogisticEstimator;
 pub use paired::Paired;

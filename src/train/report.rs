@@ -1,5 +1,6 @@
 //! What a training saw and how its contestants did: part of a version's card, or of the record of a rejection.
 
+use super::importance::Importance;
 use super::paired::Paired;
 use crate::config::spec::{Boosting, ElasticNet, Metric, RetrainSpec};
 use crate::evaluate::{self, Bin, Tally, bins};
@@ -50,6 +51,11 @@ pub struct Report {
     pub paired: Option<Paired>,
     /// What the gate asked, and how it came out; all must pass.
     pub checks: Vec<Check>,
+    /// What each feature was worth on the held-out rows to what is released, as it was judged.
+    pub importance: Vec<Importance>,
+    /// The best candidate fitted and judged without the features that are made from windows; `null` if that was not asked
+    /// for (`ablate`), or there are none.
+    pub without_rolling: Option<Figures>,
     /// The digest of the artifact that is released: refitted on the whole window, or the online learner's state, or
     /// what was pushed.
     pub digest: Option<String>,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::spec::{Boosting, ElasticNet, GateSpec, Metric, OptimizerSpec, TrainSpec};
 use crate::feature::Vector;
+use crate::feature::program::Slots;
 use crate::model::{Artifact, Fixed, Logistic};
 use crate::task::{Label, Prediction, Task};
 use crate::time::{Span, Time};
@@ -35,6 +36,10 @@ fn job(served: f64, live: f64) -> Job {
     Job {
         examples: (0..ROWS).map(|i| example(i, served, live)).collect(),
         width: 3,
+        features: vec![
+            Slots { feature: "x".to_string(), slots: 0..1, rolling: true },
+            Slots { feature: "odd".to_string(), slots: 1..3, rolling: false },
+        ],
         features_digest: "0a".to_string(),
         model: "late".to_string(),
         task: Task::Binary,
@@ -45,6 +50,7 @@ fn job(served: f64, live: f64) -> Job {
             activate_after: Span::DAY,
             max_examples: 10_000,
             min_examples: 500,
+            ablate: true,
         },
         gate: GateSpec::of(Metric::LogLoss, 0.0),
         live: Body::Logistic(learner),
@@ -92,6 +98,12 @@ fn a_better_candidate_is_released_refitted() {
     assert_eq!(report.digest, Some(Artifact::digest(&bytes)));
     assert_ne!(judged(&report), report.digest);
     assert_eq!(body.updates(), 1000);
+    // The label follows `x` alone, which is said to be rolling: without it nothing is known.
+    let [x, odd] = &report.importance[..] else { panic!("two features: {:?}", report.importance) };
+    assert!(x.increase > 5.0 * x.error && x.increase > 0.1, "{x:?}");
+    assert!(odd.increase.abs() < 0.01, "{odd:?}");
+    let bare = report.without_rolling.as_ref().expect("it was asked for");
+    assert!(bare["log_loss"] > batch(&report)["log_loss"] + 0.1 && (bare["roc_auc"] - 0.5).abs() < 0.1, "{bare:?}");
     let text = serde_json::to_string(&report).expect("a report serializes");
     assert!(text.contains(r#""window":{"from":"1970-01-01T00:00:00Z""#), "{text}");
     assert_eq!(serde_json::from_str::<Report>(&text).expect("it reads back"), report);

@@ -368,6 +368,7 @@ fn model(triggers: Vec<TriggerSpec>) -> ModelSpec {
             activate_after: Span::DAY,
             max_examples: 10_000,
             min_examples: 500,
+            ablate: false,
         },
         gate: GateSpec::of(Metric::LogLoss, 0.0),
         deploy: DeploySpec::of(crate::config::spec::Strategy::Immediate, Task::Binary),

@@ -44,6 +44,7 @@ fn pipeline(name: &str, sources: Vec<SourceSpec>) -> PipelineSpec {
                 activate_after: Span::DAY,
                 max_examples: 10,
                 min_examples: 1,
+                ablate: false,
             },
             gate: GateSpec::of(Metric::LogLoss, 0.0),
             deploy: DeploySpec::of(Strategy::Immediate, Task::Binary),

@@ -533,6 +533,8 @@ pub struct TrainSpec {
     pub max_examples: usize,
     /// Fewer examples than this do not train. Default 500.
     pub min_examples: usize,
+    /// Whether the best candidate is fitted once more without what is made from windows, for the record. Default false.
+    pub ablate: bool,
 }
 
 /// `[model.NAME.gate]`: what a candidate must be on the held-out rows; all of it.
