@@ -126,7 +126,7 @@ fn the_example_of_the_design_reads_in_full() {
     assert_eq!(model.learner, LearnerSpec::Logistic { optimizer: OptimizerSpec::sgd(0.01), l2: 0.0 });
     assert_eq!(model.retrain, [RetrainSpec::Logistic { alpha: 1.0, max_iterations: 100 }]);
     assert_eq!(model.metrics.windows, [Span::DAY, Span(7 * Span::DAY.0)]);
-    assert_eq!(model.metrics.names, Metric::ALL.map(|(_, m)| m));
+    assert_eq!(model.metrics.names, Metric::of(Task::Binary).into_iter().map(|(_, m)| m).collect::<Vec<_>>());
     assert_eq!(model.triggers.len(), 4);
     assert!(matches!(&model.triggers[0].cause, CauseSpec::Drift(DetectorSpec::Adwin { delta }) if *delta == 0.002));
     assert!(matches!(&model.triggers[1].cause, CauseSpec::Degradation { min_labels: 500, .. }));
@@ -392,7 +392,7 @@ fn one_wrong_line_is_one_error() {
             "[[model.late.triger]]\nkind = \"drift\"",
             &["did you mean `trigger`?"],
         ),
-        ("task    = \"binary\"", "task = \"regression\"", &["unknown task `regression`", "known: binary"]),
+        ("task    = \"binary\"", "task = \"binari\"", &["unknown task `binari`", "did you mean `binary`?"]),
         (
             "wind      = \"weather.wind_speed\"",
             "wind = { lookup = \"wether.wind_speed\" }",

@@ -1,10 +1,11 @@
 //! The histogram of scores, in two resolutions: for the area under the ROC curve and for the calibration error.
 //!
-//! In: scores and labels, each two `(bin, Bin)` pairs of one key space of `u16`: bins 0 to 4095 are 4096 equal parts of
-//! [0, 1], bins 4096 to 4105 are ten, and those behind are the cells of a confusion matrix. Out: [`roc_auc`] with its bound, [`ece`]. Keeps: nothing; a histogram is any
-//! ascending sequence of pairs, so that the same functions read a `Vec`, a `BTreeMap` and an arranged trace. Empty bins
-//! may be absent. Sources: Hanley and McNeil 1982 (the area as a share of ordered pairs, ties half); Guo et al., On
-//! calibration of modern neural networks, 2017 (the calibration error, here of the positive class's probability).
+//! In: scores and labels, each two `(bin, Bin)` pairs of one key space of `u16`: bins 0 to 4095 are 4096 equal parts
+//! of [0, 1], bins 4096 to 4105 are ten, and those behind are the cells of a confusion matrix. Out: [`roc_auc`] with
+//! its bound, [`ece`]. Keeps: nothing; a histogram is any ascending sequence of pairs, so that the same functions read
+//! a `Vec`, a `BTreeMap` and an arranged trace. Empty bins may be absent. Sources: Hanley and McNeil 1982 (the area as
+//! a share of ordered pairs, ties half); Guo et al., On calibration of modern neural networks, 2017 (the calibration
+//! error, here of the positive class's probability).
 
 use crate::task::{Label, Prediction, Task};
 use serde::{Deserialize, Serialize};

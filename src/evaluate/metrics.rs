@@ -21,7 +21,7 @@ use crate::task::Task;
 /// use tidemill::evaluate::{Tally, bins, value};
 /// use tidemill::task::{Prediction, Task};
 /// let rows = [(0.9, true), (0.8, false), (0.2, false), (0.7, true)];
-/// let one = |(score, label): &(f64, bool)| Tally::labelled(Task::Binary, &Prediction::Number(*score), (*label).into());
+/// let one = |(p, label): &(f64, bool)| Tally::labelled(Task::Binary, &Prediction::Number(*p), (*label).into());
 /// let tally = rows.iter().map(one).fold(Tally::default(), |sum, one| sum + one);
 /// let bins: Vec<_> = rows.iter().flat_map(|(score, label)| bins::labelled(*score, *label)).collect();
 /// assert_eq!(value(Metric::Accuracy, Task::Binary, &tally, []), Some(0.75));

@@ -1,8 +1,8 @@
 //! The counts of one series of predictions: everything that a metric needs but the histogram of scores.
 //!
 //! In: a prediction made, its label, or its timeout, each one `Tally` of ones. Out: sums, by `+=`. Limits: 2^63
-//! predictions; a loss of at most 9.3 in steps of 2^-40 leaves an `i128` room for 10^25 of them, squared errors of values
-//! as great as a label may be for 10^7, of values below a million for 10^13.
+//! predictions; a loss of at most 9.3 in steps of 2^-40 leaves an `i128` room for 10^25 of them, squared errors of
+//! values as great as a label may be for 10^7, of values below a million for 10^13.
 
 use crate::task::{Label, Prediction, Task};
 use serde::{Deserialize, Serialize};

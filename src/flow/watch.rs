@@ -147,8 +147,8 @@ impl Watch {
         }
     }
 
-    /// Whether the class is wrong; of a regression whether the error is greater than the mean of those since the release,
-    /// so that every detector of errors may watch it.
+    /// Whether the class is wrong; of a regression whether the error is greater than the mean of those since the
+    /// release, so that every detector of errors may watch it.
     fn is_wrong(&mut self, said: &Prediction, label: Label) -> bool {
         if self.plan.model.task != Task::Regression {
             return !said.is_right(label);

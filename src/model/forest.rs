@@ -1,11 +1,11 @@
 //! Adaptive random forest: Hoeffding trees that each see their own sample and features, and are replaced on drift.
 //!
 //! In: feature vectors, labels one by one. Out: the probability of each class, the mean of the trees' weighted by
-//! their accuracies so far. Keeps: a tree a member, two ADWIN detectors on its error, and, from a warning until the drift,
-//! a tree in its background. Each label weighs Poisson(`lambda_value`) in each member, each leaf observes a random
-//! subset of features as great as the root of their number. Cost: `n_models` trees. Limits: those of the trees, twice
-//! while all warn. Exactness: `Replayed`. Each member has dice of its own, so what it comes to does not depend on the
-//! others.
+//! their accuracies so far. Keeps: a tree a member, two ADWIN detectors on its error, and, from a warning until the
+//! drift, a tree in its background. Each label weighs Poisson(`lambda_value`) in each member, each leaf observes a
+//! random subset of features as great as the root of their number. Cost: `n_models` trees. Limits: those of the trees,
+//! twice while all warn. Exactness: `Replayed`. Each member has dice of its own, so what it comes to does not depend
+//! on the others.
 //!
 //! Parameters and defaults are River 0.26.1's `ARFClassifier`, but for `max_leaves`.
 //!

@@ -1,8 +1,8 @@
 //! Gaussian naive Bayes, fitted elsewhere: predicts only.
 //!
-//! In: feature vectors of a fixed width. Out: the posterior probability of each class. Keeps: for each class its prior and
-//! the mean and variance of every slot (0/1 slots count as numbers, as in linfa and scikit-learn). Cost: one pass over
-//! all slots. A vector so far from two classes that both densities underflow to the same infinity scores 0.5.
+//! In: feature vectors of a fixed width. Out: the posterior probability of each class. Keeps: for each class its prior
+//! and the mean and variance of every slot (0/1 slots count as numbers, as in linfa and scikit-learn). Cost: one pass
+//! over all slots. A vector so far from two classes that both densities underflow to the same infinity scores 0.5.
 //! Source: <https://scikit-learn.org/stable/modules/naive_bayes.html#gaussian-naive-bayes>.
 
 use super::artifact::{ArtifactError, finite, length, slots, within};

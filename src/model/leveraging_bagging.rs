@@ -1,8 +1,8 @@
 //! Leveraging bagging: Hoeffding trees that each weigh the labels otherwise; when one drifts, the worst begins anew.
 //!
-//! In: feature vectors, labels one by one. Out: the probability of each class, the mean of the trees'. Keeps: a tree and an
-//! ADWIN detector of its error a member. Each member learns each label Poisson(`w`) times. Cost: `n_models` trees, with
-//! `w` walks each to learn. Limits: those of the trees. Exactness: `Replayed`.
+//! In: feature vectors, labels one by one. Out: the probability of each class, the mean of the trees'. Keeps: a tree
+//! and an ADWIN detector of its error a member. Each member learns each label Poisson(`w`) times. Cost: `n_models`
+//! trees, with `w` walks each to learn. Limits: those of the trees. Exactness: `Replayed`.
 //!
 //! Parameters and defaults are River 0.26.1's `LeveragingBaggingClassifier` over `HoeffdingTreeClassifier`, but for
 //! `max_leaves`. As there, a label is learned so many times and not once with that weight, and a member's error is that

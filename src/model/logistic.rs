@@ -1,15 +1,15 @@
 //! Logistic regression by stochastic gradients, one step a label.
 //!
 //! In: feature vectors of a fixed width. Out: `sigmoid(weights . x + bias)`. Keeps: one weight a slot, the bias, what
-//! the optimizer keeps. Cost: one pass over the stored slots, for predicting and for learning; a slot that is 0 by being
-//! absent costs nothing. Exactness: `Replayed`, a step depends on all before it.
+//! the optimizer keeps. Cost: one pass over the stored slots, for predicting and for learning; a slot that is 0 by
+//! being absent costs nothing. Exactness: `Replayed`, a step depends on all before it.
 //!
 //! The arithmetic is that of River 0.26.1, `LogisticRegression(optimizer, l2=l2)`, operation by operation: the
 //! penalty falls on slots that the vector stores, not on absent ones; the score is exactly 0 or 1 beyond a logit of 30.
 //! River's gradient clip of 1e12 never binds here, for a gradient of the log loss is at most 1.
 //!
-//! Parameters: the optimizer's, `l2` at least 0 (0). Source: Robbins and Monro, A stochastic approximation method, 1951;
-//! <https://github.com/online-ml/river>.
+//! Parameters: the optimizer's, `l2` at least 0 (0). Source: Robbins and Monro, A stochastic approximation method,
+//! 1951; <https://github.com/online-ml/river>.
 
 use super::artifact::ArtifactError;
 use super::weights::Weights;

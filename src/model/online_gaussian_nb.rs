@@ -1,9 +1,9 @@
 //! Gaussian naive Bayes that learns label by label, and forgets one without a trace.
 //!
-//! In: feature vectors of a fixed width. Out: the posterior probability of each class. Keeps: for each class its examples,
-//! for each dense slot the exact sums of its values (`feature::moments`), for each sparse slot its ones. Cost: one pass
-//! over all slots for predicting, over the stored ones for learning. Exactness: `Exact`, since all that is kept are
-//! integers: what is unlearned leaves every bit as if it had never been learned.
+//! In: feature vectors of a fixed width. Out: the posterior probability of each class. Keeps: for each class its
+//! examples, for each dense slot the exact sums of its values (`feature::moments`), for each sparse slot its ones.
+//! Cost: one pass over all slots for predicting, over the stored ones for learning. Exactness: `Exact`, since all that
+//! is kept are integers: what is unlearned leaves every bit as if it had never been learned.
 //!
 //! Scores are those of River 0.26.1, `GaussianNB()`, given all slots, to the rounding of its running variance: the
 //! population's variance, a density of 1e-9 added to each, so that a slot of one value says nothing; a class that has

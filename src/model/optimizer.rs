@@ -1,15 +1,15 @@
 //! Optimizers: how a linear model's weights follow a gradient.
 //!
 //! In: weights, the vector at hand, and the derivative of the loss by the model's sum. Out: the weights moved. Keeps:
-//! nothing (SGD), or one or two numbers a slot. Cost: the stored slots of the vector; a slot that is 0 by being absent is
-//! not touched, and its share of a penalty does not fall due.
+//! nothing (SGD), or one or two numbers a slot. Cost: the stored slots of the vector; a slot that is 0 by being absent
+//! is not touched, and its share of a penalty does not fall due.
 //!
 //! Steps are those of River 0.26.1, operation by operation; its FTRL sets a weight from what was accumulated *before*
-//! the gradient at hand, so a weight is one label behind. A weight stops at [`Optimizer::LIMIT`], where River's would go
-//! on to infinity.
+//! the gradient at hand, so a weight is one label behind. A weight stops at [`Optimizer::LIMIT`], where River's would
+//! go on to infinity.
 //!
-//! Sources: Robbins and Monro 1951 (SGD); Duchi, Hazan and Singer 2011 (AdaGrad); Kingma and Ba 2015 (Adam); McMahan and
-//! others 2013 (FTRL-proximal).
+//! Sources: Robbins and Monro 1951 (SGD); Duchi, Hazan and Singer 2011 (AdaGrad); Kingma and Ba 2015 (Adam); McMahan
+//! and others 2013 (FTRL-proximal).
 
 use super::artifact::{ArtifactError, finite, length, slots, within};
 use crate::config::spec::OptimizerSpec;

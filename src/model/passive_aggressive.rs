@@ -5,8 +5,8 @@
 //! the stored slots. Exactness: `Replayed`.
 //!
 //! The arithmetic and the defaults are those of River 0.26.1's `PAClassifier` and `PARegressor`, but for the latter's
-//! loss, which River takes of the label `2 y - 1`, as if it were a class; here it is the paper's. A step that is no finite
-//! number is left out.
+//! loss, which River takes of the label `2 y - 1`, as if it were a class; here it is the paper's. A step that is no
+//! finite number is left out.
 //!
 //! Parameters: `c` above 0 (1), the most that a label may move; `mode` 0 (no bound), 1 (`c` bounds the step) or 2 (`c`
 //! softens it) (1); of a regression `eps` at least 0 (0.1), an error that is none. Source: Crammer and others 2006,

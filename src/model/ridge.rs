@@ -1,14 +1,14 @@
 //! Ridge regression, exact: the least squares of all labels learned, as if they had all come at once.
 //!
-//! In: feature vectors of a fixed width, and values. Out: `weights . x + bias`, where these minimize the sum of squared
-//! errors plus `alpha` times the sum of squared weights (not of the bias). Keeps: the Gram matrix of the vectors and
-//! their products with the values, as integers in steps of 2^-40: sums that have no order, and from which a label can be
-//! taken out without a trace. Cost: `(width + 1)^2 / 2` additions a label that is stored densely, fewer where slots are
-//! absent; a Cholesky decomposition, `width^3 / 6`, before the first prediction behind a label. Limits: [`Ridge::SLOTS`]
-//! slots; a vector with a number beyond 2^20 is not learned from. Exactness: `Exact`.
+//! In: feature vectors of a fixed width, and values. Out: `weights . x + bias`, where these minimize the sum of
+//! squared errors plus `alpha` times the sum of squared weights (not of the bias). Keeps: the Gram matrix of the
+//! vectors and their products with the values, as integers in steps of 2^-40: sums that have no order, and from which
+//! a label can be taken out without a trace. Cost: `(width + 1)^2 / 2` additions a label that is stored densely, fewer
+//! where slots are absent; a Cholesky decomposition, `width^3 / 6`, behind each. Limits: [`Ridge::SLOTS`] slots; a
+//! vector with a number beyond 2^20 is not learned from. Exactness: `Exact`.
 //!
-//! Where the matrix is singular to working precision (`alpha = 0` and one-hot groups) a pivot that is nothing beside its
-//! row gives weight 0, so a solution is found all the same.
+//! Where the matrix is singular to working precision (`alpha = 0` and one-hot groups) a pivot that is nothing beside
+//! its row gives weight 0, so a solution is found all the same.
 //!
 //! Parameters: `alpha` at least 0 (1). Source: Hoerl and Kennard 1970, "Ridge regression"; scikit-learn's `Ridge` is
 //! what it is compared with.
@@ -19,7 +19,6 @@ use crate::feature::Vector;
 use crate::feature::moments::fixed;
 use crate::task::{Label, Prediction};
 use serde::{Deserialize, Serialize};
-use std::sync::OnceLock;
 
 /// One, in fixed point.
 const ONE: f64 = (1_u64 << 40) as f64;
@@ -42,9 +41,18 @@ const GREATEST: f64 = (1_u64 << 20) as f64;
 /// model.learn(&x(3.0), Label::value(500.0).unwrap());
 /// assert!(model.unlearn(&x(3.0), Label::value(500.0).unwrap()) && model == before);
 /// ```
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Sums", into = "Sums")]
 pub struct Ridge {
+    sums: Sums,
+    /// The weights and the bias that follow from the sums; none before the first label.
+    solution: Vec<f64>,
+}
+
+/// All that is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sums {
     alpha: f64,
     width: u32,
     updates: u64,
@@ -52,17 +60,19 @@ pub struct Ridge {
     gram: Vec<i128>,
     /// The products of every slot, and of the bias, with the value.
     moments: Vec<i128>,
-    /// The weights and the bias that follow, once somebody asks for them.
-    #[serde(skip)]
-    solution: OnceLock<Vec<f64>>,
 }
 
-impl PartialEq for Ridge {
-    /// What follows from the sums is no state.
-    fn eq(&self, other: &Ridge) -> bool {
-        (self.alpha, self.width, self.updates) == (other.alpha, other.width, other.updates)
-            && self.gram == other.gram
-            && self.moments == other.moments
+impl From<Sums> for Ridge {
+    fn from(sums: Sums) -> Ridge {
+        // What is not of one size is refused by `check`, and not solved before.
+        let solution = if sums.check().is_ok() { sums.solve() } else { Vec::new() };
+        Ridge { sums, solution }
+    }
+}
+
+impl From<Ridge> for Sums {
+    fn from(ridge: Ridge) -> Sums {
+        ridge.sums
     }
 }
 
@@ -72,15 +82,20 @@ impl Ridge {
 
     /// An untrained model, which says 0.
     pub fn new(width: usize, alpha: f64) -> Ridge {
-        let (gram, moments) = (Vec::new(), Vec::new());
-        Ridge { alpha, width: width as u32, updates: 0, gram, moments, solution: OnceLock::new() }
+        Sums { alpha, width: width as u32, updates: 0, gram: Vec::new(), moments: Vec::new() }.into()
     }
 
+    pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
+        length("slots", self.sums.width as usize, width)?;
+        self.sums.check()
+    }
+}
+
+impl Sums {
     fn change(&mut self, x: &Vector, label: Label, more: bool) {
         let size = self.width as usize + 1;
         self.gram.resize(size * (size + 1) / 2, 0);
         self.moments.resize(size, 0);
-        self.solution = OnceLock::new();
         let stored = stored(x, self.width);
         // A value is at most 10^9, a number at most 2^20: their product is far below 2^52.
         let sign = if more { 1 } else { -1 };
@@ -91,10 +106,6 @@ impl Ridge {
             }
             self.moments[*row] += sign * fixed(a * label.amount()).unwrap_or(0);
         }
-    }
-
-    fn solution(&self) -> &[f64] {
-        self.solution.get_or_init(|| self.solve())
     }
 
     /// By Cholesky's decomposition of the Gram matrix with the penalty on its diagonal.
@@ -131,8 +142,8 @@ impl Ridge {
         solution
     }
 
-    pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
-        length("slots", self.width as usize, width)?;
+    fn check(&self) -> Result<(), ArtifactError> {
+        let width = self.width as usize;
         within("slots", width as f64, "at most 512", width <= Ridge::SLOTS)?;
         within("alpha", self.alpha, "at least 0", self.alpha >= 0.0)?;
         let size = if self.moments.is_empty() { 0 } else { width + 1 };
@@ -153,30 +164,32 @@ fn stored(x: &Vector, width: u32) -> Vec<(usize, f64)> {
 
 impl Learner for Ridge {
     fn predict(&self, x: &Vector) -> Prediction {
-        let Some((bias, weights)) = self.solution().split_last() else { return Prediction::Number(0.0) };
+        let Some((bias, weights)) = self.solution.split_last() else { return Prediction::Number(0.0) };
         let sum = x.dot(weights) + bias;
         Prediction::Number(if sum.is_nan() { 0.0 } else { sum.clamp(-Label::LIMIT, Label::LIMIT) })
     }
 
     fn learn(&mut self, x: &Vector, label: Label) {
-        self.updates += 1;
-        self.change(x, label, true);
+        self.sums.updates += 1;
+        self.sums.change(x, label, true);
+        self.solution = self.sums.solve();
     }
 
     fn unlearn(&mut self, x: &Vector, label: Label) -> bool {
-        match self.updates {
+        match self.sums.updates {
             0 => return false,
-            1 => *self = Ridge::new(self.width as usize, self.alpha),
+            1 => *self = Ridge::new(self.sums.width as usize, self.sums.alpha),
             _ => {
-                self.updates -= 1;
-                self.change(x, label, false);
+                self.sums.updates -= 1;
+                self.sums.change(x, label, false);
+                self.solution = self.sums.solve();
             }
         }
         true
     }
 
     fn updates(&self) -> u64 {
-        self.updates
+        self.sums.updates
     }
 
     fn exactness(&self) -> Exactness {

@@ -1,8 +1,8 @@
 //! Weights and a bias that follow a gradient: what logistic and linear regression have in common.
 //!
-//! In: vectors, and the derivative of the loss by the sum. Out: `weights . x + bias`. Keeps: one weight a slot, the bias,
-//! the optimizer's state. The bias has a rate of its own of 0.01 (River's `intercept_lr`), is not penalized, and moves
-//! before the weights do. Where River would run into infinity or NaN (features of 1e200), this stays finite.
+//! In: vectors, and the derivative of the loss by the sum. Out: `weights . x + bias`. Keeps: one weight a slot, the
+//! bias, the optimizer's state. The bias has a rate of its own of 0.01 (River's `intercept_lr`), is not penalized, and
+//! moves before the weights do. Where River would run into infinity or NaN (features of 1e200), this stays finite.
 
 use super::artifact::{ArtifactError, finite, length, slots, within};
 use super::optimizer::Optimizer;

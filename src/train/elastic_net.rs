@@ -1,9 +1,9 @@
 //! Batch linear regression with both penalties, by linfa-elasticnet (coordinate descent).
 //!
-//! In: rows. Out: weights and bias that minimize half the mean squared error plus `penalty` times (`l1_ratio` times the
-//! sum of magnitudes, and half the rest times the sum of squares); the bias is not penalized. Cost: a dense matrix, and a
-//! pass over it an iteration. The start is ignored. Source: Zou and Hastie 2005, "Regularization and variable selection
-//! via the elastic net"; parameters and defaults are scikit-learn's.
+//! In: rows. Out: weights and bias that minimize half the mean squared error plus `penalty` times (`l1_ratio` times
+//! the sum of magnitudes, and half the rest times the sum of squares); the bias is not penalized. Cost: a dense
+//! matrix, and a pass over it an iteration. The start is ignored. Source: Zou and Hastie 2005, "Regularization and
+//! variable selection via the elastic net"; parameters and defaults are scikit-learn's.
 
 use super::{Estimator, FitError, Rows};
 use crate::config::spec::ElasticNet;

@@ -1,10 +1,10 @@
 //! Permutation importance: how much worse a model is when a feature's values are dealt out to other rows.
 //!
-//! In: a fitted model, held-out rows, and which slots each feature has. Out: by feature, the mean by which the loss of a
-//! row grows (logarithmic; of a regression the absolute error), with its standard error. Keeps: nothing. Cost: a
+//! In: a fitted model, held-out rows, and which slots each feature has. Out: by feature, the mean by which the loss of
+//! a row grows (logarithmic; of a regression the absolute error), with its standard error. Keeps: nothing. Cost: a
 //! prediction a row and feature, over at most [`ROWS`] rows at equal distances. One deal a feature, by dice of the
-//! feature's place, so that the same rows give the same figures. A one-hot group is one feature. Of two features that say
-//! the same each looks unimportant, for the other still says it.
+//! feature's place, so that the same rows give the same figures. A one-hot group is one feature. Of two features that
+//! say the same each looks unimportant, for the other still says it.
 //!
 //! Source: Breiman 2001, "Random forests", section 10; Fisher, Rudin and Dominici 2019, "All models are wrong, but many
 //! are useful" (as a property of any model).

@@ -1,8 +1,9 @@
 //! A candidate and the champion on the same held-out rows: the difference of their losses, and whose classes are right.
 //!
-//! In: both predictions of each row, with its label. Out: the mean difference of logarithmic losses, of a regression of
-//! absolute errors, with a normal interval, and McNemar's exact test of the classes. Keeps: nothing. Sources: McNemar 1947, "Note on the sampling error of the
-//! difference between correlated proportions or percentages"; Dietterich 1998 on comparing classifiers by it.
+//! In: both predictions of each row, with its label. Out: the mean difference of logarithmic losses, of a regression
+//! of absolute errors, with a normal interval, and McNemar's exact test of the classes. Keeps: nothing. Sources:
+//! McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages";
+//! Dietterich 1998 on comparing classifiers by it.
 
 use crate::config::spec::Loss;
 use crate::deploy::Comparison;
@@ -16,8 +17,8 @@ use std::f64::consts::{FRAC_1_SQRT_2, LN_2};
 pub struct Paired {
     /// The rows.
     pub rows: u64,
-    /// The mean of the candidate's loss (logarithmic; of a regression the absolute error) less the champion's; below 0 the
-    /// candidate is better.
+    /// The mean of the candidate's loss (logarithmic; of a regression the absolute error) less the champion's; below 0
+    /// the candidate is better.
     pub difference: f64,
     /// The lower end of its two-sided interval, of a chance of 0.05 or what the gate asks for.
     pub low: f64,

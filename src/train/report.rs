@@ -53,8 +53,8 @@ pub struct Report {
     pub checks: Vec<Check>,
     /// What each feature was worth on the held-out rows to what is released, as it was judged.
     pub importance: Vec<Importance>,
-    /// The best candidate fitted and judged without the features that are made from windows; `null` if that was not asked
-    /// for (`ablate`), or there are none.
+    /// The best candidate fitted and judged without the features that are made from windows; `null` if that was not
+    /// asked for (`ablate`), or there are none.
     pub without_rolling: Option<Figures>,
     /// The digest of the artifact that is released: refitted on the whole window, or the online learner's state, or
     /// what was pushed.

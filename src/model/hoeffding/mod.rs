@@ -1,11 +1,12 @@
 //! The Hoeffding tree (VFDT): a decision tree that grows while labels come.
 //!
-//! In: feature vectors, labels one by one. Out: the probability of each class by the leaf that a vector falls into: naive
-//! Bayes over what the leaf has observed, or its class counts, whichever was right more often there (`nba`). Keeps: the
-//! nodes, and in each leaf one observer a feature. A number's observer is a Gaussian a class, split at one of ten equal
-//! distances between the extremes; a one-hot group's counts its values, split into one value and the rest. Cost: a walk
-//! and one pass over the leaf's observers, for predicting as for learning. Limits: `max_leaves` leaves, `max_depth`; a
-//! leaf at the greatest depth observes nothing. A value beyond 2^52 is not observed. Exactness: `Replayed`.
+//! In: feature vectors, labels one by one. Out: the probability of each class by the leaf that a vector falls into:
+//! naive Bayes over what the leaf has observed, or its class counts, whichever was right more often there (`nba`).
+//! Keeps: the nodes, and in each leaf one observer a feature. A number's observer is a Gaussian a class, split at one
+//! of ten equal distances between the extremes; a one-hot group's counts its values, split into one value and the
+//! rest. Cost: a walk and one pass over the leaf's observers, for predicting as for learning. Limits: `max_leaves`
+//! leaves, `max_depth`; a leaf at the greatest depth observes nothing. A value beyond 2^52 is not observed. Exactness:
+//! `Replayed`.
 //!
 //! Trees are those of River 0.26.1, `HoeffdingTreeClassifier(binary_split=True, nominal_attributes=..)`, with its
 //! defaults; what it does where no split is better than none is done here too: the leaf observes afresh.

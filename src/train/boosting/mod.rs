@@ -1,10 +1,11 @@
 //! Gradient boosting over histograms, for the logistic loss, that of several classes, and the squared one.
 //!
 //! In: rows. Out: [`BoostedTrees`]: a base (the log odds of the positives, the logarithm of each class's share, the
-//! mean), and `max_iter` trees, or as many a class, each grown to what is left of the gradient. Keeps while fitting: a byte a row and dense slot, the ones of the sparse slots, 16 bytes a
-//! row, a histogram a leaf. Cost: about `max_iter * rows * dense slots * log2(leaves) / 2` additions. Parameters and
-//! defaults are scikit-learn's (`HistGradientBoostingClassifier` and `..Regressor`), without its early stopping: a number of trees is
-//! what a pipeline says. The start is ignored.
+//! mean), and `max_iter` trees, or as many a class, each grown to what is left of the gradient. Keeps while fitting: a
+//! byte a row and dense slot, the ones of the sparse slots, 16 bytes a row, a histogram a leaf. Cost: some additions a
+//! tree, row and dense slot, about half the logarithm of its leaves. Parameters and defaults are scikit-learn's
+//! (`HistGradientBoostingClassifier` and `..Regressor`), without its early stopping: a number of trees is what a
+//! pipeline says. The start is ignored.
 //!
 //! Sources: Friedman, Annals of Statistics 29, 2001; Ke and others, LightGBM, NIPS 2017 (histograms, growth by the best
 //! leaf, a sibling by subtraction). Ours, since the crates that have it draw at random or sum in an order that depends
