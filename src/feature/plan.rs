@@ -118,6 +118,11 @@ impl LabelPlan {
         })
     }
 
+    /// Of a multiclass task, the classes in their order.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
     fn class(&self, value: &Value) -> Result<Label, (Reason, String)> {
         let place = match value {
             Value::Text(text) => self.classes.iter().position(|class| class == text.as_str()),

@@ -22,7 +22,7 @@ pub struct Operator {
 impl Operator {
     fn new(name: String, about: &str) -> Operator {
         // The release of its encoding goes with it: bytes of another one are not read.
-        Operator { schema: Schema::of(&format!("1: {name}: {about}")), name }
+        Operator { schema: Schema::of(&format!("2: {name}: {about}")), name }
     }
 }
 
@@ -99,11 +99,13 @@ impl Operators {
 impl ModelOperators {
     /// Those of a model whose metrics are published at multiples of `every`.
     pub fn of(model: &ModelSpec, plan: &FeaturePlan, every: Span) -> ModelOperators {
-        let features = plan.program.layout().digest();
+        // Labels and predictions are classes by number.
+        let classes = plan.label.as_ref().map_or(&[][..], |label| label.classes());
+        let features = format!("{}, {} of {classes:?}", plan.program.layout().digest(), model.task.word());
         let metrics = &model.metrics;
         let slices: Vec<&str> = metrics.slices.iter().map(|slice| slice.value.as_str()).collect();
         let counted = format!(
-            "{slices:?} of {:?}, {:?} of at most {}, {:?}, every {every}",
+            "{slices:?} of {:?}, {:?} of at most {}, {:?} of {classes:?}, every {every}",
             metrics.windows, metrics.since, metrics.max_slice_values, metrics.names
         );
         let causes: Vec<String> = model.triggers.iter().map(|trigger| cause(&trigger.cause)).collect();
@@ -152,9 +154,9 @@ fn about(group: &Group, events: &[Column]) -> String {
 }
 
 fn source(spec: &PipelineSpec, place: usize) -> String {
-    let SourceSpec { name, key, time, schema, label, .. } = &spec.sources[place];
+    let SourceSpec { name, key, time, schema, label, classes, .. } = &spec.sources[place];
     let label = label.as_ref().map(|label| &label.value);
-    format!("source {place} `{}`: {key:?} at {time}, {schema:?}, {label:?}", name.value)
+    format!("source {place} `{}`: {key:?} at {time}, {schema:?}, {label:?} of {classes:?}", name.value)
 }
 
 /// Without its place in the file.
