@@ -112,7 +112,10 @@ pub(super) struct Judging {
     versions: u32,
     /// The last batch model, from which the next fit starts.
     last_batch: Option<Body>,
-    /// Whether the training under way carries what was forgotten: nothing starts from what it comes to.
+    /// The training under way that fits: its decision and boundary. What forgets asks this alone, and not whether a
+    /// verdict is in, which depends on the clock.
+    begun: Option<(String, Time)>,
+    /// Whether it carries what was forgotten: nothing starts from what it comes to.
     cold: bool,
     under_way: UnderWay,
     /// The longest window in a `when` condition: version 1's first full one gives its figures at release.
@@ -141,6 +144,7 @@ impl Judging {
             began: None,
             versions: 1,
             last_batch: None,
+            begun: None,
             cold: false,
             under_way: UnderWay::Nothing,
             judged_window,
@@ -199,7 +203,7 @@ impl Judging {
 
     /// A resolution comes by, at the tick of its effect.
     pub(super) fn resolve(&mut self, resolution: &Resolution) {
-        self.under_way = UnderWay::Nothing;
+        (self.under_way, self.begun) = (UnderWay::Nothing, None);
         match &resolution.of {
             Resolved::Turn { turn, .. } => self.rollout.turn(*turn, resolution.at),
             Resolved::Training(trained) => {
@@ -384,6 +388,7 @@ impl Judging {
         wake: impl FnOnce() + Send + 'static,
     ) -> Time {
         let effect = boundary.plus(self.plan.model.train.activate_after);
+        self.begun = pushed.is_none().then(|| (decision.id.clone(), boundary));
         let examples = self.examples.values().cloned().collect();
         let job = self.job(examples, (live, self.champion_is_live()), self.last_batch.clone());
         let job = Arc::new(Job { pushed, ..job });

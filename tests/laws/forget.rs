@@ -54,6 +54,7 @@ strategy = "immediate"
 "#;
 const MINUTE: i64 = 60_000_000;
 const HOURS: i64 = 10;
+const PER_HOUR: i64 = 180;
 /// The boundary at which they are forgotten.
 const FORGOTTEN: i64 = 6;
 
@@ -61,22 +62,22 @@ fn start() -> i64 {
     Time::parse("2024-03-01").expect("a time").0
 }
 
-/// Events of the fourth hour whose labels come right before the boundary, so that nothing is scored in between.
+/// Events of the fifth hour whose labels come right before the boundary, so that nothing is scored in between.
 fn open() -> Vec<i64> {
-    (240..300).filter(|n| n % 5 == 0).collect()
+    (4 * PER_HOUR..5 * PER_HOUR).filter(|n| n % 15 == 0).collect()
 }
 
 /// Events of the second hour, whose timeouts have long passed by then.
 fn settled() -> Vec<i64> {
-    (60..120).filter(|n| n % 7 == 0).collect()
+    (PER_HOUR..2 * PER_HOUR).filter(|n| n % 7 == 0).collect()
 }
 
-/// An event a minute; its label lands ten minutes later. Those of `without` have none; of the others the first of
+/// An event every twenty seconds; its label lands ten minutes later. Those of `without` have none; of the others the first of
 /// those that are open is corrected after the boundary.
 fn streams(without: &[i64]) -> (String, String) {
     let (mut events, mut labels) = (String::new(), Vec::new());
-    for n in 0..HOURS * 60 {
-        let (at, x) = (start() + n * MINUTE, (n * 37 % 101) as f64 / 10.0);
+    for n in 0..HOURS * PER_HOUR {
+        let (at, x) = (start() + n * MINUTE / 3, (n * 37 % 101) as f64 / 10.0);
         let who = ["a", "b", "c"][(n % 3) as usize];
         events += &format!("{{\"id\":\"e{n}\",\"at\":\"{}\",\"x\":{x},\"who\":\"{who}\"}}\n", Time(at));
         let y = if (x > 5.0) != (n % 9 == 0) { 1.0 + x / 3.0 } else { -1.0 - x / 7.0 };
@@ -126,10 +127,10 @@ impl<'a> Fed<'a> {
 
     /// Lets so many hours pass, and waits for the boundary before the last of them.
     fn hours(&mut self, hours: usize) {
-        for line in self.lines.by_ref().take(hours * 60) {
+        for line in self.lines.by_ref().take(hours * PER_HOUR as usize) {
             writeln!(self.input, "{line}").expect("it reads");
         }
-        let reached = HOURS - self.lines.len() as i64 / 60 - 1;
+        let reached = HOURS - self.lines.len() as i64 / PER_HOUR - 1;
         let (wanted, began) = (format!("\"boundary\":\"{}\"", boundary(reached)), Instant::now());
         while !fs::read_to_string(self.out.join("progress.log")).unwrap_or_default().contains(&wanted) {
             assert!(self.child.try_wait().expect("it can be asked").is_none(), "it goes on");
@@ -222,13 +223,19 @@ fn exact() -> [(&'static str, String); 3] {
     ]
 }
 
+/// Without windows over labels: a vector that was served while a label was known keeps what it says of it.
+fn without_windows(pipeline: &str) -> String {
+    let kept = |line: &&str| !line.starts_with("newest =") && !line.starts_with("known =");
+    pipeline.lines().filter(kept).map(|line| line.to_string() + "\n").collect()
+}
+
 #[test]
 fn an_exact_learner_never_saw_what_was_forgotten() {
     let all = [open(), settled()].concat();
-    for (name, pipeline) in exact() {
+    for (name, pipeline) in exact().map(|(name, pipeline)| (name, without_windows(&pipeline))) {
         let never = small(&format!("{name}_never"), &pipeline, &all).run("out", &["--tick-records", "40"]);
         let (predicted, measured) = (predictions_from(&never, FORGOTTEN), metrics_from(&never, FORGOTTEN + 2));
-        assert!(predicted.lines().count() >= 240 && measured.lines().count() > 10, "{measured}");
+        assert!(predicted.lines().count() >= 720 && measured.lines().count() > 10, "{measured}");
         let check = |shape: &str, run: &Run| {
             let what = |of: &str| format!("{of} of {name}, {shape}");
             let before = predictions_from(run, 2);
@@ -265,26 +272,29 @@ fn an_exact_learner_never_saw_what_was_forgotten() {
     }
 }
 
-/// Nothing was scored between the labels and their being forgotten, so the whole run is as if they had never come.
+/// Nothing was scored between the labels and their being forgotten, so the whole run is as if they had never come, with
+/// windows over labels too.
 #[test]
 fn what_is_forgotten_in_time_leaves_no_trace() {
-    let never = small("open_never", PIPELINE, &open()).run("out", &["--tick-records", "40"]);
-    let run = forgetful(&small("open", PIPELINE, &[]), FORGOTTEN, &ids(&open()), &["-w", "2"]);
-    same_lines("predictions", &never.text("predictions.jsonl"), &run.text("predictions.jsonl"));
-    same_lines("metrics", &metrics_from(&never, 0), &metrics_from(&run, 0));
-    let labelled = |run: &Run| run.summary()["balance"]["counts"]["labelled"].clone();
-    assert_eq!(labelled(&never), labelled(&run));
+    for (name, pipeline) in exact() {
+        let never = small(&format!("open_{name}_never"), &pipeline, &open()).run("out", &["--tick-records", "40"]);
+        let run = forgetful(&small(&format!("open_{name}"), &pipeline, &[]), FORGOTTEN, &ids(&open()), &["-w", "2"]);
+        same_lines("predictions", &never.text("predictions.jsonl"), &run.text("predictions.jsonl"));
+        same_lines("metrics", &metrics_from(&never, 0), &metrics_from(&run, 0));
+        let labelled = |run: &Run| run.summary()["balance"]["counts"]["labelled"].clone();
+        assert_eq!(labelled(&never), labelled(&run));
+    }
 }
 
 /// A learner that depends on order, and versions by a batch learner every three hours.
 fn retrained() -> String {
-    changed(&[
+    without_windows(&changed(&[
         (
             "learner = { kind = \"gaussian_nb\" }",
             "learner = { kind = \"logistic\", learning_rate = 0.0001 }\nretrain = { kind = \"gaussian_nb\" }",
         ),
         ("kind = \"manual\"", "kind = \"schedule\"\nevery = \"3h\"\nwarm_up = 100\ncooldown = \"1h\""),
-    ])
+    ]))
 }
 
 /// The digests of what was fitted, by the decision.
@@ -319,8 +329,8 @@ fn the_next_fit_is_without_them_and_what_carries_them_is_named() {
     let gone = |metrics: &str, versions: &str| {
         format!("\"removed\" \"removed\" \"{metrics}\" \"replayed\" {versions} false {reason}")
     };
-    assert_eq!(is("e240"), format!("\"open\" {}", gone("removed", "[]")));
-    assert_eq!(is("e63"), format!("\"settled\" {}", gone("settled", "[2]")));
+    assert_eq!(is("e720"), format!("\"open\" {}", gone("removed", "[]")));
+    assert_eq!(is("e182"), format!("\"settled\" {}", gone("settled", "[2]")));
     assert_eq!(event("nobody")["state"], "unknown");
     assert_eq!(whole(&run.records("models")[1], "version"), 2);
 

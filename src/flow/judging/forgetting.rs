@@ -5,10 +5,10 @@
 //! known before the version's cut and, of one that was fitted, if the event was predicted within the window of its
 //! lineage. Versions that were made elsewhere say nothing of what they learned from and are never named.
 
-use super::super::control::{Resolved, Trained};
+use super::super::control::Trained;
 use super::super::items::Forget;
 use super::super::window::Place;
-use super::{Judging, UnderWay};
+use super::Judging;
 use crate::model::{Exactness, learner};
 use crate::time::Time;
 use crate::train::{Contestant, Verdict};
@@ -78,7 +78,8 @@ impl Judging {
             self.known_first.entry(place.clone()).or_insert(example.known);
             all.push(Found { place, is_open: false, labelled: true, learned: true });
         }
-        let under_way = self.carrier_under_way();
+        // Whatever the training comes to, the online learner's state or a fit: its candidates have all that was known.
+        let under_way = self.begun.clone().map(|(id, cut)| (id, Carrier { version: 0, cut, window: None }));
         let mut by_id: BTreeMap<String, Vec<Erased>> = BTreeMap::new();
         for found in all {
             let first = self.known_first.remove(&found.place);
@@ -96,24 +97,6 @@ impl Judging {
         }
         self.cold |= by_id.values().flatten().any(|erased| erased.training);
         Some(self.record(boundary, asked, &by_id, under_way.map(|(decision, _)| decision)))
-    }
-
-    /// What the training under way is made from, if its version would carry what it learned here, and its decision.
-    fn carrier_under_way(&self) -> Option<(String, Carrier)> {
-        match &self.under_way {
-            UnderWay::Nothing => None,
-            // It may come to the online learner's state.
-            UnderWay::Training(training, _) | UnderWay::Due(training) => {
-                let carrier = Carrier { version: 0, cut: training.decision.at, window: None };
-                training.job.pushed.is_none().then(|| (training.decision.id.clone(), carrier))
-            }
-            UnderWay::Decided(resolution) => match &resolution.of {
-                Resolved::Training(trained) => {
-                    Some((resolution.decision.clone(), Carrier::of(resolution.decided, trained)?))
-                }
-                Resolved::Turn { .. } => None,
-            },
-        }
     }
 
     fn record(

@@ -34,6 +34,7 @@ struct Kept {
     began: Option<Time>,
     versions: u32,
     last_batch: Option<Body>,
+    begun: Option<(String, Time)>,
     cold: bool,
     carriers: Vec<Carrier>,
     known_first: Vec<(Place, Time)>,
@@ -96,6 +97,7 @@ impl Keeps for Judging {
             began: self.began,
             versions: self.versions,
             last_batch: self.last_batch.clone(),
+            begun: self.begun.clone(),
             cold: self.cold,
             carriers: self.carriers.clone(),
             known_first: self.known_first.clone().into_iter().collect(),
@@ -124,6 +126,7 @@ impl Keeps for Judging {
         self.rollout.resume(kept.rollout);
         (self.standings, self.began) = (kept.standings, kept.began);
         (self.versions, self.last_batch, self.cold) = (kept.versions, kept.last_batch, kept.cold);
+        self.begun = kept.begun;
         (self.carriers, self.known_first) = (kept.carriers, kept.known_first.into_iter().collect());
         self.under_way = match kept.under_way {
             None => UnderWay::Nothing,
