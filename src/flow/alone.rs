@@ -92,6 +92,7 @@ pub fn alone<'scope>(
                 sweeper.sweep(open.items);
                 if let Some(mark) = &open.mark {
                     pairing.pass(mark.now, &mut paired);
+                    pairing.forget(&mark.asked.forget, mark.now, &mut paired);
                 }
                 let desk = &mut paired.listener;
                 let account = Account {

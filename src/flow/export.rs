@@ -74,6 +74,7 @@ impl Open {
                 let place = self.places.get(&key).copied();
                 self.at(place).into_iter().for_each(|event| event.label = after);
             }
+            Turn::Forgotten { .. } => {}
             Turn::Settled { .. } => {
                 let place = self.places.remove(&key);
                 self.at(place).into_iter().for_each(|event| event.settled = true);

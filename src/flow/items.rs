@@ -50,6 +50,15 @@ pub struct Pushed {
     pub body: Option<Arc<Body>>,
 }
 
+/// An event whose label is to be forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forget {
+    /// Its prediction id.
+    pub id: CompactString,
+    /// Why, for a person.
+    pub reason: Option<String>,
+}
+
 /// What was asked for by hand.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
@@ -59,6 +68,8 @@ pub struct Asked {
     pub wishes: Vec<(CompactString, Wish)>,
     /// Models that were made elsewhere.
     pub pushed: Vec<Pushed>,
+    /// Events whose labels are to be forgotten, each id once.
+    pub forget: Vec<Forget>,
 }
 
 impl Asked {
@@ -254,5 +265,13 @@ pub enum Turn {
     Settled {
         /// Whether it had a label.
         labelled: bool,
+    },
+    /// It is forgotten by request before its timeout. A label that was in force has left as [`Turn::Labelled`] before;
+    /// this only says so.
+    Forgotten {
+        /// Whether it had a label.
+        labelled: bool,
+        /// Whether it ever had one.
+        learned: bool,
     },
 }

@@ -2,7 +2,8 @@
 //!
 //! In: outcomes (for the window of examples, and to compare versions), the champion's figures, what detectors said,
 //! versions and turns at their effect. Keeps: the training window by (prediction time, id), the triggers' memory, the
-//! deployment, and what is under way: one training or one turn at a time. Out: decisions, and words to the minter. A
+//! deployment, what is under way (one training or one turn at a time), and what each version was made from, so that it
+//! can be said what still carries an event that is forgotten. Out: decisions, and words to the minter. A
 //! training holds a capability of its own for the verdict alone, so nothing else waits for it here; the minter does,
 //! ahead of the effect that was announced.
 
@@ -11,6 +12,7 @@ use super::items::{Asked, Outcome, Turn};
 use super::plan::ModelPlan;
 use super::publish::Figure;
 use super::ticks::Tick;
+use super::window::{Place, Window};
 use crate::config::spec::Metric;
 use crate::deploy::{Deployment, Rollout, Wish};
 use crate::drift::Profile;
@@ -19,14 +21,16 @@ use crate::model::Body;
 use crate::time::{Span, Time};
 use crate::train::{Contestant, Example, Job, Verdict, run};
 use crate::trigger::{Decision, DriftSignal, Judge, Reading, Sight, Suppression};
-use compact_str::CompactString;
+use forgetting::{Carrier, Found};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+mod forgetting;
 mod kept;
 
 pub(super) use kept::announced;
@@ -71,6 +75,8 @@ pub(super) struct Heard {
 
 /// What a boundary came to.
 pub(super) struct Judged {
+    /// What was forgotten.
+    pub(super) forgotten: Option<Value>,
     /// What was pushed first, then what the triggers came to.
     pub(super) decisions: Vec<Decision>,
     pub(super) deployments: Vec<Deployment>,
@@ -85,7 +91,13 @@ pub(super) struct Judging {
     plan: Arc<ModelPlan>,
     judge: Judge,
     /// The training window.
-    examples: BTreeMap<(Time, CompactString), Arc<Example>>,
+    examples: Window<Arc<Example>>,
+    /// When labels were known first that have changed or left since.
+    known_first: BTreeMap<Place, Time>,
+    /// What was found of events that are forgotten at this tick.
+    found: Vec<Found>,
+    /// What the versions so far were made from.
+    carriers: Vec<Carrier>,
     /// Examples that left since there were too many.
     pub(super) crowded_out: u64,
     labels: u64,
@@ -100,6 +112,11 @@ pub(super) struct Judging {
     versions: u32,
     /// The last batch model, from which the next fit starts.
     last_batch: Option<Body>,
+    /// The training under way that fits: its decision and boundary. What forgets asks this alone, and not whether a
+    /// verdict is in, which depends on the clock.
+    begun: Option<(String, Time)>,
+    /// Whether it carries what was forgotten: nothing starts from what it comes to.
+    cold: bool,
     under_way: UnderWay,
     /// The longest window in a `when` condition: version 1's first full one gives its figures at release.
     judged_window: Span,
@@ -114,7 +131,10 @@ impl Judging {
         let judged_window = model.metrics.windows.iter().copied().max().unwrap_or(plan.spec.every);
         Judging {
             judge,
-            examples: BTreeMap::new(),
+            examples: Window::of([]),
+            known_first: BTreeMap::new(),
+            found: Vec::new(),
+            carriers: Vec::new(),
             crowded_out: 0,
             labels: 0,
             new_examples: 0,
@@ -124,6 +144,8 @@ impl Judging {
             began: None,
             versions: 1,
             last_batch: None,
+            begun: None,
+            cold: false,
             under_way: UnderWay::Nothing,
             judged_window,
             plan,
@@ -132,21 +154,27 @@ impl Judging {
 
     /// Takes what became of an event.
     pub(super) fn take(&mut self, outcome: &Outcome) {
-        let Turn::Labelled { before, after, first } = outcome.turn else { return };
         let scored = &outcome.scored;
+        let (before, after, first) = match outcome.turn {
+            Turn::Labelled { before, after, first } => (before, after, first),
+            Turn::Forgotten { labelled, learned } => {
+                let place = (scored.time, scored.id.clone());
+                return self.found.push(Found { place, is_open: true, labelled, learned });
+            }
+            Turn::Scored | Turn::Settled { .. } => return,
+        };
         if self.rollout.compares() {
             self.rollout.take(scored.time, (before, after), |version| scored.said(version));
         }
         self.labels += u64::from(first);
         self.new_examples += u64::from(first);
-        // Nothing will ever be fitted: there is no window to keep. (A request by hand needs a batch learner.)
-        if self.plan.model.triggers.is_empty() && self.plan.model.retrain.is_empty() {
+        if !self.plan.keeps_examples() {
             return;
         }
         let place = (scored.time, scored.id.clone());
         let Some(label) = after else {
-            self.examples.remove(&place);
-            return;
+            let gone = self.examples.remove(&place);
+            return self.note_known(place, gone.as_deref());
         };
         let example = Example {
             id: scored.id.clone(),
@@ -157,7 +185,15 @@ impl Judging {
             served: scored.served().clone(),
             live: scored.live.clone(),
         };
-        self.examples.insert(place, Arc::new(example));
+        let corrected = self.examples.insert(place.clone(), Arc::new(example));
+        self.note_known(place, corrected.as_deref());
+    }
+
+    /// Remembers when the label of an example that was changed or taken out was known first.
+    fn note_known(&mut self, place: Place, gone: Option<&Example>) {
+        if let Some(gone) = gone {
+            self.known_first.entry(place).or_insert(gone.known);
+        }
     }
 
     /// Whether a training was announced and its verdict is not in.
@@ -167,12 +203,14 @@ impl Judging {
 
     /// A resolution comes by, at the tick of its effect.
     pub(super) fn resolve(&mut self, resolution: &Resolution) {
-        self.under_way = UnderWay::Nothing;
+        (self.under_way, self.begun) = (UnderWay::Nothing, None);
         match &resolution.of {
             Resolved::Turn { turn, .. } => self.rollout.turn(*turn, resolution.at),
             Resolved::Training(trained) => {
+                let is_cold = std::mem::take(&mut self.cold);
                 let Verdict::Released { body, source, report } = &trained.verdict else { return };
-                if *source == Contestant::Batch {
+                self.carriers.extend(Carrier::of(resolution.decided, trained));
+                if *source == Contestant::Batch && !is_cold {
                     self.last_batch = Some(body.clone());
                 }
                 let is_live = *source == Contestant::Live;
@@ -205,7 +243,8 @@ impl Judging {
         Heard { figures, drifts, live }: Heard,
         wake: impl FnOnce() + Send + 'static,
     ) -> Judged {
-        self.forget(boundary);
+        let forgotten = self.forget(boundary, &asked.forget);
+        self.evict(boundary);
         self.note_first_window(boundary, &figures);
         let wishes: Vec<Wish> = asked.of(&self.plan.model.name).collect();
         let deployments = self.rollout.look(boundary, &wishes, (self.is_under_way(), last));
@@ -258,7 +297,7 @@ impl Judging {
         }
         decisions.extend(decision);
         let effect = turned.as_ref().map(|turned| turned.at).or(begun);
-        Judged { decisions, deployments, effect, turned }
+        Judged { forgotten, decisions, deployments, effect, turned }
     }
 
     /// Whether a model that was pushed is judged now.
@@ -350,6 +389,7 @@ impl Judging {
         wake: impl FnOnce() + Send + 'static,
     ) -> Time {
         let effect = boundary.plus(self.plan.model.train.activate_after);
+        self.begun = pushed.is_none().then(|| (decision.id.clone(), boundary));
         let examples = self.examples.values().cloned().collect();
         let job = self.job(examples, (live, self.champion_is_live()), self.last_batch.clone());
         let job = Arc::new(Job { pushed, ..job });
@@ -404,15 +444,14 @@ impl Judging {
     }
 
     /// Examples leave the window by prediction time; beyond `max_examples` the oldest leave first.
-    fn forget(&mut self, boundary: Time) {
+    fn evict(&mut self, boundary: Time) {
         let train = &self.plan.model.train;
+        self.crowded_out += self.examples.evict(train, boundary);
         let oldest = boundary.minus(train.window);
-        while self.examples.first_key_value().is_some_and(|((predicted, _), _)| *predicted < oldest) {
-            self.examples.pop_first();
-        }
-        while self.examples.len() > train.max_examples {
-            self.examples.pop_first();
-            self.crowded_out += 1;
+        while self.known_first.first_key_value().is_some_and(|((predicted, _), _)| *predicted < oldest)
+            || self.known_first.len() > train.max_examples
+        {
+            self.known_first.pop_first();
         }
     }
 

@@ -104,6 +104,7 @@ pub fn matching<'scope>(
                 open.items.iter_mut().for_each(|item| pairing.take(item, &mut paired));
                 if let Some(mark) = &open.mark {
                     pairing.pass(mark.now, &mut paired);
+                    pairing.forget(&mark.asked.forget, mark.now, &mut paired);
                 }
                 let Paired { listener: mut letters, dead, balance } = paired;
                 most_touches = most_touches.max(letters.touches.len());

@@ -142,7 +142,7 @@ impl Contributions {
         let change: &dyn Fn(&Prediction) -> Change = match outcome.turn {
             Turn::Scored => &|_| Change::counts(Tally::prediction()),
             Turn::Settled { labelled: false } => &|_| Change::counts(Tally::expired()),
-            Turn::Settled { labelled: true } => return,
+            Turn::Settled { labelled: true } | Turn::Forgotten { .. } => return,
             Turn::Labelled { before, after, .. } => &move |said| Change::label(said, (before, after), read),
         };
         let scored = &outcome.scored;

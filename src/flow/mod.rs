@@ -44,6 +44,7 @@ pub mod sums;
 pub mod sweeper;
 pub mod ticks;
 pub mod watch;
+mod window;
 
 use crate::serve::Shown;
 use crate::state::checkpoint::Name;

@@ -75,7 +75,9 @@ impl Doors {
     ) {
         if let Some(mark) = mark {
             models.pass(mark.now, &mut scores.outcomes);
-            if mark.boundary.is_some() {
+            models.forget(&mark.asked.forget, mark.now, &mut scores.outcomes);
+            if let Some(boundary) = mark.boundary {
+                models.evict(boundary);
                 self.states.activate().session(&permits[2]).give_iterator(models.save_live());
             }
         }

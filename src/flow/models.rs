@@ -5,7 +5,7 @@
 
 use super::answers::Answers;
 use super::control::Resolution;
-use super::items::{Answer, Case, CaseKind, Outcome};
+use super::items::{Answer, Case, CaseKind, Forget, Outcome};
 use super::pairing::{Arrived, Relabelled};
 use super::plan::Plan;
 use super::saving::{Keeps, Sections, Shares};
@@ -102,5 +102,17 @@ impl Models {
     /// Pipeline time is `now`: timeouts pass.
     pub fn pass(&mut self, now: Time, outcomes: &mut Vec<Outcome>) {
         self.rooms.iter_mut().for_each(|room| room.pass(now, outcomes));
+    }
+
+    /// Forgets labels by request, at a boundary.
+    pub fn forget(&mut self, asked: &[Forget], now: Time, outcomes: &mut Vec<Outcome>) {
+        if !asked.is_empty() {
+            self.rooms.iter_mut().for_each(|room| room.forget(asked, now, outcomes));
+        }
+    }
+
+    /// Examples leave the training windows, at a boundary.
+    pub fn evict(&mut self, boundary: Time) {
+        self.rooms.iter_mut().for_each(|room| room.evict(boundary));
     }
 }

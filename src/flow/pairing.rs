@@ -10,7 +10,7 @@
 use super::agenda::Agenda;
 use super::balance::Balance;
 use super::feeding::{Feeding, Keys, Said, arguments};
-use super::items::{Deed, Item, Touch};
+use super::items::{Deed, Forget, Item, Touch};
 use super::plan::Plan;
 use super::saving::{Keeps, Sections, Shares};
 use crate::feature::plan::Feed;
@@ -93,6 +93,8 @@ struct Known {
     /// Its columns, where an aggregate over labels reads them.
     values: Option<Arc<[Value]>>,
     label: Option<Box<Labelled>>,
+    /// Whether its label was forgotten by request: it gets no other.
+    forgotten: bool,
 }
 
 /// The label that is in force.
@@ -197,6 +199,31 @@ impl Pairing {
         }
     }
 
+    /// Forgets labels by request, at a boundary, whose tick has no rows: of an event whose timeout has not passed the
+    /// label leaves as a withdrawal does, and no other is taken; a label without event is let go of.
+    pub fn forget(&mut self, asked: &[Forget], now: Time, out: &mut Paired<impl Listener>) {
+        for (place, forget) in asked.iter().enumerate() {
+            let Some(key) = self.plan.key_of_id(&forget.id) else { continue };
+            if let Some(label) = self.waiting.remove(&key) {
+                out.balance.pending -= 1;
+                refuse(out, label.row.position, Reason::Forgotten, FORGOTTEN, label.row.raw);
+            }
+            let Some(event) = self.known.get_mut(&key) else { continue };
+            event.forgotten = true;
+            let (windows, label) = (take(&mut event.keys), event.label.take());
+            event.values = None;
+            let Some(old) = label else { continue };
+            out.balance.unlabelled += 1;
+            out.balance.labelled -= 1;
+            for ((store, places), window) in self.by_labels.groups.iter().zip(&windows) {
+                let Some(key) = *window else { continue };
+                let deed = Deed::Leave(old.order, arguments(&old.said, places));
+                let (seq, store) = (2 * place as u32, *store as u16);
+                out.listener.touch(Touch { seq, store, key, now, time: old.time, deed });
+            }
+        }
+    }
+
     /// Events and labels kept.
     pub fn kept(&self) -> usize {
         self.known.len() + self.waiting.len()
@@ -253,7 +280,7 @@ impl Pairing {
         let Row { position, key, time, ref mut values, .. } = *row;
         let keys = self.ask(seq, now, (time, tie(position)), values, out);
         let kept = self.plan.labels_read_events.then(|| Arc::from(&values[..]));
-        self.known.insert(key, Known { time, keys, values: kept, label: None });
+        self.known.insert(key, Known { time, keys, values: kept, label: None, forgotten: false });
         self.to_settle.add(time, key);
         self.to_forget.add(time, key);
         let id = self.plan.id_of(values);
@@ -300,6 +327,9 @@ impl Pairing {
         let Some(event) = self.known.get_mut(&key).filter(|e| e.time.plus(Span(2 * timeout.0)) >= now) else {
             return self.wait(now, row, out);
         };
+        if event.forgotten {
+            return refuse(out, row.position, Reason::Forgotten, FORGOTTEN, take(&mut row.raw));
+        }
         if event.time.plus(timeout) < now {
             out.balance.late += 1;
             return;
@@ -466,6 +496,9 @@ impl Keeps for Pairing {
         Ok(())
     }
 }
+
+/// Why labels of an event are refused.
+const FORGOTTEN: &str = "the label of this event was forgotten by request";
 
 fn refuse<L>(out: &mut Paired<L>, position: Position, reason: Reason, detail: &str, raw: Raw) {
     out.balance.dead_letters += 1;

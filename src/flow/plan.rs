@@ -3,7 +3,7 @@
 use super::saving::{ModelOperators, Operators};
 use crate::config::spec::{ModelSpec, PipelineSpec, SourceSpec, Spanned};
 use crate::feature::plan::{Fault, FeaturePlan, compile};
-use crate::record::{Key, Kind, Value};
+use crate::record::{Key, Kind, Type, Value};
 use crate::time::{Span, Time};
 use crate::trigger::check_triggers;
 use compact_str::{CompactString, ToCompactString};
@@ -138,6 +138,20 @@ impl Plan {
         values.get(self.id).map(text).unwrap_or_default()
     }
 
+    /// The key of the event with a prediction id, as it is written; `None` if no event can have it.
+    pub fn key_of_id(&self, id: &str) -> Option<Key> {
+        let column = self.spec.sources[self.events].schema.columns.get(self.id)?;
+        let value = match column.kind {
+            Type::Bool => Value::Bool(id.parse().ok()?),
+            Type::Int => Value::Int(id.parse().ok()?),
+            Type::Float => Value::Float(id.parse().ok()?),
+            Type::Text => Value::Text(id.into()),
+            Type::Timestamp => Value::Timestamp(Time::parse(id)?),
+        };
+        // `007` is no id of an event that is called `7`.
+        if text(&value) == id { Key::of([value].iter()) } else { None }
+    }
+
     /// The digest of the feature schema.
     pub fn features_digest(&self) -> String {
         self.features.program.layout().digest()
@@ -157,6 +171,12 @@ impl ModelPlan {
     /// Pipeline time from a decision on roles to its effect.
     pub fn turn_after(&self) -> Span {
         reach(&self.model, self.spec.every)
+    }
+
+    /// Whether examples are kept: without a trigger and without a batch learner nothing will ever be fitted, and a
+    /// request by hand needs a batch learner.
+    pub fn keeps_examples(&self) -> bool {
+        !(self.model.triggers.is_empty() && self.model.retrain.is_empty())
     }
 
     /// The instants of `freeze_at`, in order.

@@ -8,6 +8,7 @@
 use super::balance::Balance;
 use super::caution::Culprit;
 use super::ingest::Minted;
+use super::items::Forget;
 use super::plan::Plan;
 use super::ticks::Tick;
 use crate::deploy::Wish;
@@ -36,6 +37,9 @@ pub struct Progress {
     pub bytes: BTreeMap<String, u64>,
     /// The first offset not consumed of each `source/partition` that it consumed from.
     pub ends: BTreeMap<String, u64>,
+    /// Events whose labels the boundary lets be forgotten, by request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forget: Vec<Forget>,
     /// The chained digest of inputs: 64 hex digits.
     pub inputs: String,
     /// Whether the boundary is the end of the input.
@@ -151,6 +155,7 @@ impl Chain {
             boundary: minted.boundary.map(Stamp),
             bytes: Stream::ALL.into_iter().map(|stream| stream.name().to_owned()).zip(self.bytes).collect(),
             ends: minted.ends.iter().map(|(partition, end)| (name_of(plan, *partition), *end)).collect(),
+            forget: minted.asked.forget.clone(),
             inputs: hex(&self.inputs),
             last: minted.last,
             manual: minted.asked.trainings,

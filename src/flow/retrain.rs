@@ -133,6 +133,7 @@ pub fn retrain<'scope>(
                 for ((judging, heard), model) in all.iter_mut().zip(heard).zip(0..) {
                     let judged = judging.judge(tick, (boundary, last, &asked), heard, waking());
                     let name = &plan.spec.models[usize::from(model)].name;
+                    judged.forgotten.iter().for_each(|told| page.object(told, boundary, name));
                     judged.deployments.iter().for_each(|told| page.object(&told.record(name), boundary, name));
                     judged.decisions.iter().for_each(|told| page.line(told.line().as_bytes(), boundary, name));
                     effects.extend(judged.effect.map(|effect| (model, effect)));

@@ -2,16 +2,18 @@
 //!
 //! In: events as vectors, labels, versions at their activation. Keeps: the online learner, the baselines, the versions
 //! that have a role, and every scored event with the vector that was served, until its timeout. A label updates the
-//! learner with that vector; a corrected one updates it only if the learner can take the wrong one back exactly. Out:
-//! predictions, and what became of each event.
+//! learner with that vector; a corrected one updates it only if the learner can take the wrong one back exactly. Such a
+//! learner can also be rid of events whose timeout has passed, as long as they stand in the training window: their
+//! vectors and labels are kept for it. Out: predictions, and what became of each event.
 
 use super::agenda::Agenda;
 use super::control::{Resolution, Resolved};
-use super::items::{Contestant, Outcome, Scored, Turn};
+use super::items::{Contestant, Forget, Outcome, Scored, Turn};
 use super::lines::{PageWriter, Speaker};
 use super::pairing::Relabelled;
 use super::plan::{ModelPlan, text};
 use super::saving::{Keeps, ModelOperators, Sections, Shares};
+use super::window::Window;
 use crate::deploy::Roster;
 use crate::feature::Vector;
 use crate::model::{Body, Exactness, Fixed, Learner, Majority, NoChange, learner};
@@ -19,7 +21,7 @@ use crate::record::{Key, KeyMap, Value};
 use crate::sink::Stream;
 use crate::task::{Label, Prediction};
 use crate::time::Time;
-use crate::train::{Contestant as Trained, Verdict};
+use crate::train::{Contestant as Trained, Example, Verdict};
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -94,6 +96,8 @@ pub struct ModelRoom {
     frozen_versions: Vec<u32>,
     pending: KeyMap<Pending>,
     to_settle: Agenda,
+    /// What an exact learner has learned and may have to be rid of; empty of others.
+    learned: Window<(Arc<Vector>, Label)>,
 }
 
 /// What it keeps beside the events that may still get a label.
@@ -151,7 +155,7 @@ impl Keeps for ModelRoom {
         // What is due together is due in any order.
         dates.sort_unstable();
         dates.into_iter().for_each(|(time, key)| self.to_settle.add(time, key));
-        Ok(())
+        self.restore_learned(from)
     }
 }
 
@@ -170,6 +174,7 @@ impl ModelRoom {
             frozen_versions: Vec::new(),
             pending: KeyMap::default(),
             to_settle: Agenda::default(),
+            learned: Window::of([]),
             plan,
         }
     }
@@ -317,7 +322,57 @@ impl ModelRoom {
         }
         let turn = Turn::Labelled { before, after, first };
         let scored = event.scored.clone();
+        if self.keeps_learned() {
+            let place = (scored.time, scored.id.clone());
+            match after {
+                Some(label) => self.learned.insert(place, (scored.vector.clone(), label)),
+                None => self.learned.remove(&place),
+            };
+        }
         Some(self.outcome(scored, now, turn))
+    }
+
+    /// Whether it can be rid of what has settled.
+    fn keeps_learned(&self) -> bool {
+        self.live.exactness() == Exactness::Exact && self.plan.keeps_examples()
+    }
+
+    /// The training window is written by the room that trains.
+    fn restore_learned(&mut self, from: &Shares<'_>) -> Result<(), String> {
+        if !self.keeps_learned() {
+            return Ok(());
+        }
+        let examples = &self.plan.keeps.examples;
+        let mut all = Vec::new();
+        for piece in from.written(examples) {
+            let piece: Vec<Example> = from.value(examples, piece)?.unwrap_or_default();
+            all.extend(piece.into_iter().map(|e| ((e.predicted, e.id), (e.vector, e.label))));
+        }
+        self.learned = Window::of(all);
+        Ok(())
+    }
+
+    /// Forgets labels by request, after timeouts have passed: as withdrawals while the events may still get others, and
+    /// by what is kept for exact learners when they may not.
+    pub fn forget(&mut self, asked: &[Forget], now: Time, outcomes: &mut Vec<Outcome>) {
+        for forget in asked {
+            let Some(key) = self.plan.key_of_id(&forget.id) else { continue };
+            let Some(event) = self.pending.get(&key) else { continue };
+            let (scored, before, learned) = (event.scored.clone(), event.label, event.learned);
+            let withdrawn = before.and_then(|_| self.learn(&Relabelled { seq: 0, key, now, before, after: None }));
+            outcomes.extend(withdrawn);
+            outcomes.push(self.outcome(scored, now, Turn::Forgotten { labelled: before.is_some(), learned }));
+        }
+        let ids = asked.iter().map(|forget| forget.id.as_str()).collect();
+        for (_, (vector, label)) in self.learned.remove_ids(&ids) {
+            self.live.unlearn(&vector, label);
+            self.majority.unlearn(&vector, label);
+        }
+    }
+
+    /// Examples leave the training window, at a boundary.
+    pub fn evict(&mut self, boundary: Time) {
+        self.learned.evict(&self.plan.model.train, boundary);
     }
 
     /// Copies the champion's state at each `freeze_at` that pipeline time has reached.

@@ -60,9 +60,26 @@ pub enum Command {
     /// List a run's versions, or show one
     #[command(disable_help_flag = true)]
     Models(ModelsArgs),
+    /// Ask a run to forget the labels of events at its next boundary
+    #[command(disable_help_flag = true)]
+    Forget(ForgetArgs),
     /// Ask a run for a retraining at its next boundary
     #[command(disable_help_flag = true)]
     Retrain(RetrainArgs),
+}
+
+/// `tidemill forget`
+#[derive(Debug, clap::Args)]
+pub struct ForgetArgs {
+    /// The prediction ids of the events
+    #[arg(value_name = "ID", required = true)]
+    pub ids: Vec<String>,
+    /// The run's outputs
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// `tidemill retrain`
@@ -406,7 +423,7 @@ pub fn parse_from(
                 return Err(wrong(format!("feed needs --kafka BOOTSTRAP, or {KAFKA} in the environment")));
             }
         }
-        Command::Check(_) | Command::Models(_) | Command::Retrain(_) => {}
+        Command::Check(_) | Command::Models(_) | Command::Forget(_) | Command::Retrain(_) => {}
     }
     Ok(args)
 }
@@ -537,6 +554,8 @@ mod tests {
             "feed flights --kafka h:1",
             "models show --out x",
             "models list",
+            "forget --out x",
+            "forget 7",
             "export",
             "export examples sea --format parquet",
             "export examples sea --from yesterday",

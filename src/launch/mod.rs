@@ -7,6 +7,7 @@ mod checkpoints;
 mod crashes;
 mod export;
 pub mod feed;
+mod forget;
 pub mod graph;
 mod input;
 mod join;
@@ -62,6 +63,7 @@ pub fn main() -> ExitCode {
         },
         Command::Feed(args) => play(&args) as i32,
         Command::Models(args) => models(&args) as i32,
+        Command::Forget(args) => forget::forget(&args) as i32,
         Command::Retrain(args) => match requests::request(&args.out) {
             Ok(()) => Exit::Done as i32,
             Err(error) => usage(&format!("cannot leave a request in {}: {error}", args.out.display())) as i32,

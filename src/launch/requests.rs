@@ -1,9 +1,9 @@
-//! Requests by hand: `tidemill retrain` and `tidemill models promote`, `rollback`, `pin`, `unpin`, `push` leave files
-//! in the run's outputs, and the run takes them at the next boundary.
+//! Requests by hand: `tidemill retrain`, `tidemill forget`, and `tidemill models promote`, `rollback`, `pin`, `unpin`,
+//! `push` leave files in the run's outputs, and the run takes them at the next boundary.
 
 use crate::deploy::Wish;
 use crate::flow::ingest::Requests;
-use crate::flow::items::{Asked, Pushed};
+use crate::flow::items::{Asked, Forget, Pushed};
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
@@ -33,6 +33,21 @@ fn wishes(out: &Path) -> PathBuf {
     out.join("models.request")
 }
 
+/// The file of events to be forgotten, one a line.
+fn forgets(out: &Path) -> PathBuf {
+    out.join("forget.request")
+}
+
+/// Asks the run that writes to `out` to forget the labels of events at its next boundary.
+///
+/// # Errors
+/// The folder is not there or cannot be written.
+pub fn forget(out: &Path, all: &[Forget]) -> io::Result<()> {
+    let lines: Result<Vec<String>, _> = all.iter().map(serde_json::to_string).collect();
+    let text = lines?.into_iter().fold(String::new(), |text, line| text + &line + "\n");
+    append(&forgets(out), &text)
+}
+
 /// Asks the run that writes to `out` for a training at its next boundary.
 ///
 /// # Errors
@@ -58,20 +73,35 @@ pub fn push(out: &Path, model: &str, digest: &str) -> io::Result<()> {
 }
 
 fn leave(out: &Path, model: &str, request: &Request) -> io::Result<()> {
-    let line = serde_json::to_string(&(model, request))? + "\n";
-    OpenOptions::new().create(true).append(true).open(wishes(out))?.write_all(line.as_bytes())
+    append(&wishes(out), &(serde_json::to_string(&(model, request))? + "\n"))
+}
+
+fn append(file: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().create(true).append(true).open(file)?.write_all(text.as_bytes())
+}
+
+/// What stands in a file of requests, which is gone then. What is appended from here on goes to another file.
+fn take(file: &Path) -> String {
+    let taken = file.with_extension("request.taken");
+    let text = fs::rename(file, &taken).and_then(|()| fs::read_to_string(&taken)).unwrap_or_default();
+    let _ = fs::remove_file(&taken);
+    text
 }
 
 /// What a run takes: what was asked for since it last looked.
 pub fn requests(out: &Path) -> Requests {
-    let (training, wishes, taken) = (training(out), wishes(out), out.join("models.request.taken"));
+    let (training, wishes, forgets) = (training(out), wishes(out), forgets(out));
     Box::new(move || {
         let trainings = u32::from(fs::remove_file(&training).is_ok());
-        // What is appended from here on goes to another file.
-        let text = fs::rename(&wishes, &taken).and_then(|()| fs::read_to_string(&taken)).unwrap_or_default();
-        let _ = fs::remove_file(&taken);
         let mut asked = Asked { trainings, ..Asked::default() };
-        for line in text.lines() {
+        for line in take(&forgets).lines() {
+            match serde_json::from_str::<Forget>(line) {
+                Ok(forget) if asked.forget.iter().any(|known| known.id == forget.id) => {}
+                Ok(forget) => asked.forget.push(forget),
+                Err(error) => tracing::warn!(%error, line, "not a request of tidemill forget"),
+            }
+        }
+        for line in take(&wishes).lines() {
             match serde_json::from_str::<(CompactString, Request)>(line) {
                 Ok((model, Request::Wish(wish))) => asked.wishes.push((model, wish)),
                 Ok((model, Request::Push { push })) => {

@@ -40,6 +40,8 @@ pub enum Reason {
     CapacityReached,
     /// A worker panicked on it.
     Poison,
+    /// A label of an event that was forgotten by request.
+    Forgotten,
 }
 
 impl Reason {
@@ -63,6 +65,7 @@ impl Reason {
             Reason::OutOfRange => "out_of_range",
             Reason::CapacityReached => "capacity_reached",
             Reason::Poison => "poison",
+            Reason::Forgotten => "forgotten",
         }
     }
 }

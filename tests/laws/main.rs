@@ -13,6 +13,7 @@ mod deployment;
 mod elsewhere;
 mod export;
 mod features;
+mod forget;
 mod many;
 mod oracle;
 mod placement;

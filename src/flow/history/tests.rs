@@ -20,6 +20,7 @@ fn tick(tick: Tick) -> Progress {
         boundary: (tick == 2).then(|| stamp(tick)),
         bytes: [("predictions".to_owned(), 100 * (tick + 1)), ("metrics".to_owned(), 7)].into(),
         ends: [("events/0".to_owned(), 10 * tick + 10), ("labels/1".to_owned(), tick + 1)].into(),
+        forget: Vec::new(),
         inputs: "0".repeat(64),
         last: false,
         manual: 0,

@@ -7,13 +7,14 @@ use super::super::control::Resolution;
 use super::super::plan::ModelPlan;
 use super::super::saving::{Keeps, ModelOperators, Sections, Shares};
 use super::super::ticks::Tick;
+use super::super::window::{Place, Window};
+use super::forgetting::Carrier;
 use super::{Judging, Standing, Training, UnderWay};
 use crate::deploy::RolloutState;
 use crate::model::Body;
 use crate::time::Time;
 use crate::train::{Example, Job};
 use crate::trigger::{Decision, JudgeState};
-use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,6 +34,10 @@ struct Kept {
     began: Option<Time>,
     versions: u32,
     last_batch: Option<Body>,
+    begun: Option<(String, Time)>,
+    cold: bool,
+    carriers: Vec<Carrier>,
+    known_first: Vec<(Place, Time)>,
     under_way: Option<KeptUnderWay>,
 }
 
@@ -92,6 +97,10 @@ impl Keeps for Judging {
             began: self.began,
             versions: self.versions,
             last_batch: self.last_batch.clone(),
+            begun: self.begun.clone(),
+            cold: self.cold,
+            carriers: self.carriers.clone(),
+            known_first: self.known_first.clone().into_iter().collect(),
             under_way,
         };
         to.value(training, JUDGE, &kept);
@@ -109,14 +118,16 @@ impl Keeps for Judging {
             window.extend(from.value::<Vec<Arc<Example>>>(examples, piece)?.unwrap_or_default());
         }
         let Some(kept) = from.value::<Kept>(training, JUDGE)? else {
-            self.examples = window.into_iter().map(placed).collect();
+            self.examples = Window::of(window.into_iter().map(placed));
             return Ok(());
         };
         (self.crowded_out, self.labels, self.new_examples) = (kept.crowded_out, kept.labels, kept.new_examples);
         self.newest_trained = kept.newest_trained;
         self.rollout.resume(kept.rollout);
         (self.standings, self.began) = (kept.standings, kept.began);
-        (self.versions, self.last_batch) = (kept.versions, kept.last_batch);
+        (self.versions, self.last_batch, self.cold) = (kept.versions, kept.last_batch, kept.cold);
+        self.begun = kept.begun;
+        (self.carriers, self.known_first) = (kept.carriers, kept.known_first.into_iter().collect());
         self.under_way = match kept.under_way {
             None => UnderWay::Nothing,
             Some(KeptUnderWay::Decided(resolution)) => UnderWay::Decided(resolution),
@@ -135,7 +146,7 @@ impl Keeps for Judging {
                 UnderWay::Due(Training { job, decision, tick, effect })
             }
         };
-        self.examples = window.into_iter().map(placed).collect();
+        self.examples = Window::of(window.into_iter().map(placed));
         Ok(())
     }
 }
@@ -167,7 +178,7 @@ impl Training {
     }
 }
 
-fn placed(example: Arc<Example>) -> ((Time, CompactString), Arc<Example>) {
+fn placed(example: Arc<Example>) -> (Place, Arc<Example>) {
     ((example.predicted, example.id.clone()), example)
 }
 

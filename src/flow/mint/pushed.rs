@@ -37,7 +37,8 @@ impl Minter {
             Ok(Pushed { model: model.clone(), digest: digest.clone(), body: Some(body) })
         };
         let pushed = progress.pushed.iter().map(pushed).collect::<Result<_, Failure>>()?;
-        Ok(Asked { trainings: progress.manual, wishes: progress.wishes.clone(), pushed })
+        let (wishes, forget) = (progress.wishes.clone(), progress.forget.clone());
+        Ok(Asked { trainings: progress.manual, wishes, pushed, forget })
     }
 
     fn read(&self, model: &str, digest: &str) -> Result<Arc<Body>, String> {
