@@ -100,6 +100,8 @@ CLASSES = {
     "hoeffding_tree": lambda _: tree.HoeffdingTreeClassifier(),
     "adaptive_random_forest": lambda seed: forest.ARFClassifier(seed=seed),
     "leveraging_bagging": lambda seed: ensemble.LeveragingBaggingClassifier(tree.HoeffdingTreeClassifier(), seed=seed),
+    "streaming_random_patches": lambda seed: ensemble.SRPClassifier(
+        tree.HoeffdingTreeClassifier(grace_period=50, delta=0.01), seed=seed),
 }
 BASELINES = {"majority": lambda _: dummy.PriorClassifier(), "no_change": lambda _: dummy.NoChangeClassifier()}
 LEARNERS = {
@@ -111,7 +113,7 @@ LEARNERS = {
         "nearest_neighbors": lambda _: near(neighbors.KNNRegressor),
     },
 }
-DRAWS = {"adaptive_random_forest", "leveraging_bagging"}
+DRAWS = {"adaptive_random_forest", "leveraging_bagging", "streaming_random_patches"}
 
 
 def river_run(model, rows, regression):

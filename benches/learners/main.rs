@@ -9,7 +9,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Instant;
 use tidemill::config::spec::{AlmaSpec, BaggingSpec, ForestSpec, LearnerSpec, Metric, NearestSpec, OptimizerSpec};
-use tidemill::config::spec::{PassiveAggressiveSpec, TreeSpec};
+use tidemill::config::spec::{PassiveAggressiveSpec, PatchesSpec, TreeSpec};
 use tidemill::evaluate::{Bin, Tally, bins, value};
 use tidemill::feature::Vector;
 use tidemill::model::{Learner, Majority, NoChange, learner};
@@ -50,12 +50,14 @@ fn learners(task: Task, seed: u64) -> Vec<(&'static str, bool, LearnerSpec)> {
         }
     }
     let forest = ForestSpec { seed, ..ForestSpec::default() };
+    let patches = PatchesSpec { seed, ..PatchesSpec::default() };
     let bagging = BaggingSpec { seed, ..BaggingSpec::default() };
     all.extend([
         ("gaussian_nb", false, LearnerSpec::GaussianNb),
         ("hoeffding_tree", false, LearnerSpec::HoeffdingTree(TreeSpec::default())),
         ("adaptive_random_forest", true, LearnerSpec::AdaptiveRandomForest(forest)),
         ("leveraging_bagging", true, LearnerSpec::LeveragingBagging(bagging)),
+        ("streaming_random_patches", true, LearnerSpec::StreamingRandomPatches(patches)),
     ]);
     all
 }

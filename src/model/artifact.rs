@@ -7,7 +7,7 @@
 
 use super::{AdaptiveRandomForest, Alma, BoostedTrees, GaussianNb, HoeffdingTree, Learner, LeveragingBagging};
 use super::{Linear, Logistic, Majority, MultinomialNb, NearestNeighbors, NoChange, OnlineGaussianNb};
-use super::{PassiveAggressive, Ridge, Softmax};
+use super::{PassiveAggressive, Ridge, Softmax, StreamingRandomPatches};
 use crate::feature::Vector;
 use crate::task::{Prediction, Task};
 use serde::de::{Deserializer, SeqAccess, Visitor};
@@ -76,6 +76,8 @@ pub enum Body {
     AdaptiveRandomForest(AdaptiveRandomForest),
     /// Leveraging bagging, online.
     LeveragingBagging(LeveragingBagging),
+    /// Streaming random patches, online.
+    StreamingRandomPatches(StreamingRandomPatches),
     /// The baseline `majority`.
     Majority(Majority),
     /// The baseline `no_change`.
@@ -258,6 +260,7 @@ macro_rules! each {
             Body::HoeffdingTree($model) => $do,
             Body::AdaptiveRandomForest($model) => $do,
             Body::LeveragingBagging($model) => $do,
+            Body::StreamingRandomPatches($model) => $do,
             Body::Majority($model) => $do,
             Body::NoChange($model) => $do,
         }
@@ -282,6 +285,7 @@ impl Body {
             Body::HoeffdingTree(_) => "hoeffding_tree",
             Body::AdaptiveRandomForest(_) => "adaptive_random_forest",
             Body::LeveragingBagging(_) => "leveraging_bagging",
+            Body::StreamingRandomPatches(_) => "streaming_random_patches",
             Body::Majority(_) => "majority",
             Body::NoChange(_) => "no_change",
         }
@@ -306,6 +310,7 @@ impl Body {
             Body::HoeffdingTree(model) => model.task(),
             Body::AdaptiveRandomForest(model) => model.task(),
             Body::LeveragingBagging(model) => model.task(),
+            Body::StreamingRandomPatches(model) => model.task(),
             Body::Majority(model) => model.task(),
             Body::NoChange(model) => model.task(),
         }
@@ -337,6 +342,7 @@ impl Body {
             Body::HoeffdingTree(model) => Box::new(model),
             Body::AdaptiveRandomForest(model) => Box::new(model),
             Body::LeveragingBagging(model) => Box::new(model),
+            Body::StreamingRandomPatches(model) => Box::new(model),
             Body::Majority(model) => Box::new(model),
             Body::NoChange(model) => Box::new(model),
         })
@@ -360,6 +366,7 @@ impl Body {
             Body::HoeffdingTree(model) => model.check(width),
             Body::AdaptiveRandomForest(model) => model.check(width),
             Body::LeveragingBagging(model) => model.check(width),
+            Body::StreamingRandomPatches(model) => model.check(width),
         }
     }
 }

@@ -20,12 +20,14 @@ mod leveraging_bagging;
 mod linear;
 mod logistic;
 mod majority;
+mod member;
 mod multinomial_nb;
 mod nearest_neighbors;
 mod no_change;
 mod online_gaussian_nb;
 mod optimizer;
 mod passive_aggressive;
+mod random_patches;
 mod ridge;
 mod role;
 mod softmax;
@@ -50,6 +52,7 @@ pub use no_change::NoChange;
 pub use online_gaussian_nb::OnlineGaussianNb;
 pub use optimizer::Optimizer;
 pub use passive_aggressive::PassiveAggressive;
+pub use random_patches::StreamingRandomPatches;
 pub use ridge::Ridge;
 pub use role::Role;
 pub use softmax::Softmax;
@@ -118,5 +121,6 @@ pub fn learner(spec: &LearnerSpec, width: usize, task: Task) -> Box<dyn Learner>
         LearnerSpec::HoeffdingTree(rules) => Box::new(HoeffdingTree::new(width, task, rules)),
         LearnerSpec::AdaptiveRandomForest(rules) => Box::new(AdaptiveRandomForest::new(width, task, rules)),
         LearnerSpec::LeveragingBagging(rules) => Box::new(LeveragingBagging::new(width, task, rules)),
+        LearnerSpec::StreamingRandomPatches(rules) => Box::new(StreamingRandomPatches::new(width, task, rules)),
     }
 }

@@ -30,6 +30,16 @@ pub(super) struct Leaf {
     observers: Vec<Observer>,
 }
 
+/// The features that a new leaf observes, numbers before groups.
+pub enum Features<'a> {
+    /// All of them.
+    All,
+    /// The same in every leaf.
+    These(&'a [u32]),
+    /// As many as the rules say, drawn by a member's dice.
+    Drawn(&'a mut Dice),
+}
+
 /// What became of the search for a split.
 pub(super) enum Search {
     /// Nothing yet.
@@ -106,8 +116,8 @@ impl Leaf {
         self.seen.iter().map(|class| usize::from(*class)).reduce(likelier)
     }
 
-    /// One more label of some weight. `dice` draw the features that a leaf of a forest observes.
-    pub(super) fn learn(&mut self, rules: &TreeSpec, x: &Vector, class: usize, weight: f64, dice: Option<&mut Dice>) {
+    /// One more label of some weight.
+    pub(super) fn learn(&mut self, rules: &TreeSpec, x: &Vector, class: usize, weight: f64, features: Features<'_>) {
         let active = self.depth < rules.max_depth;
         if active {
             if self.counts().is_none_or(|said| self.class(&said) == Some(class)) {
@@ -124,7 +134,7 @@ impl Leaf {
         if !active {
             return;
         }
-        self.observe(rules, x, dice);
+        self.observe(rules, x, features);
         for (feature, observer) in self.features.iter().zip(&mut self.observers) {
             if let Some(value) = value(x, *feature) {
                 observer.add(value, class, weight);
@@ -133,11 +143,12 @@ impl Leaf {
     }
 
     /// Makes the observers, if there are none.
-    fn observe(&mut self, rules: &TreeSpec, x: &Vector, dice: Option<&mut Dice>) {
+    fn observe(&mut self, rules: &TreeSpec, x: &Vector, features: Features<'_>) {
         let all = (x.dense.len() + x.hot.len()) as u32;
         if self.features.is_empty() {
-            self.features = match (rules.max_features, dice) {
-                (Some(most), Some(dice)) => dice.choose(most, all),
+            self.features = match (rules.max_features, features) {
+                (_, Features::These(these)) => these.to_vec(),
+                (Some(most), Features::Drawn(dice)) => dice.choose(most, all),
                 _ => (0..all).collect(),
             };
         }

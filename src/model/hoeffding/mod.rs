@@ -14,11 +14,13 @@
 //! leaves; Holmes, Kirkby and Pfahringer 2005 for choosing between the two; <https://github.com/online-ml/river>.
 
 mod leaf;
+mod nodes;
 mod observer;
 #[cfg(test)]
 mod tests;
 mod tree;
 
+pub use leaf::Features;
 pub use tree::Tree;
 
 use super::artifact::{ArtifactError, length, within};
@@ -91,7 +93,7 @@ impl Learner for HoeffdingTree {
 
     fn learn(&mut self, x: &Vector, label: Label) {
         self.updates += 1;
-        self.tree.learn(&self.rules, x, label.number(), 1.0, None);
+        self.tree.learn(&self.rules, x, label.number(), 1.0, Features::All);
     }
 
     fn updates(&self) -> u64 {
