@@ -129,7 +129,7 @@ fn does(kind: Kind, task: Task) -> bool {
         Kind::Softmax => matches!(task, Task::Multiclass(_)),
         Kind::Linear | Kind::Ridge => task == Task::Regression,
         Kind::PassiveAggressive => !matches!(task, Task::Multiclass(_)),
-        Kind::NearestNeighbors => true,
+        Kind::NearestNeighbors | Kind::HoeffdingTree | Kind::AdaptiveRandomForest => true,
         _ => task != Task::Regression,
     }
 }

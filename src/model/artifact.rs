@@ -7,7 +7,7 @@
 
 use super::{AdaptiveRandomForest, Alma, BoostedTrees, GaussianNb, HoeffdingTree, Learner, LeveragingBagging};
 use super::{Linear, Logistic, Majority, MultinomialNb, NearestNeighbors, NoChange, OnlineGaussianNb};
-use super::{PassiveAggressive, Ridge, Softmax, StreamingRandomPatches};
+use super::{PassiveAggressive, RegressionForest, RegressionTree, Ridge, Softmax, StreamingRandomPatches};
 use crate::feature::Vector;
 use crate::task::{Prediction, Task};
 use serde::de::{Deserializer, SeqAccess, Visitor};
@@ -78,6 +78,10 @@ pub enum Body {
     LeveragingBagging(LeveragingBagging),
     /// Streaming random patches, online.
     StreamingRandomPatches(StreamingRandomPatches),
+    /// A regression tree, online.
+    RegressionTree(RegressionTree),
+    /// An adaptive random forest of a regression, online.
+    RegressionForest(RegressionForest),
     /// The baseline `majority`.
     Majority(Majority),
     /// The baseline `no_change`.
@@ -261,6 +265,8 @@ macro_rules! each {
             Body::AdaptiveRandomForest($model) => $do,
             Body::LeveragingBagging($model) => $do,
             Body::StreamingRandomPatches($model) => $do,
+            Body::RegressionTree($model) => $do,
+            Body::RegressionForest($model) => $do,
             Body::Majority($model) => $do,
             Body::NoChange($model) => $do,
         }
@@ -286,6 +292,8 @@ impl Body {
             Body::AdaptiveRandomForest(_) => "adaptive_random_forest",
             Body::LeveragingBagging(_) => "leveraging_bagging",
             Body::StreamingRandomPatches(_) => "streaming_random_patches",
+            Body::RegressionTree(_) => "regression_tree",
+            Body::RegressionForest(_) => "regression_forest",
             Body::Majority(_) => "majority",
             Body::NoChange(_) => "no_change",
         }
@@ -300,6 +308,7 @@ impl Body {
         match self {
             Body::Logistic(_) | Body::Alma(_) => Task::Binary,
             Body::Linear(_) | Body::Ridge(_) => Task::Regression,
+            Body::RegressionTree(_) | Body::RegressionForest(_) => Task::Regression,
             Body::Softmax(model) => of_classes(model.classes()),
             Body::GaussianNb(model) => of_classes(model.classes.len()),
             Body::OnlineGaussianNb(model) => of_classes(model.classes()),
@@ -343,6 +352,8 @@ impl Body {
             Body::AdaptiveRandomForest(model) => Box::new(model),
             Body::LeveragingBagging(model) => Box::new(model),
             Body::StreamingRandomPatches(model) => Box::new(model),
+            Body::RegressionTree(model) => Box::new(model),
+            Body::RegressionForest(model) => Box::new(model),
             Body::Majority(model) => Box::new(model),
             Body::NoChange(model) => Box::new(model),
         })
@@ -352,6 +363,8 @@ impl Body {
         match self {
             Body::NoChange(_) => Ok(()),
             Body::Majority(model) => model.check(),
+            Body::RegressionTree(model) => model.check(width),
+            Body::RegressionForest(model) => model.check(width),
             Body::Logistic(model) => model.check(width),
             Body::Softmax(model) => model.check(width),
             Body::Linear(model) => model.check(width),

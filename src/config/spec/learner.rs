@@ -44,9 +44,9 @@ pub enum LearnerSpec {
     Alma(AlmaSpec),
     /// Nearest neighbours over a window.
     NearestNeighbors(NearestSpec),
-    /// A Hoeffding tree.
+    /// A Hoeffding tree, of any task.
     HoeffdingTree(TreeSpec),
-    /// An adaptive random forest.
+    /// An adaptive random forest, of any task.
     AdaptiveRandomForest(ForestSpec),
     /// Leveraging bagging of Hoeffding trees.
     LeveragingBagging(BaggingSpec),

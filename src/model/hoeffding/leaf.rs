@@ -40,6 +40,17 @@ pub enum Features<'a> {
     Drawn(&'a mut Dice),
 }
 
+impl Features<'_> {
+    /// Their numbers, of so many.
+    pub(super) fn chosen(self, rules: &TreeSpec, all: u32) -> Vec<u32> {
+        match (rules.max_features, self) {
+            (_, Features::These(these)) => these.to_vec(),
+            (Some(most), Features::Drawn(dice)) => dice.choose(most, all),
+            _ => (0..all).collect(),
+        }
+    }
+}
+
 /// What became of the search for a split.
 pub(super) enum Search {
     /// Nothing yet.
@@ -146,11 +157,7 @@ impl Leaf {
     fn observe(&mut self, rules: &TreeSpec, x: &Vector, features: Features<'_>) {
         let all = (x.dense.len() + x.hot.len()) as u32;
         if self.features.is_empty() {
-            self.features = match (rules.max_features, features) {
-                (_, Features::These(these)) => these.to_vec(),
-                (Some(most), Features::Drawn(dice)) => dice.choose(most, all),
-                _ => (0..all).collect(),
-            };
+            self.features = features.chosen(rules, all);
         }
         if self.observers.is_empty() {
             let (numbers, classes) = (x.dense.len() as u32, self.weights.len());
@@ -221,7 +228,7 @@ impl Leaf {
 }
 
 /// The value of a feature: a number, or the slot of a one-hot group, by its place among the groups.
-fn value(x: &Vector, feature: u32) -> Option<Value> {
+pub(super) fn value(x: &Vector, feature: u32) -> Option<Value> {
     match x.dense.get(feature as usize) {
         Some(number) => Some(Value::Number(*number)),
         None => x.hot.get(feature as usize - x.dense.len()).map(|slot| Value::Slot(*slot)),

@@ -16,11 +16,13 @@
 mod leaf;
 mod nodes;
 mod observer;
+mod regression;
 #[cfg(test)]
 mod tests;
 mod tree;
 
 pub use leaf::Features;
+pub use regression::{RegressionTree, ValueTree};
 pub use tree::Tree;
 
 use super::artifact::{ArtifactError, length, within};
