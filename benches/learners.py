@@ -19,8 +19,8 @@ import tempfile
 import time
 
 import river
-from river import (datasets, dummy, ensemble, forest, linear_model, metrics, naive_bayes, neighbors, optim, stats,
-                   tree)
+from river import (datasets, dummy, ensemble, forest, linear_model, metrics, naive_bayes, neighbors, optim,
+                   preprocessing, stats, tree)
 from river.datasets import synth
 
 assert river.__version__ == "0.26.1", river.__version__
@@ -100,6 +100,8 @@ CLASSES = {
     "hoeffding_tree": lambda _: tree.HoeffdingTreeClassifier(),
     "adaptive_random_forest": lambda seed: forest.ARFClassifier(seed=seed),
     "leveraging_bagging": lambda seed: ensemble.LeveragingBaggingClassifier(tree.HoeffdingTreeClassifier(), seed=seed),
+    "streaming_random_patches": lambda seed: ensemble.SRPClassifier(
+        tree.HoeffdingTreeClassifier(grace_period=50, delta=0.01), seed=seed),
 }
 BASELINES = {"majority": lambda _: dummy.PriorClassifier(), "no_change": lambda _: dummy.NoChangeClassifier()}
 LEARNERS = {
@@ -109,9 +111,12 @@ LEARNERS = {
         "majority": lambda _: dummy.StatisticRegressor(stats.Mean()),
         "linear": lambda _: linear_model.LinearRegression(optim.SGD(0.01)),
         "nearest_neighbors": lambda _: near(neighbors.KNNRegressor),
+        # Its leaves' lines need scaled features.
+        "hoeffding_tree": lambda _: preprocessing.StandardScaler() | tree.HoeffdingTreeRegressor(),
+        "adaptive_random_forest": lambda seed: preprocessing.StandardScaler() | forest.ARFRegressor(seed=seed),
     },
 }
-DRAWS = {"adaptive_random_forest", "leveraging_bagging"}
+DRAWS = {"adaptive_random_forest", "leveraging_bagging", "streaming_random_patches"}
 
 
 def river_run(model, rows, regression):

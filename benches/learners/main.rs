@@ -9,7 +9,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Instant;
 use tidemill::config::spec::{AlmaSpec, BaggingSpec, ForestSpec, LearnerSpec, Metric, NearestSpec, OptimizerSpec};
-use tidemill::config::spec::{PassiveAggressiveSpec, TreeSpec};
+use tidemill::config::spec::{PassiveAggressiveSpec, PatchesSpec, TreeSpec};
 use tidemill::evaluate::{Bin, Tally, bins, value};
 use tidemill::feature::Vector;
 use tidemill::model::{Learner, Majority, NoChange, learner};
@@ -29,6 +29,9 @@ fn learners(task: Task, seed: u64) -> Vec<(&'static str, bool, LearnerSpec)> {
     let ftrl = OptimizerSpec::Ftrl { alpha: 0.05, beta: 1.0, l1: 0.0, l2: 1.0 };
     let near = ("nearest_neighbors", false, LearnerSpec::NearestNeighbors(NearestSpec::default()));
     let passive = ("passive_aggressive", false, LearnerSpec::PassiveAggressive(PassiveAggressiveSpec::default()));
+    let tree = ("hoeffding_tree", false, LearnerSpec::HoeffdingTree(TreeSpec::default()));
+    let forest = ForestSpec { seed, ..ForestSpec::default() };
+    let forest = ("adaptive_random_forest", true, LearnerSpec::AdaptiveRandomForest(forest));
     let mut all = vec![near];
     match task {
         Task::Binary => all.extend([
@@ -45,17 +48,20 @@ fn learners(task: Task, seed: u64) -> Vec<(&'static str, bool, LearnerSpec)> {
                 ("linear", false, LearnerSpec::Linear { optimizer, l2: 0.0 }),
                 ("ridge", false, LearnerSpec::Ridge { alpha: 1.0 }),
                 passive,
+                tree,
+                forest,
             ]);
             return all;
         }
     }
-    let forest = ForestSpec { seed, ..ForestSpec::default() };
+    let patches = PatchesSpec { seed, ..PatchesSpec::default() };
     let bagging = BaggingSpec { seed, ..BaggingSpec::default() };
     all.extend([
         ("gaussian_nb", false, LearnerSpec::GaussianNb),
-        ("hoeffding_tree", false, LearnerSpec::HoeffdingTree(TreeSpec::default())),
-        ("adaptive_random_forest", true, LearnerSpec::AdaptiveRandomForest(forest)),
+        tree,
+        forest,
         ("leveraging_bagging", true, LearnerSpec::LeveragingBagging(bagging)),
+        ("streaming_random_patches", true, LearnerSpec::StreamingRandomPatches(patches)),
     ]);
     all
 }

@@ -2,8 +2,8 @@
 
 use super::bounds::Bounds;
 use super::item::Item;
-use super::spec::TreeSpec;
 use super::spec::{AlmaSpec, BaggingSpec, ForestSpec, LearnerSpec, NearestSpec, OptimizerSpec, PassiveAggressiveSpec};
+use super::spec::{PatchesSpec, TreeSpec};
 use super::table::Table;
 use crate::task::Task;
 
@@ -21,9 +21,10 @@ enum Kind {
     HoeffdingTree,
     AdaptiveRandomForest,
     LeveragingBagging,
+    StreamingRandomPatches,
 }
 
-const KINDS: [(&str, Kind); 12] = [
+const KINDS: [(&str, Kind); 13] = [
     ("logistic", Kind::Logistic),
     ("softmax", Kind::Softmax),
     ("linear", Kind::Linear),
@@ -36,16 +37,19 @@ const KINDS: [(&str, Kind); 12] = [
     ("hoeffding_tree", Kind::HoeffdingTree),
     ("adaptive_random_forest", Kind::AdaptiveRandomForest),
     ("leveraging_bagging", Kind::LeveragingBagging),
+    ("streaming_random_patches", Kind::StreamingRandomPatches),
 ];
 
 const GRADIENTS: &[Kind] = &[Kind::Logistic, Kind::Softmax, Kind::Linear];
-const TREES: &[Kind] = &[Kind::HoeffdingTree, Kind::AdaptiveRandomForest, Kind::LeveragingBagging];
-const ENSEMBLES: &[Kind] = &[Kind::AdaptiveRandomForest, Kind::LeveragingBagging];
+const TREES: &[Kind] =
+    &[Kind::HoeffdingTree, Kind::AdaptiveRandomForest, Kind::LeveragingBagging, Kind::StreamingRandomPatches];
+const ENSEMBLES: &[Kind] = &[Kind::AdaptiveRandomForest, Kind::LeveragingBagging, Kind::StreamingRandomPatches];
+const PATCHES: &[Kind] = &[Kind::StreamingRandomPatches];
 const PASSIVE: &[Kind] = &[Kind::PassiveAggressive];
 const NEAREST: &[Kind] = &[Kind::NearestNeighbors];
 
 /// Every key, and the kinds that have it.
-const KEYS: [(&str, &[Kind], &str); 21] = [
+const KEYS: [(&str, &[Kind], &str); 23] = [
     ("learning_rate", GRADIENTS, "it belongs to kinds \"logistic\", \"softmax\" and \"linear\""),
     ("optimizer", GRADIENTS, "it belongs to kinds \"logistic\", \"softmax\" and \"linear\""),
     ("l2", GRADIENTS, "it belongs to kinds \"logistic\", \"softmax\" and \"linear\""),
@@ -67,6 +71,8 @@ const KEYS: [(&str, &[Kind], &str); 21] = [
     ("seed", ENSEMBLES, "it belongs to ensembles"),
     ("lambda_value", &[Kind::AdaptiveRandomForest], "it belongs to kind \"adaptive_random_forest\""),
     ("w", &[Kind::LeveragingBagging], "it belongs to kind \"leveraging_bagging\""),
+    ("lam", PATCHES, "it belongs to kind \"streaming_random_patches\""),
+    ("subspace_size", PATCHES, "it belongs to kind \"streaming_random_patches\""),
 ];
 
 /// Reads the table; without its task nothing is said about whether it fits.
@@ -94,6 +100,7 @@ pub(super) fn read(item: &Item<'_>, model: &Table<'_>, task: Option<Task>) -> Op
         Kind::HoeffdingTree => tree(&mut table, TreeSpec::default()).map(LearnerSpec::HoeffdingTree),
         Kind::AdaptiveRandomForest => forest(&mut table).map(LearnerSpec::AdaptiveRandomForest),
         Kind::LeveragingBagging => bagging(&mut table).map(LearnerSpec::LeveragingBagging),
+        Kind::StreamingRandomPatches => patches(&mut table).map(LearnerSpec::StreamingRandomPatches),
     };
     table.finish();
     fits(item, "learner", (kind?, task), &KINDS, does);
@@ -122,7 +129,7 @@ fn does(kind: Kind, task: Task) -> bool {
         Kind::Softmax => matches!(task, Task::Multiclass(_)),
         Kind::Linear | Kind::Ridge => task == Task::Regression,
         Kind::PassiveAggressive => !matches!(task, Task::Multiclass(_)),
-        Kind::NearestNeighbors => true,
+        Kind::NearestNeighbors | Kind::HoeffdingTree | Kind::AdaptiveRandomForest => true,
         _ => task != Task::Regression,
     }
 }
@@ -253,6 +260,15 @@ fn bagging(table: &mut Table<'_>) -> Option<BaggingSpec> {
     let w = weight(table, "w", default.w);
     let tree = tree(table, default.tree);
     Some(BaggingSpec { n_models: n_models?, w: w?, seed: seed?, tree: tree? })
+}
+
+fn patches(table: &mut Table<'_>) -> Option<PatchesSpec> {
+    let default = PatchesSpec::default();
+    let (n_models, seed) = ensemble(table, default.n_models, default.seed);
+    let lam = weight(table, "lam", default.lam);
+    let size = table.take("subspace_size").map_or(Some(default.subspace_size), |i| i.number(Bounds::above(0.0, 1.0)));
+    let tree = tree(table, default.tree);
+    Some(PatchesSpec { n_models: n_models?, subspace_size: size?, lam: lam?, seed: seed?, tree: tree? })
 }
 
 /// How many members, and what their dice begin with.

@@ -166,6 +166,9 @@ fn learner(learner: &LearnerSpec) -> String {
         LearnerSpec::LeveragingBagging(rules) => {
             format!("leveraging_bagging of {} trees of at most {} leaves", rules.n_models, rules.tree.max_leaves)
         }
+        LearnerSpec::StreamingRandomPatches(rules) => {
+            format!("streaming_random_patches of {} trees of at most {} leaves", rules.n_models, rules.tree.max_leaves)
+        }
     }
 }
 

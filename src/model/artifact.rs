@@ -7,7 +7,7 @@
 
 use super::{AdaptiveRandomForest, Alma, BoostedTrees, GaussianNb, HoeffdingTree, Learner, LeveragingBagging};
 use super::{Linear, Logistic, Majority, MultinomialNb, NearestNeighbors, NoChange, OnlineGaussianNb};
-use super::{PassiveAggressive, Ridge, Softmax};
+use super::{PassiveAggressive, RegressionForest, RegressionTree, Ridge, Softmax, StreamingRandomPatches};
 use crate::feature::Vector;
 use crate::task::{Prediction, Task};
 use serde::de::{Deserializer, SeqAccess, Visitor};
@@ -76,6 +76,12 @@ pub enum Body {
     AdaptiveRandomForest(AdaptiveRandomForest),
     /// Leveraging bagging, online.
     LeveragingBagging(LeveragingBagging),
+    /// Streaming random patches, online.
+    StreamingRandomPatches(StreamingRandomPatches),
+    /// A regression tree, online.
+    RegressionTree(RegressionTree),
+    /// An adaptive random forest of a regression, online.
+    RegressionForest(RegressionForest),
     /// The baseline `majority`.
     Majority(Majority),
     /// The baseline `no_change`.
@@ -258,6 +264,9 @@ macro_rules! each {
             Body::HoeffdingTree($model) => $do,
             Body::AdaptiveRandomForest($model) => $do,
             Body::LeveragingBagging($model) => $do,
+            Body::StreamingRandomPatches($model) => $do,
+            Body::RegressionTree($model) => $do,
+            Body::RegressionForest($model) => $do,
             Body::Majority($model) => $do,
             Body::NoChange($model) => $do,
         }
@@ -282,6 +291,9 @@ impl Body {
             Body::HoeffdingTree(_) => "hoeffding_tree",
             Body::AdaptiveRandomForest(_) => "adaptive_random_forest",
             Body::LeveragingBagging(_) => "leveraging_bagging",
+            Body::StreamingRandomPatches(_) => "streaming_random_patches",
+            Body::RegressionTree(_) => "regression_tree",
+            Body::RegressionForest(_) => "regression_forest",
             Body::Majority(_) => "majority",
             Body::NoChange(_) => "no_change",
         }
@@ -296,6 +308,7 @@ impl Body {
         match self {
             Body::Logistic(_) | Body::Alma(_) => Task::Binary,
             Body::Linear(_) | Body::Ridge(_) => Task::Regression,
+            Body::RegressionTree(_) | Body::RegressionForest(_) => Task::Regression,
             Body::Softmax(model) => of_classes(model.classes()),
             Body::GaussianNb(model) => of_classes(model.classes.len()),
             Body::OnlineGaussianNb(model) => of_classes(model.classes()),
@@ -306,6 +319,7 @@ impl Body {
             Body::HoeffdingTree(model) => model.task(),
             Body::AdaptiveRandomForest(model) => model.task(),
             Body::LeveragingBagging(model) => model.task(),
+            Body::StreamingRandomPatches(model) => model.task(),
             Body::Majority(model) => model.task(),
             Body::NoChange(model) => model.task(),
         }
@@ -337,6 +351,9 @@ impl Body {
             Body::HoeffdingTree(model) => Box::new(model),
             Body::AdaptiveRandomForest(model) => Box::new(model),
             Body::LeveragingBagging(model) => Box::new(model),
+            Body::StreamingRandomPatches(model) => Box::new(model),
+            Body::RegressionTree(model) => Box::new(model),
+            Body::RegressionForest(model) => Box::new(model),
             Body::Majority(model) => Box::new(model),
             Body::NoChange(model) => Box::new(model),
         })
@@ -346,6 +363,8 @@ impl Body {
         match self {
             Body::NoChange(_) => Ok(()),
             Body::Majority(model) => model.check(),
+            Body::RegressionTree(model) => model.check(width),
+            Body::RegressionForest(model) => model.check(width),
             Body::Logistic(model) => model.check(width),
             Body::Softmax(model) => model.check(width),
             Body::Linear(model) => model.check(width),
@@ -360,6 +379,7 @@ impl Body {
             Body::HoeffdingTree(model) => model.check(width),
             Body::AdaptiveRandomForest(model) => model.check(width),
             Body::LeveragingBagging(model) => model.check(width),
+            Body::StreamingRandomPatches(model) => model.check(width),
         }
     }
 }

@@ -13,18 +13,16 @@
 
 use super::artifact::{ArtifactError, length, within};
 use super::dice::Dice;
-use super::hoeffding::{Tree, check_rules};
+use super::hoeffding::{Features, Tree, check_rules};
+use super::member::{Confidences, Hits, Member};
 use super::votes::{Votes, likeliest};
 use super::{Body, Learner};
 use crate::config::spec::ForestSpec;
-use crate::drift::{Adwin, Detector};
 use crate::feature::Vector;
 use crate::task::{Label, Prediction, Task};
 use serde::{Deserialize, Serialize};
 
-/// The confidences of the detectors.
-const WARNING: f64 = 0.01;
-const DRIFT: f64 = 0.001;
+const CONFIDENCES: Confidences = Confidences { warning: 0.01, drift: 0.001 };
 
 /// A forest.
 ///
@@ -47,67 +45,31 @@ pub struct AdaptiveRandomForest {
     task: Task,
     updates: u64,
     rules: ForestSpec,
-    members: Vec<Member>,
+    members: Vec<Member<Tree, Hits>>,
 }
 
-/// A tree with what watches over it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Member {
-    tree: Tree,
-    background: Option<Tree>,
-    warning: Adwin,
-    drift: Adwin,
-    /// Labels since it began, and those of which it was right before.
-    seen: u64,
-    right: u64,
-    dice: Dice,
-}
-
-impl Member {
-    fn new(seed: u64, classes: usize) -> Member {
-        Member {
-            tree: Tree::new(classes),
-            background: None,
-            warning: Adwin::new(WARNING),
-            drift: Adwin::new(DRIFT),
-            seen: 0,
-            right: 0,
-            dice: Dice::new(seed),
-        }
+/// One label for a member.
+fn learn(member: &mut Member<Tree, Hits>, rules: &ForestSpec, classes: usize, x: &Vector, label: Label) {
+    let class = label.number();
+    let right = member.model.predict(&rules.tree, x).is_some_and(|said| likeliest(&said) == class);
+    member.record.add(right);
+    let weight = f64::from(member.dice.poisson(rules.lambda_value));
+    if weight == 0.0 {
+        return;
     }
-
-    fn learn(&mut self, rules: &ForestSpec, classes: usize, x: &Vector, label: Label) {
-        let class = label.number();
-        let right = self.tree.predict(&rules.tree, x).is_some_and(|said| likeliest(&said) == class);
-        (self.seen, self.right) = (self.seen + 1, self.right + u64::from(right));
-        let weight = f64::from(self.dice.poisson(rules.lambda_value));
-        if weight == 0.0 {
-            return;
-        }
-        if let Some(background) = &mut self.background {
-            background.learn(&rules.tree, x, class, weight, Some(&mut self.dice));
-        }
-        self.tree.learn(&rules.tree, x, class, weight, Some(&mut self.dice));
-        let error = f64::from(u8::from(!right));
-        if self.warning.update(error) {
-            self.background = Some(Tree::new(classes));
-            self.warning = Adwin::new(WARNING);
-        }
-        if self.drift.update(error) {
-            // Without a warning before it the next tree begins from nothing.
-            self.tree = self.background.take().unwrap_or_else(|| Tree::new(classes));
-            (self.warning, self.drift) = (Adwin::new(WARNING), Adwin::new(DRIFT));
-            (self.seen, self.right) = (0, 0);
-        }
+    if let Some(background) = &mut member.background {
+        background.learn(&rules.tree, x, class, weight, Features::Drawn(&mut member.dice));
     }
+    member.model.learn(&rules.tree, x, class, weight, Features::Drawn(&mut member.dice));
+    member.watch(f64::from(u8::from(!right)), CONFIDENCES, |_| Tree::new(classes));
 }
 
 impl AdaptiveRandomForest {
     /// An untrained forest for vectors of `width` slots.
     pub fn new(width: usize, task: Task, rules: ForestSpec) -> AdaptiveRandomForest {
         let mut seeds = Dice::new(rules.seed);
-        let members = (0..rules.n_models).map(|_| Member::new(seeds.word(), task.classes())).collect();
+        let mut member = |_| Member::new(Tree::new(task.classes()), Dice::new(seeds.word()), CONFIDENCES);
+        let members = (0..rules.n_models).map(&mut member).collect();
         AdaptiveRandomForest { width: width as u32, task, updates: 0, rules, members }
     }
 
@@ -122,10 +84,8 @@ impl AdaptiveRandomForest {
         within("lambda_value", lambda, "above 0 and at most 30", lambda > 0.0 && lambda <= 30.0)?;
         length("members", self.members.len(), self.rules.n_models)?;
         self.members.iter().try_for_each(|member| {
-            within("right", member.right as f64, "at most those seen", member.right <= member.seen)?;
-            let classes = self.task.classes();
-            member.background.iter().try_for_each(|tree| tree.check(classes))?;
-            member.tree.check(classes)
+            member.record.check()?;
+            member.models().try_for_each(|tree| tree.check(self.task.classes()))
         })
     }
 }
@@ -134,10 +94,8 @@ impl Learner for AdaptiveRandomForest {
     fn predict(&self, x: &Vector) -> Prediction {
         let mut votes = Votes::new(self.task);
         for member in &self.members {
-            let Some(said) = member.tree.predict(&self.rules.tree, x) else { continue };
-            let accuracy = member.right as f64 / member.seen.max(1) as f64;
-            // A member that was never right has a whole vote, as River's.
-            votes.add(&said, if accuracy > 0.0 { accuracy } else { 1.0 });
+            let Some(said) = member.model.predict(&self.rules.tree, x) else { continue };
+            votes.add(&said, member.record.vote());
         }
         votes.prediction()
     }
@@ -150,7 +108,7 @@ impl Learner for AdaptiveRandomForest {
         }
         let classes = self.task.classes();
         for member in &mut self.members {
-            member.learn(&self.rules, classes, x, label);
+            learn(member, &self.rules, classes, x, label);
         }
     }
 

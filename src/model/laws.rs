@@ -2,9 +2,9 @@
 
 use super::{AdaptiveRandomForest, Alma, Artifact, Body, Exactness, Fixed, HoeffdingTree, Learner, LeveragingBagging};
 use super::{Linear, Logistic, Majority, MultinomialNb, NearestNeighbors, NoChange, OnlineGaussianNb};
-use super::{PassiveAggressive, Ridge, Softmax};
-use crate::config::spec::TreeSpec;
+use super::{PassiveAggressive, RegressionForest, RegressionTree, Ridge, Softmax, StreamingRandomPatches};
 use crate::config::spec::{AlmaSpec, BaggingSpec, ForestSpec, NearestSpec, OptimizerSpec, PassiveAggressiveSpec};
+use crate::config::spec::{PatchesSpec, TreeSpec};
 use crate::feature::Vector;
 use crate::task::{Label, Prediction, Task};
 use proptest::collection::vec;
@@ -43,15 +43,19 @@ fn all() -> Vec<(Task, Box<dyn Learner>)> {
     for task in [Task::Binary, Task::Regression] {
         all.push((task, Box::new(PassiveAggressive::new(WIDTH, task, PassiveAggressiveSpec::default()))));
     }
+    let tree = TreeSpec { grace_period: 5, tau: 1.0, ..TreeSpec::default() };
+    let forest = ForestSpec { n_models: 3, seed: 1, ..ForestSpec::default() };
+    all.push((Task::Regression, Box::new(RegressionTree::new(WIDTH, TreeSpec { max_leaves: 4, ..tree }))));
+    all.push((Task::Regression, Box::new(RegressionForest::new(WIDTH, ForestSpec { tree, ..forest }))));
     for task in [Task::Binary, SEVERAL] {
-        let tree = TreeSpec { grace_period: 5, tau: 1.0, ..TreeSpec::default() };
-        let forest = ForestSpec { n_models: 3, seed: 1, ..ForestSpec::default() };
         let bagging = BaggingSpec { n_models: 2, seed: 2, ..BaggingSpec::default() };
+        let patches = PatchesSpec { n_models: 2, seed: 3, ..PatchesSpec::default() };
         all.push((task, Box::new(OnlineGaussianNb::new(WIDTH, task.classes()))));
         all.push((task, Box::new(MultinomialNb::new(WIDTH, task.classes(), 1.0))));
         all.push((task, Box::new(HoeffdingTree::new(WIDTH, task, tree))));
         all.push((task, Box::new(AdaptiveRandomForest::new(WIDTH, task, forest))));
         all.push((task, Box::new(LeveragingBagging::new(WIDTH, task, bagging))));
+        all.push((task, Box::new(StreamingRandomPatches::new(WIDTH, task, patches))));
     }
     all
 }

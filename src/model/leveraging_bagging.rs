@@ -12,7 +12,7 @@
 
 use super::artifact::{ArtifactError, length, within};
 use super::dice::Dice;
-use super::hoeffding::{Tree, check_rules};
+use super::hoeffding::{Features, Tree, check_rules};
 use super::votes::{Votes, likeliest};
 use super::{Body, Learner};
 use crate::config::spec::BaggingSpec;
@@ -100,7 +100,7 @@ impl Learner for LeveragingBagging {
         let mut drifted = false;
         for member in &mut self.members {
             for _ in 0..member.dice.poisson(self.rules.w) {
-                member.tree.learn(&self.rules.tree, x, label.number(), 1.0, None);
+                member.tree.learn(&self.rules.tree, x, label.number(), 1.0, Features::All);
             }
             if let Some(said) = member.tree.predict(&self.rules.tree, x) {
                 let newer = member.drift.observe(f64::from(u8::from(likeliest(&said) != label.number())));

@@ -20,12 +20,15 @@ mod leveraging_bagging;
 mod linear;
 mod logistic;
 mod majority;
+mod member;
 mod multinomial_nb;
 mod nearest_neighbors;
 mod no_change;
 mod online_gaussian_nb;
 mod optimizer;
 mod passive_aggressive;
+mod random_patches;
+mod regression_forest;
 mod ridge;
 mod role;
 mod softmax;
@@ -39,7 +42,7 @@ pub use dice::Dice;
 pub use fixed::Fixed;
 pub use forest::AdaptiveRandomForest;
 pub use gaussian_nb::{ClassStatistics, GaussianNb};
-pub use hoeffding::HoeffdingTree;
+pub use hoeffding::{HoeffdingTree, RegressionTree};
 pub use leveraging_bagging::LeveragingBagging;
 pub use linear::Linear;
 pub use logistic::Logistic;
@@ -50,6 +53,8 @@ pub use no_change::NoChange;
 pub use online_gaussian_nb::OnlineGaussianNb;
 pub use optimizer::Optimizer;
 pub use passive_aggressive::PassiveAggressive;
+pub use random_patches::StreamingRandomPatches;
+pub use regression_forest::RegressionForest;
 pub use ridge::Ridge;
 pub use role::Role;
 pub use softmax::Softmax;
@@ -105,6 +110,7 @@ pub enum Exactness {
 /// The untrained learner that a pipeline declares, for vectors of `width` slots. The pipeline file is checked: the task
 /// is one that the learner has.
 pub fn learner(spec: &LearnerSpec, width: usize, task: Task) -> Box<dyn Learner> {
+    let regression = task == Task::Regression;
     match *spec {
         LearnerSpec::Logistic { ref optimizer, l2 } => Box::new(Logistic::new(width, optimizer, l2)),
         LearnerSpec::Softmax { ref optimizer, l2 } => Box::new(Softmax::new(width, task.classes(), optimizer, l2)),
@@ -115,8 +121,11 @@ pub fn learner(spec: &LearnerSpec, width: usize, task: Task) -> Box<dyn Learner>
         LearnerSpec::PassiveAggressive(rules) => Box::new(PassiveAggressive::new(width, task, rules)),
         LearnerSpec::Alma(rules) => Box::new(Alma::new(width, rules)),
         LearnerSpec::NearestNeighbors(rules) => Box::new(NearestNeighbors::new(width, task, rules)),
+        LearnerSpec::HoeffdingTree(rules) if regression => Box::new(RegressionTree::new(width, rules)),
         LearnerSpec::HoeffdingTree(rules) => Box::new(HoeffdingTree::new(width, task, rules)),
+        LearnerSpec::AdaptiveRandomForest(rules) if regression => Box::new(RegressionForest::new(width, rules)),
         LearnerSpec::AdaptiveRandomForest(rules) => Box::new(AdaptiveRandomForest::new(width, task, rules)),
         LearnerSpec::LeveragingBagging(rules) => Box::new(LeveragingBagging::new(width, task, rules)),
+        LearnerSpec::StreamingRandomPatches(rules) => Box::new(StreamingRandomPatches::new(width, task, rules)),
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use tidemill::config::spec::{BaggingSpec, Format, LearnerSpec, NearestSpec, PipelineSpec, TreeSpec};
+use tidemill::config::spec::{BaggingSpec, Format, LearnerSpec, NearestSpec, PatchesSpec, PipelineSpec, TreeSpec};
 use tidemill::feature::Vector;
 use tidemill::feature::expr::{Binding, Expression, Scope};
 use tidemill::flow::history::History;
@@ -284,6 +284,8 @@ fn models() {
         (Task::Multiclass(3), LearnerSpec::MultinomialNb { alpha: 1.0 }),
         (Task::Multiclass(3), LearnerSpec::NearestNeighbors(NearestSpec::default())),
         (Task::Multiclass(3), LearnerSpec::LeveragingBagging(BaggingSpec { n_models: 2, ..BaggingSpec::default() })),
+        (Task::Binary, LearnerSpec::StreamingRandomPatches(PatchesSpec { n_models: 2, ..PatchesSpec::default() })),
+        (Task::Regression, LearnerSpec::HoeffdingTree(TreeSpec { grace_period: 2, tau: 1.0, ..TreeSpec::default() })),
         (Task::Regression, LearnerSpec::Ridge { alpha: 1.0 }),
     ] {
         let mut learner = learner(&spec, 2, task);

@@ -4,7 +4,7 @@ A stream is a line with its name, the sizes of its one-hot groups and the accura
 then a line a row: numbers, the hot slot of each group, label, and the probability of true that HoeffdingTreeClassifier
 gives before it learns the label (null before anything is known), with its defaults and growing quickly.
 
-The forests take ten minutes; --keep takes their accuracies from the file that is there.
+The ensembles take twenty minutes; --keep takes those accuracies that the file that is there has.
 """
 
 import gzip
@@ -81,9 +81,12 @@ def main(path):
                 "adaptive_random_forest": lambda seed: forest.ARFClassifier(seed=seed, **splits),
                 "leveraging_bagging": lambda seed: ensemble.LeveragingBaggingClassifier(
                     tree.HoeffdingTreeClassifier(**splits), seed=seed),
+                "streaming_random_patches": lambda seed: ensemble.SRPClassifier(
+                    tree.HoeffdingTreeClassifier(grace_period=50, delta=0.01, **splits), seed=seed),
             }
-            found = known.get(stream.__name__) or {
-                name: [accuracy(model(seed), rows) for seed in SEEDS] for name, model in make.items()}
+            found = known.get(stream.__name__, {})
+            found = {name: found.get(name) or [accuracy(model(seed), rows) for seed in SEEDS]
+                     for name, model in make.items()}
             print(stream.__name__, found, file=sys.stderr)
             write({"stream": stream.__name__, "groups": groups, "accuracy": found})
             models = [tree.HoeffdingTreeClassifier(max_depth=50, **splits),

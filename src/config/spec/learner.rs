@@ -44,12 +44,14 @@ pub enum LearnerSpec {
     Alma(AlmaSpec),
     /// Nearest neighbours over a window.
     NearestNeighbors(NearestSpec),
-    /// A Hoeffding tree.
+    /// A Hoeffding tree, of any task.
     HoeffdingTree(TreeSpec),
-    /// An adaptive random forest.
+    /// An adaptive random forest, of any task.
     AdaptiveRandomForest(ForestSpec),
     /// Leveraging bagging of Hoeffding trees.
     LeveragingBagging(BaggingSpec),
+    /// Streaming random patches: Hoeffding trees over random features.
+    StreamingRandomPatches(PatchesSpec),
 }
 
 /// `optimizer = { kind = "adam", learning_rate = 0.1 }`; names and defaults are River's.
@@ -217,6 +219,29 @@ pub struct BaggingSpec {
 impl Default for BaggingSpec {
     fn default() -> BaggingSpec {
         BaggingSpec { n_models: 10, w: 6.0, seed: 0, tree: TreeSpec::default() }
+    }
+}
+
+/// How streaming random patches grow; names and defaults are River's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PatchesSpec {
+    /// The trees, 1 to 1000, default 10.
+    pub n_models: usize,
+    /// The share of the features that a tree sees, in (0, 1], default 0.6.
+    pub subspace_size: f64,
+    /// The mean weight of a label in a tree, in (0, 30], default 6.
+    pub lam: f64,
+    /// Of all draws, default 0.
+    pub seed: u64,
+    /// Its trees, with `grace_period` 50 and `delta` 0.01.
+    pub tree: TreeSpec,
+}
+
+impl Default for PatchesSpec {
+    fn default() -> PatchesSpec {
+        let tree = TreeSpec { grace_period: 50, delta: 0.01, ..TreeSpec::default() };
+        PatchesSpec { n_models: 10, subspace_size: 0.6, lam: 6.0, seed: 0, tree }
     }
 }
 

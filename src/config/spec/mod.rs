@@ -8,7 +8,7 @@ mod learner;
 pub use cron::{Cron, CronFault};
 pub use deploy::{DeploySpec, Loss, Strategy};
 pub use learner::{AlmaSpec, BaggingSpec, Boosting, ElasticNet, ForestSpec, LearnerSpec, NearestSpec, OptimizerSpec};
-pub use learner::{PassiveAggressiveSpec, RetrainSpec, TreeSpec};
+pub use learner::{PassiveAggressiveSpec, PatchesSpec, RetrainSpec, TreeSpec};
 
 use crate::record::{Kind, Schema};
 use crate::task::Task;

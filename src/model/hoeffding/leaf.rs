@@ -30,6 +30,27 @@ pub(super) struct Leaf {
     observers: Vec<Observer>,
 }
 
+/// The features that a new leaf observes, numbers before groups.
+pub enum Features<'a> {
+    /// All of them.
+    All,
+    /// The same in every leaf.
+    These(&'a [u32]),
+    /// As many as the rules say, drawn by a member's dice.
+    Drawn(&'a mut Dice),
+}
+
+impl Features<'_> {
+    /// Their numbers, of so many.
+    pub(super) fn chosen(self, rules: &TreeSpec, all: u32) -> Vec<u32> {
+        match (rules.max_features, self) {
+            (_, Features::These(these)) => these.to_vec(),
+            (Some(most), Features::Drawn(dice)) => dice.choose(most, all),
+            _ => (0..all).collect(),
+        }
+    }
+}
+
 /// What became of the search for a split.
 pub(super) enum Search {
     /// Nothing yet.
@@ -106,8 +127,8 @@ impl Leaf {
         self.seen.iter().map(|class| usize::from(*class)).reduce(likelier)
     }
 
-    /// One more label of some weight. `dice` draw the features that a leaf of a forest observes.
-    pub(super) fn learn(&mut self, rules: &TreeSpec, x: &Vector, class: usize, weight: f64, dice: Option<&mut Dice>) {
+    /// One more label of some weight.
+    pub(super) fn learn(&mut self, rules: &TreeSpec, x: &Vector, class: usize, weight: f64, features: Features<'_>) {
         let active = self.depth < rules.max_depth;
         if active {
             if self.counts().is_none_or(|said| self.class(&said) == Some(class)) {
@@ -124,7 +145,7 @@ impl Leaf {
         if !active {
             return;
         }
-        self.observe(rules, x, dice);
+        self.observe(rules, x, features);
         for (feature, observer) in self.features.iter().zip(&mut self.observers) {
             if let Some(value) = value(x, *feature) {
                 observer.add(value, class, weight);
@@ -133,13 +154,10 @@ impl Leaf {
     }
 
     /// Makes the observers, if there are none.
-    fn observe(&mut self, rules: &TreeSpec, x: &Vector, dice: Option<&mut Dice>) {
+    fn observe(&mut self, rules: &TreeSpec, x: &Vector, features: Features<'_>) {
         let all = (x.dense.len() + x.hot.len()) as u32;
         if self.features.is_empty() {
-            self.features = match (rules.max_features, dice) {
-                (Some(most), Some(dice)) => dice.choose(most, all),
-                _ => (0..all).collect(),
-            };
+            self.features = features.chosen(rules, all);
         }
         if self.observers.is_empty() {
             let (numbers, classes) = (x.dense.len() as u32, self.weights.len());
@@ -210,7 +228,7 @@ impl Leaf {
 }
 
 /// The value of a feature: a number, or the slot of a one-hot group, by its place among the groups.
-fn value(x: &Vector, feature: u32) -> Option<Value> {
+pub(super) fn value(x: &Vector, feature: u32) -> Option<Value> {
     match x.dense.get(feature as usize) {
         Some(number) => Some(Value::Number(*number)),
         None => x.hot.get(feature as usize - x.dense.len()).map(|slot| Value::Slot(*slot)),

@@ -15,11 +15,15 @@
 //! leaves; Holmes, Kirkby and Pfahringer 2005 for choosing between the two; <https://github.com/online-ml/river>.
 
 mod leaf;
+mod nodes;
 mod observer;
+mod regression;
 #[cfg(test)]
 mod tests;
 mod tree;
 
+pub use leaf::Features;
+pub use regression::{RegressionTree, ValueTree};
 pub use tree::Tree;
 
 use super::artifact::{ArtifactError, length, within};
@@ -92,7 +96,7 @@ impl Learner for HoeffdingTree {
 
     fn learn(&mut self, x: &Vector, label: Label) {
         self.updates += 1;
-        self.tree.learn(&self.rules, x, label.number(), 1.0, None);
+        self.tree.learn(&self.rules, x, label.number(), 1.0, Features::All);
     }
 
     fn updates(&self) -> u64 {

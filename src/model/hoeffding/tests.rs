@@ -1,7 +1,7 @@
 //! Trees and forests beside River's (`tests/golden/trees.py`).
 
-use super::super::{AdaptiveRandomForest, HoeffdingTree, Learner, LeveragingBagging};
-use crate::config::spec::{BaggingSpec, ForestSpec, TreeSpec};
+use super::super::{AdaptiveRandomForest, HoeffdingTree, Learner, LeveragingBagging, StreamingRandomPatches};
+use crate::config::spec::{BaggingSpec, ForestSpec, PatchesSpec, TreeSpec};
 use crate::feature::Vector;
 use crate::task::Task;
 use flate2::read::GzDecoder;
@@ -116,6 +116,11 @@ fn forests_foresee_as_many_labels_as_rivers() {
                     width,
                     Task::Binary,
                     ForestSpec { seed, ..ForestSpec::default() },
+                )),
+                "streaming_random_patches" => stream.accuracy(StreamingRandomPatches::new(
+                    width,
+                    Task::Binary,
+                    PatchesSpec { seed, ..PatchesSpec::default() },
                 )),
                 _ => stream.accuracy(LeveragingBagging::new(
                     width,

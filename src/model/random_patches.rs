@@ -1,0 +1,183 @@
+//! Streaming random patches: Hoeffding trees that each see some of the features and their own sample, replaced on drift.
+//!
+//! In: feature vectors, labels one by one. Out: the probability of each class, the mean of the trees' weighted by
+//! their accuracies so far. Keeps: a tree a member with its features, two ADWIN detectors on its error, and, from a
+//! warning until the drift, a tree over other features in its background. Each member learns each label Poisson(`lam`)
+//! times. A feature is a number, or a one-hot group. Cost: `n_models` trees, with `lam` walks each to learn. Limits:
+//! those of the trees, twice while all warn. Exactness: `Replayed`.
+//!
+//! Parameters and defaults are River 0.26.1's `SRPClassifier` over `HoeffdingTreeClassifier(grace_period=50,
+//! delta=0.01)`, but for `max_leaves`. As there, a label is learned so many times and not once with that weight, and a
+//! member's error is that of after it learned. River gives the first members the first combinations of up to twenty
+//! features, in lexical order; here they are drawn, and of a few draws the one that fewest members have is taken.
+//!
+//! Source: Gomes, Read and Bifet 2019, "Streaming random patches for evolving data stream classification".
+
+use super::artifact::{Artifact, ArtifactError, length, within};
+use super::dice::Dice;
+use super::hoeffding::{Features, Tree, check_rules};
+use super::member::{Confidences, Hits, Member};
+use super::votes::{Votes, likeliest};
+use super::{Body, Learner};
+use crate::config::spec::PatchesSpec;
+use crate::feature::Vector;
+use crate::task::{Label, Prediction, Task};
+use serde::{Deserialize, Serialize};
+
+const CONFIDENCES: Confidences = Confidences { warning: 1e-4, drift: 1e-5 };
+
+/// Draws of a first member's features, of which the rarest is taken.
+const DRAWS: usize = 8;
+
+/// An ensemble of random patches.
+///
+/// ```
+/// use tidemill::config::spec::PatchesSpec;
+/// use tidemill::feature::Vector;
+/// use tidemill::model::{Learner, StreamingRandomPatches};
+/// use tidemill::task::Task;
+/// let part = |n: i32, by: i32| f64::from(n * by % 100);
+/// let x = |n: i32| Vector { dense: [part(n, 37), part(n, 11), part(n, 3)].into(), hot: [].into() };
+/// let mut patches = StreamingRandomPatches::new(3, Task::Binary, PatchesSpec::default());
+/// for n in 0..2000 {
+///     patches.learn(&x(n), (part(n, 37) > 50.0).into());
+/// }
+/// assert!(patches.score(&x(2)) > 0.7 && patches.score(&x(3)) < 0.3, "74 and 11");
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamingRandomPatches {
+    width: u32,
+    task: Task,
+    updates: u64,
+    rules: PatchesSpec,
+    members: Vec<Member<Patch, Hits>>,
+    dice: Dice,
+}
+
+/// A tree over some features, in ascending order; none before the first label.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    features: Vec<u32>,
+    tree: Tree,
+}
+
+impl Patch {
+    /// An untrained tree over so many features, drawn.
+    fn drawn(dice: &mut Dice, most: u32, all: u32, classes: usize) -> Patch {
+        Patch { features: draw(dice, most, all), tree: Tree::new(classes) }
+    }
+
+    fn learn(&mut self, rules: &PatchesSpec, x: &Vector, class: usize, times: u32) {
+        for _ in 0..times {
+            self.tree.learn(&rules.tree, x, class, 1.0, Features::These(&self.features));
+        }
+    }
+
+    fn is_right(&self, rules: &PatchesSpec, x: &Vector, class: usize) -> bool {
+        self.tree.predict(&rules.tree, x).is_some_and(|said| likeliest(&said) == class)
+    }
+
+    fn check(&self, classes: usize) -> Result<(), ArtifactError> {
+        let features = self.features.len();
+        within("number of features", features as f64, "at most the slots", features <= Artifact::MAX_WIDTH)?;
+        self.tree.check(classes)
+    }
+}
+
+/// So many features below `all`, ascending.
+fn draw(dice: &mut Dice, most: u32, all: u32) -> Vec<u32> {
+    let mut features = dice.choose(most, all);
+    features.sort_unstable();
+    features
+}
+
+impl StreamingRandomPatches {
+    /// Untrained trees for vectors of `width` slots.
+    pub fn new(width: usize, task: Task, rules: PatchesSpec) -> StreamingRandomPatches {
+        let mut dice = Dice::new(rules.seed);
+        let mut member = |_| {
+            let patch = Patch { features: Vec::new(), tree: Tree::new(task.classes()) };
+            Member::new(patch, Dice::new(dice.word()), CONFIDENCES)
+        };
+        let members = (0..rules.n_models).map(&mut member).collect();
+        StreamingRandomPatches { width: width as u32, task, updates: 0, rules, members, dice }
+    }
+
+    pub(super) fn task(&self) -> Task {
+        self.task
+    }
+
+    pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
+        length("slots", self.width as usize, width)?;
+        check_rules(&self.rules.tree)?;
+        within("lam", self.rules.lam, "above 0 and at most 30", self.rules.lam > 0.0 && self.rules.lam <= 30.0)?;
+        let size = self.rules.subspace_size;
+        within("subspace_size", size, "above 0 and at most 1", size > 0.0 && size <= 1.0)?;
+        length("members", self.members.len(), self.rules.n_models)?;
+        self.members.iter().try_for_each(|member| {
+            member.record.check()?;
+            member.models().try_for_each(|patch| patch.check(self.task.classes()))
+        })
+    }
+
+    /// The features that a member sees, of so many: their share, but not one alone.
+    fn features(&self, all: u32) -> u32 {
+        let share = (f64::from(all) * self.rules.subspace_size).round() as u32;
+        (if share < 2 { share + 1 } else { share }).clamp(1, all.max(1))
+    }
+
+    /// Draws the members' first features.
+    fn draw(&mut self, most: u32, all: u32) {
+        for member in 0..self.members.len() {
+            let drawn = (0..DRAWS).map(|_| draw(&mut self.dice, most, all));
+            let before = &self.members[..member];
+            let rarest = drawn.min_by_key(|drawn| before.iter().filter(|m| m.model.features == *drawn).count());
+            self.members[member].model.features = rarest.unwrap_or_default();
+        }
+    }
+}
+
+impl Learner for StreamingRandomPatches {
+    fn predict(&self, x: &Vector) -> Prediction {
+        let mut votes = Votes::new(self.task);
+        for member in &self.members {
+            let Some(said) = member.model.tree.predict(&self.rules.tree, x) else { continue };
+            votes.add(&said, member.record.vote());
+        }
+        votes.prediction()
+    }
+
+    fn learn(&mut self, x: &Vector, label: Label) {
+        let all = (x.dense.len() + x.hot.len()) as u32;
+        let (most, classes, class) = (self.features(all), self.task.classes(), label.number());
+        if self.updates == 0 {
+            self.draw(most, all);
+        }
+        self.updates += 1;
+        let rules = &self.rules;
+        for member in &mut self.members {
+            member.record.add(member.model.is_right(rules, x, class));
+            let times = member.dice.poisson(rules.lam);
+            if times == 0 {
+                continue;
+            }
+            member.model.learn(rules, x, class, times);
+            if let Some(background) = &mut member.background {
+                background.learn(rules, x, class, times);
+            }
+            let right = member.model.is_right(rules, x, class);
+            let fresh = |dice: &mut Dice| Patch::drawn(dice, most, all, classes);
+            member.watch(f64::from(u8::from(!right)), CONFIDENCES, fresh);
+        }
+    }
+
+    fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    fn save(&self) -> Body {
+        Body::StreamingRandomPatches(self.clone())
+    }
+}
