@@ -4,17 +4,30 @@ use super::bounds::Bounds;
 use super::item::{Item, names};
 use super::nearest::suggest;
 use super::source::{LONGEST, find_column};
-use super::spec::{FeatureKind, FeatureSpec, Function, Over, SourceSpec, Spanned};
+use super::spec::{FeatureKind, FeatureSpec, Function, Level, Over, SourceSpec, Spanned};
 use super::table::{Faults, Table, check_name};
 use crate::record::{Kind, Schema};
 use crate::time::Span;
 use toml::de::DeValue;
 
 /// The keys of which a table has exactly one: the form of the feature.
-const FORMS: [&str; 11] =
-    ["expr", "one_hot", "standardize", "lookup", "count", "sum", "mean", "min", "max", "std", "last"];
+const FORMS: [&str; 13] = [
+    "expr",
+    "one_hot",
+    "standardize",
+    "lookup",
+    "count",
+    "sum",
+    "mean",
+    "min",
+    "max",
+    "std",
+    "last",
+    "quantile",
+    "distinct",
+];
 /// All options of all forms.
-const OPTIONS: [&str; 7] = ["values", "max_age", "by", "over", "missing", "indicator", "slot"];
+const OPTIONS: [&str; 8] = ["values", "max_age", "by", "over", "q", "missing", "indicator", "slot"];
 /// A one-hot feature of more values is better hashed.
 const MOST_VALUES: usize = 65_536;
 /// A window of rows keeps them all.
@@ -118,7 +131,7 @@ fn read_form(mut table: Table<'_>, name: Spanned<String>, around: &Around<'_>) -
 
 fn read_kind(table: &mut Table<'_>, form: &'static str, around: &Around<'_>) -> Option<FeatureKind> {
     let argument = table.take(form)?;
-    let (mut values, mut max_age, mut by, mut over) = (None, None, None, None);
+    let (mut values, mut max_age, mut by, mut over, mut level) = (None, None, None, None, None);
     let function = Function::ALL.iter().find(|(name, _)| *name == form).map(|(_, f)| *f);
     match form {
         "one_hot" => values = Some(table.need("values", "a list, or a file with one value a line")),
@@ -126,6 +139,9 @@ fn read_kind(table: &mut Table<'_>, form: &'static str, around: &Around<'_>) -> 
         _ if function.is_some() => {
             by = table.take("by");
             over = Some(table.need("over", "the window: \"3h\" or \"30 rows\""));
+            if form == "quantile" {
+                level = Some(table.need("q", "the share of values below it, 0 to 1: 0.5 is the median"));
+            }
         }
         _ => {}
     }
@@ -135,6 +151,7 @@ fn read_kind(table: &mut Table<'_>, form: &'static str, around: &Around<'_>) -> 
         ("max_age", "lookup", form == "lookup"),
         ("by", "an aggregate", over.is_some()),
         ("over", "an aggregate", over.is_some()),
+        ("q", "quantile", level.is_some()),
     ] {
         if !ours {
             table.refuse(key, &format!("it belongs to {owner}, not to `{form}`"));
@@ -146,16 +163,22 @@ fn read_kind(table: &mut Table<'_>, form: &'static str, around: &Around<'_>) -> 
     if let Some(function) = function {
         let by = by.map_or(Some(Vec::new()), |i| names(&i));
         let over = over.flatten().and_then(|i| read_over(&i));
+        let function = match level {
+            None => Some(function),
+            Some(item) => {
+                item.and_then(|i| i.number(Bounds::from(0.0, 1.0))).and_then(Level::new).map(Function::Quantile)
+            }
+        };
         for column in by.iter().flatten() {
             check_event_column(column, "`by`", around, faults);
         }
         let argument = argument?;
-        if argument.value.trim() == "*" && function != Function::Count {
+        if argument.value.trim() == "*" && form != "count" {
             let message = format!("`*` counts rows and has no {form}");
             faults.add(argument.span, message, "write a column or an expression");
             return None;
         }
-        return Some(FeatureKind::Aggregate { function, argument, by: by?, over: over? });
+        return Some(FeatureKind::Aggregate { function: function?, argument, by: by?, over: over? });
     }
     match form {
         "one_hot" => {

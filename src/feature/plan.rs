@@ -367,13 +367,20 @@ impl<'a> Compiler<'a> {
         let null_key = columns.iter().any(|place| self.events.schema.columns[*place].nullable);
         let by_own = self.own_columns(feed, by)?;
         let group = self.group(feed, columns, by_own);
-        let place = expression.map(|e| self.group_argument(group, &argument.value, e));
+        let place = expression.map(|e| match function {
+            // It is another argument than the text or the instant itself.
+            Function::Distinct => {
+                let text = format!("distinct {}", argument.value);
+                self.group_argument(group, &text, e.told_apart())
+            }
+            _ => self.group_argument(group, &argument.value, e),
+        });
         let aggregates = &mut self.groups[group].aggregates;
         aggregates.push(Aggregate { function, argument: place, over });
         self.aggregates.push((group, aggregates.len() - 1));
         // Its place is known when all groups are.
         let step = Step::Aggregate { place: self.aggregates.len() - 1 };
-        Some((Type::Float, function != Function::Count || null_key, step))
+        Some((Type::Float, !function.counts() || null_key, step))
     }
 
     /// The stream that an argument reads, found by trying where its names resolve; `None` inside is `count(*)`.
@@ -398,8 +405,8 @@ impl<'a> Compiler<'a> {
         for (feed, names) in scopes {
             match Expression::compile(&text.value, &names) {
                 Ok(expression) => {
-                    // count takes anything that can be null; the rest takes numbers.
-                    if function != Function::Count {
+                    // What counts takes anything that can be null; the rest takes numbers.
+                    if !function.counts() {
                         self.require_number(&expression, text)?;
                     }
                     return Some((feed, Some(expression)));

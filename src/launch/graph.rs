@@ -96,7 +96,13 @@ fn features(features: &[FeatureSpec]) -> Vec<String> {
             FeatureKind::Aggregate { function, argument, by, over } => {
                 let by: Vec<&str> = by.iter().map(|b| b.value.as_str()).collect();
                 let by = if by.is_empty() { "all rows".to_string() } else { format!("by {}", by.join(", ")) };
-                (4, format!("{}({}) {by} over {}", function_name(*function), short(&argument.value), window(*over)))
+                let level = if let Function::Quantile(level) = function {
+                    format!(" at {}", level.get())
+                } else {
+                    String::new()
+                };
+                let what = format!("{}({}){level}", function.name(), short(&argument.value));
+                (4, format!("{what} {by} over {}", window(*over)))
             }
         };
         let width = width(feature);
@@ -125,10 +131,6 @@ fn width(feature: &FeatureSpec) -> usize {
         _ if !feature.slot => 0,
         _ => 1 + usize::from(feature.indicator),
     }
-}
-
-fn function_name(function: Function) -> &'static str {
-    Function::ALL.iter().find(|(_, f)| *f == function).map_or("", |(name, _)| name)
 }
 
 fn window(over: Over) -> String {
