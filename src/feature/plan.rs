@@ -5,7 +5,7 @@
 
 use super::check::Checks;
 use super::expr::{Binding, Expression};
-use super::layout::{Layout, MISSING, OneHot};
+use super::layout::{Layout, MISSING, OneHot, Values};
 use super::program::{Line, Number, Program, Step, feature_of};
 use super::scope::{FEATURE, Names};
 use super::window::{Aggregate, WindowShape};
@@ -248,18 +248,22 @@ impl<'a> Compiler<'a> {
                 (Type::Float, nullable, Step::Standardize { argument, state })
             }),
             FeatureKind::OneHot { argument, values } => {
-                let Some(expression) = self.expression(argument) else { return };
-                let group = self.hot.len();
-                self.hot.push(OneHot { feature: feature.name.value.clone(), values: values.clone() });
-                self.lines.push(Line::OneHot { argument: expression, group });
-                // A one-hot has no single value; its name stays free for what it was made of.
-                return;
+                return self.category(feature, argument, Values::Listed(values.clone()));
             }
+            FeatureKind::Hash { argument, slots } => return self.category(feature, argument, Values::Hashed(*slots)),
             FeatureKind::Aggregate { function, argument, by, over } => self.aggregate(*function, argument, by, *over),
             FeatureKind::Lookup { column, max_age } => self.lookup(column, *max_age),
         };
         let Some((kind, nullable, step)) = compiled else { return };
         self.keep(feature, kind, nullable, step);
+    }
+
+    /// Adds a group of slots. It has no single value; its name stays free for what it was made of.
+    fn category(&mut self, feature: &FeatureSpec, argument: &Spanned<String>, values: Values) {
+        let Some(argument) = self.expression(argument) else { return };
+        let group = self.hot.len();
+        self.hot.push(OneHot { feature: feature.name.value.clone(), values });
+        self.lines.push(Line::OneHot { argument, group });
     }
 
     /// Adds a step that yields one value, checks that it may stand in a vector, and names it for the features below.

@@ -89,6 +89,9 @@ fn features(features: &[FeatureSpec]) -> Vec<String> {
             FeatureKind::OneHot { argument, values } => {
                 (1, format!("{}: {} values and other", short(&argument.value), values.len()))
             }
+            FeatureKind::Hash { argument, slots } => {
+                (1, format!("{}: hashed into {slots} slots, and null", short(&argument.value)))
+            }
             FeatureKind::Standardize { argument } => (2, short(&argument.value)),
             FeatureKind::Lookup { column, max_age } => {
                 (3, format!("{}{}", column.value, max_age.map_or(String::new(), |a| format!(", at most {a} old"))))
@@ -128,6 +131,7 @@ fn features(features: &[FeatureSpec]) -> Vec<String> {
 fn width(feature: &FeatureSpec) -> usize {
     match &feature.kind {
         FeatureKind::OneHot { values, .. } => values.len() + 1,
+        FeatureKind::Hash { slots, .. } => *slots as usize + 1,
         _ if !feature.slot => 0,
         _ => 1 + usize::from(feature.indicator),
     }

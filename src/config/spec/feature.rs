@@ -30,6 +30,13 @@ pub enum FeatureKind {
         /// The values, in order, each as text.
         values: Vec<String>,
     },
+    /// `{ hash = EXPR, slots = 256 }`: one of so many slots by the value's pinned hash, and one for null.
+    Hash {
+        /// The categorical expression.
+        argument: Spanned<String>,
+        /// How many slots, without that of null.
+        slots: u32,
+    },
     /// `{ standardize = EXPR }`: online standardization over all events so far.
     Standardize {
         /// The numeric expression.

@@ -388,7 +388,7 @@ pub enum Distance {
     /// Cramer's V of the chi-square statistic, 0 to 1, both windows weighing the same.
     ChiSquare,
     /// By how much the share of rows in which it was missing has risen; of features with `indicator = true`, since
-    /// what was filled in is a number like any other.
+    /// what was filled in is a number like any other, and of hashed ones.
     MissingRate,
     /// By how much the share of rows that went to the slot `other` has risen, nulls among them; of one-hot features.
     Unseen,

@@ -75,8 +75,12 @@ impl Sorted {
         let rank = level * last as f64;
         let (below, share) = (rank as usize, rank - rank.floor());
         let (low, high) = (self.at(below)?, self.at((below + 1).min(last))?);
-        // From the nearer side, as numpy's.
-        let quantile = if share < 0.5 { low + (high - low) * share } else { high - (high - low) * (1.0 - share) };
+        // From the nearer side, as numpy's; but where one value is it, the distance of two does not matter.
+        let quantile = match share {
+            0.0 => low,
+            share if share < 0.5 => low + (high - low) * share,
+            share => high - (high - low) * (1.0 - share),
+        };
         quantile.is_finite().then_some(quantile)
     }
 
@@ -128,7 +132,8 @@ mod tests {
         let mut sorted = Sorted::default();
         assert_eq!((sorted.quantile(0.5), sorted.distinct()), (None, 0));
         [-1.7e308, 1.7e308].into_iter().for_each(|value| sorted.insert(value));
-        assert_eq!((sorted.quantile(0.3), sorted.quantile(1.0)), (None, None), "their distance is too great");
+        assert_eq!(sorted.quantile(0.3), None, "their distance is too great");
+        assert_eq!([0.0, 1.0].map(|level| sorted.quantile(level)), [Some(-1.7e308), Some(1.7e308)]);
     }
 
     proptest! {
