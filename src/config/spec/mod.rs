@@ -87,7 +87,7 @@ pub struct SourceSpec {
     /// The declared columns.
     pub schema: Schema,
     /// `path`: files, in order, each a partition; `-` is standard input. Default
-    /// `datasets/<pipeline>/<source>.{csv,jsonl}[.gz]`, whichever exists (resolved when the run starts).
+    /// `datasets/<pipeline>/<source>.{csv,jsonl}[.gz|.zst]`, whichever exists (resolved when the run starts).
     pub path: Vec<PathBuf>,
     /// `format`: `csv` or `json`; default by the file's ending, and `json` for Kafka.
     pub format: Option<Format>,
