@@ -7,8 +7,8 @@
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use tidemill::config::spec::{
-    CauseSpec, DeploySpec, DetectorSpec, Distance, FeatureKind, Function, LearnerSpec, Metric, NewData, OptimizerSpec,
-    Over, PipelineSpec, RetrainSpec, Strategy as Deploy,
+    CauseSpec, DeploySpec, DetectorSpec, Distance, FeatureKind, Function, LearnerSpec, Level, Metric, NewData,
+    OptimizerSpec, Over, PipelineSpec, RetrainSpec, Strategy as Deploy,
 };
 use tidemill::config::{ConfigErrors, read};
 use tidemill::launch::graph;
@@ -176,6 +176,20 @@ fn other_forms_of_the_same_are_read() {
     let spec =
         parse(&with("hour      = \"extract(hour from sched_dep)\"", "hour = { expr = \"tailnum\", slot = false }"));
     assert!(!spec.expect("expr").features[0].slot);
+    let spec = parse(&with(
+        "one_hot = \"carrier\", values = \"datasets/flights/carriers.txt\"",
+        "hash = \"carrier\", slots = 7",
+    ));
+    assert!(matches!(&spec.expect("hash").features[2].kind, FeatureKind::Hash { slots: 7, .. }));
+    for (typed, read) in [
+        ("quantile = \"arrivals.arr_delay\", q = 0.9", Function::Quantile(Level::new(0.9).expect("a level"))),
+        ("distinct = \"arrivals.flight_id\"", Function::Distinct),
+    ] {
+        let spec = parse(&with("last = \"arrivals.arr_delay\"", typed)).expect(typed);
+        let FeatureKind::Aggregate { function, .. } = &spec.features[5].kind else { panic!("{typed}") };
+        assert_eq!((*function, function.name()), (read, typed.split(' ').next().expect("a word")));
+    }
+    assert!(Function::ALL.iter().all(|(name, function)| *name == function.name()));
     let spec =
         parse(&with("values = \"datasets/flights/carriers.txt\"", "values = [\"UA\", 7]")).expect("inline values");
     assert!(matches!(&spec.features[2].kind, FeatureKind::OneHot { values, .. } if values == &["UA", "7"]));

@@ -118,7 +118,7 @@ fn layout(broken: bool) -> Layout {
     let (mut numbers, mut groups) = (vec!["a".to_owned(), "b".to_owned()], Vec::new());
     if broken {
         numbers.push("b.missing".to_owned());
-        groups.push(OneHot { feature: "c".to_owned(), values: vec!["x".to_owned(), "y".to_owned()] });
+        groups.push(OneHot { feature: "c".to_owned(), values: vec!["x".to_owned(), "y".to_owned()].into() });
     }
     Layout::new(numbers, groups).expect("the names differ")
 }
@@ -219,7 +219,7 @@ fn broken(dice: &mut Dice, (a, b): (f64, f64), drifted: f64, layout: &Layout) ->
     let (units, missing) = (dice.uniform() < 0.1 * drifted, dice.uniform() < 0.01 + 0.1 * drifted);
     let unseen = dice.uniform() < 0.01 + 0.1 * drifted;
     let value = if dice.uniform() < 0.5 { "x" } else { "y" };
-    let category = if unseen { layout.other_slot(0) } else { layout.hot_slot(0, value).0 };
+    let category = if unseen { layout.null_slot(0).0 } else { layout.hot_slot(0, value).0 };
     let (a, b) = (if units { 100.0 * a } else { a }, if missing { 0.0 } else { b });
     Vector { dense: [a, b, f64::from(u8::from(missing))].into(), hot: [category].into() }
 }

@@ -116,7 +116,7 @@ pub(super) fn check_told(models: &[ModelSpec], features: &[FeatureSpec], faults:
         let told = |tells: fn(&FeatureSpec) -> bool| features.iter().any(tells);
         let (told, what, help) = match distance {
             Distance::MissingRate => (
-                told(|feature| feature.indicator),
+                told(|feature| feature.indicator || matches!(feature.kind, FeatureKind::Hash { .. })),
                 "no feature has an indicator",
                 "a number that was filled in cannot be told from others: write indicator = true beside missing = NUMBER",
             ),

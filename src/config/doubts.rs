@@ -134,7 +134,9 @@ fn of_feature(feature: &FeatureSpec) -> Piece<'_> {
     let mut piece = Piece { own: Some(name), names: vec![name], texts: Vec::new(), places: vec![place] };
     match &feature.kind {
         FeatureKind::Expression(text) => piece.reads(text),
-        FeatureKind::OneHot { argument, .. } | FeatureKind::Standardize { argument } => piece.reads(argument),
+        FeatureKind::OneHot { argument, .. }
+        | FeatureKind::Hash { argument, .. }
+        | FeatureKind::Standardize { argument } => piece.reads(argument),
         FeatureKind::Lookup { column, .. } => piece.reads(column),
         FeatureKind::Aggregate { argument, by, .. } => {
             piece.reads(argument);

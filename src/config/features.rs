@@ -4,18 +4,32 @@ use super::bounds::Bounds;
 use super::item::{Item, names};
 use super::nearest::suggest;
 use super::source::{LONGEST, find_column};
-use super::spec::{FeatureKind, FeatureSpec, Function, Over, SourceSpec, Spanned};
+use super::spec::{FeatureKind, FeatureSpec, Function, Level, Over, SourceSpec, Spanned};
 use super::table::{Faults, Table, check_name};
 use crate::record::{Kind, Schema};
 use crate::time::Span;
 use toml::de::DeValue;
 
 /// The keys of which a table has exactly one: the form of the feature.
-const FORMS: [&str; 11] =
-    ["expr", "one_hot", "standardize", "lookup", "count", "sum", "mean", "min", "max", "std", "last"];
+const FORMS: [&str; 14] = [
+    "expr",
+    "one_hot",
+    "hash",
+    "standardize",
+    "lookup",
+    "count",
+    "sum",
+    "mean",
+    "min",
+    "max",
+    "std",
+    "last",
+    "quantile",
+    "distinct",
+];
 /// All options of all forms.
-const OPTIONS: [&str; 7] = ["values", "max_age", "by", "over", "missing", "indicator", "slot"];
-/// A one-hot feature of more values is better hashed.
+const OPTIONS: [&str; 9] = ["values", "slots", "max_age", "by", "over", "q", "missing", "indicator", "slot"];
+/// A one-hot feature of more values is better hashed; more slots are too many for any learner.
 const MOST_VALUES: usize = 65_536;
 /// A window of rows keeps them all.
 const MOST_ROWS: u64 = 1_000_000;
@@ -96,10 +110,12 @@ fn read_form(mut table: Table<'_>, name: Spanned<String>, around: &Around<'_>) -
         }
     };
     let (mut missing, mut indicator, mut slot) = (None, false, true);
-    if present == ["one_hot"] {
-        for key in ["missing", "indicator", "slot"] {
-            table.refuse(key, "a one_hot feature has a slot `other`, which null falls into");
-        }
+    if let ["one_hot" | "hash"] = present[..] {
+        let why = match present[0] {
+            "hash" => "a hash feature has a slot for null",
+            _ => "a one_hot feature has a slot `other`, which null falls into",
+        };
+        ["missing", "indicator", "slot"].into_iter().for_each(|key| table.refuse(key, why));
     } else {
         missing = table.take("missing").and_then(|i| i.number(Bounds::FINITE));
         slot = table.take("slot").and_then(|i| i.boolean()).unwrap_or(true);
@@ -118,23 +134,30 @@ fn read_form(mut table: Table<'_>, name: Spanned<String>, around: &Around<'_>) -
 
 fn read_kind(table: &mut Table<'_>, form: &'static str, around: &Around<'_>) -> Option<FeatureKind> {
     let argument = table.take(form)?;
-    let (mut values, mut max_age, mut by, mut over) = (None, None, None, None);
+    let (mut values, mut slots, mut max_age) = (None, None, None);
+    let (mut by, mut over, mut level) = (None, None, None);
     let function = Function::ALL.iter().find(|(name, _)| *name == form).map(|(_, f)| *f);
     match form {
         "one_hot" => values = Some(table.need("values", "a list, or a file with one value a line")),
+        "hash" => slots = Some(table.need("slots", "how many slots the values are hashed into: 256")),
         "lookup" => max_age = table.take("max_age"),
         _ if function.is_some() => {
             by = table.take("by");
             over = Some(table.need("over", "the window: \"3h\" or \"30 rows\""));
+            if form == "quantile" {
+                level = Some(table.need("q", "the share of values below it, 0 to 1: 0.5 is the median"));
+            }
         }
         _ => {}
     }
     // Each form knows its own options only; another form's is named as such, not as a typing error.
     for (key, owner, ours) in [
         ("values", "one_hot", values.is_some()),
+        ("slots", "hash", slots.is_some()),
         ("max_age", "lookup", form == "lookup"),
         ("by", "an aggregate", over.is_some()),
         ("over", "an aggregate", over.is_some()),
+        ("q", "quantile", level.is_some()),
     ] {
         if !ours {
             table.refuse(key, &format!("it belongs to {owner}, not to `{form}`"));
@@ -146,21 +169,31 @@ fn read_kind(table: &mut Table<'_>, form: &'static str, around: &Around<'_>) -> 
     if let Some(function) = function {
         let by = by.map_or(Some(Vec::new()), |i| names(&i));
         let over = over.flatten().and_then(|i| read_over(&i));
+        let function = match level {
+            None => Some(function),
+            Some(item) => {
+                item.and_then(|i| i.number(Bounds::from(0.0, 1.0))).and_then(Level::new).map(Function::Quantile)
+            }
+        };
         for column in by.iter().flatten() {
             check_event_column(column, "`by`", around, faults);
         }
         let argument = argument?;
-        if argument.value.trim() == "*" && function != Function::Count {
+        if argument.value.trim() == "*" && form != "count" {
             let message = format!("`*` counts rows and has no {form}");
             faults.add(argument.span, message, "write a column or an expression");
             return None;
         }
-        return Some(FeatureKind::Aggregate { function, argument, by: by?, over: over? });
+        return Some(FeatureKind::Aggregate { function: function?, argument, by: by?, over: over? });
     }
     match form {
         "one_hot" => {
             let values = values.flatten().and_then(|i| read_values(&i, around.load));
             Some(FeatureKind::OneHot { argument: argument?, values: values? })
+        }
+        "hash" => {
+            let slots = slots.flatten().and_then(|i| i.whole(2, MOST_VALUES as u64));
+            Some(FeatureKind::Hash { argument: argument?, slots: slots? as u32 })
         }
         "standardize" => Some(FeatureKind::Standardize { argument: argument? }),
         "lookup" => {

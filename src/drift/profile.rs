@@ -6,12 +6,12 @@
 //!
 //! What a vector cannot tell is not told. That a number was missing is known of features with `indicator = true` alone:
 //! what `missing` or `coalesce` filled in is a number like any other. Of a one-hot feature null is `other`, as what is
-//! not among its values.
+//! not among its values. A hashed feature has a slot for null, and knows no other values than it has slots for.
 
 use super::{Reference, Tally, cramers_v, jensen_shannon, kolmogorov_smirnov, psi, wasserstein};
 use crate::config::spec::Distance;
 use crate::feature::Vector;
-use crate::feature::layout::Layout;
+use crate::feature::layout::{Layout, OneHot};
 use serde::{Deserialize, Serialize};
 
 /// Quantile bins of a dense slot.
@@ -66,7 +66,7 @@ impl Profile {
     /// use tidemill::config::spec::Distance;
     /// use tidemill::drift::Profile;
     /// use tidemill::feature::{Vector, layout::{Layout, OneHot}};
-    /// let carrier = OneHot { feature: "carrier".into(), values: vec!["UA".into()] };
+    /// let carrier = OneHot { feature: "carrier".into(), values: vec!["UA".into()].into() };
     /// let layout = Layout::new(vec!["wind".into(), "wind.missing".into()], vec![carrier])?;
     /// let row = |wind, missing, slot| Vector { dense: [wind, missing].into(), hot: [slot].into() };
     /// let profile = Profile::of(&layout, [row(1.0, 0.0, 2), row(7.0, 0.0, 2)].iter());
@@ -85,7 +85,8 @@ impl Profile {
             Some((layout.names()[slot].clone(), of_number(kind, then, now)?))
         });
         let groups = self.groups.iter().zip(&recent.groups).enumerate().filter_map(|(group, (then, now))| {
-            of_category(kind, then, now).map(|moved| (layout.group(group).feature.clone(), moved))
+            let OneHot { feature, values } = layout.group(group);
+            of_category(kind, values.are_hashed(), then, now).map(|moved| (feature.clone(), moved))
         });
         dense.chain(groups).collect()
     }
@@ -105,15 +106,17 @@ fn of_number(kind: Distance, then: &Reference, now: &Tally) -> Option<f64> {
 }
 
 /// How far a category has moved. Categories have no order and no range.
-fn of_category(kind: Distance, then: &[i64], now: &[i64]) -> Option<f64> {
-    // A group's last slot is `other`.
-    let other = |counts: &[i64]| share(*counts.last()?, counts);
+fn of_category(kind: Distance, hashed: bool, then: &[i64], now: &[i64]) -> Option<f64> {
+    // A group's last slot is `other`, or null.
+    let last = |counts: &[i64]| share(*counts.last()?, counts);
     match kind {
         Distance::Psi => psi(then, now),
         Distance::JensenShannon => jensen_shannon(then, now),
         Distance::ChiSquare => cramers_v(then, now),
-        Distance::Unseen => rise(other(then), other(now)),
-        Distance::KolmogorovSmirnov | Distance::Wasserstein | Distance::Range | Distance::MissingRate => None,
+        Distance::Unseen if !hashed => rise(last(then), last(now)),
+        Distance::MissingRate if hashed => rise(last(then), last(now)),
+        Distance::Unseen | Distance::MissingRate => None,
+        Distance::KolmogorovSmirnov | Distance::Wasserstein | Distance::Range => None,
     }
 }
 
@@ -153,14 +156,13 @@ impl Recent {
 }
 
 fn empty_groups(layout: &Layout) -> Vec<Vec<i64>> {
-    // One more than the values: the slot `other`.
-    (0..layout.groups()).map(|group| vec![0; layout.group(group).values.len() + 1]).collect()
+    (0..layout.groups()).map(|group| vec![0; layout.group(group).values.slots()]).collect()
 }
 
 fn count_hot(layout: &Layout, groups: &mut [Vec<i64>], vector: &Vector) {
-    // The hot slots are ascending, one a group, and a group's last slot is `other`.
+    // The hot slots are ascending, one a group.
     for (group, (counts, slot)) in groups.iter_mut().zip(&vector.hot).enumerate() {
-        let first = layout.other_slot(group) as usize + 1 - counts.len();
+        let first = layout.null_slot(group).0 as usize + 1 - counts.len();
         if let Some(count) = (*slot as usize).checked_sub(first).and_then(|place| counts.get_mut(place)) {
             *count += 1;
         }
@@ -171,18 +173,18 @@ fn count_hot(layout: &Layout, groups: &mut [Vec<i64>], vector: &Vector) {
 mod tests {
     use super::*;
     use crate::drift::psi::tests::shares;
-    use crate::feature::layout::OneHot;
+    use crate::feature::layout::Values;
 
     /// Columns with holes, new categories and numbers out of range, against what numpy counts.
     #[test]
     fn shares_are_those_of_numpy() {
         let golden = shares();
-        let group = OneHot { feature: "c".into(), values: golden.values.clone() };
+        let group = OneHot { feature: "c".into(), values: golden.values.clone().into() };
         let layout = Layout::new(vec!["x".into(), "x.missing".into()], vec![group]).expect("the names differ");
         let rows = |rows: &[(Option<f64>, Option<String>)]| {
             let row = |(x, c): &(Option<f64>, Option<String>)| Vector {
                 dense: [x.unwrap_or(golden.filled), f64::from(u8::from(x.is_none()))].into(),
-                hot: [c.as_ref().map_or(layout.other_slot(0), |c| layout.hot_slot(0, c).0)].into(),
+                hot: [c.as_ref().map_or(layout.null_slot(0).0, |c| layout.hot_slot(0, c).0)].into(),
             };
             rows.iter().map(row).collect::<Vec<Vector>>()
         };
@@ -203,6 +205,21 @@ mod tests {
             assert!((found - expected).abs() < 1e-12, "{kind:?}: {found} is not {expected}");
         }
         assert_eq!(profile.moved(Distance::MissingRate, &layout, &recent).len(), 1, "of c nothing is known");
+    }
+
+    /// A hashed feature tells what its slots tell, and how many were null.
+    #[test]
+    fn a_hashed_feature_is_watched_by_its_slots() {
+        let group = OneHot { feature: "c".into(), values: Values::Hashed(4) };
+        let layout = Layout::new(Vec::new(), vec![group]).expect("the names differ");
+        let row = |slot: u32| Vector { dense: [].into(), hot: [slot].into() };
+        let profile = Profile::of(&layout, [row(0), row(1), row(1), row(4)].iter());
+        let mut recent = profile.recent();
+        [row(1), row(4), row(4), row(4)].iter().for_each(|x| recent.add(&layout, &profile, x));
+        let of = |kind| profile.moved(kind, &layout, &recent);
+        assert_eq!(of(Distance::MissingRate), [("c".to_owned(), 0.5)]);
+        assert_eq!(of(Distance::Unseen), []);
+        assert_eq!(of(Distance::Psi).len(), 1);
     }
 
     #[test]

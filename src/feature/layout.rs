@@ -1,11 +1,13 @@
 //! The feature schema: names and order of a vector's slots.
 //!
 //! In: the dense slots' names in order (0/1 indicators among them), then the one-hot groups, each a feature's name with
-//! its values. Out: slots, by number and by name: `distance`, `carrier=UA`, `carrier=other`. Keeps: one hash table a
-//! group, for lookups only; nothing iterates it. Limits: fewer than 2^32 slots. Its digest names it in checkpoints and
+//! its values, or with the number of slots that any value is hashed into. Out: slots, by number and by name: `distance`,
+//! `carrier=UA`, `carrier=other`; `dest#17`, `dest#null`. Keeps: one hash table a group, for lookups only; nothing
+//! iterates it. Limits: fewer than 2^32 slots. Its digest names it in checkpoints and
 //! versions: two layouts with the same digest give every slot the same meaning.
 
 use crate::record::digest64;
+use compact_str::format_compact;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -15,13 +17,47 @@ pub const OTHER: &str = "other";
 /// The end of the name of a slot that is 1 where its feature was missing. No feature's own name has a dot.
 pub const MISSING: &str = ".missing";
 
-/// A feature that is one slot a value: exactly one of them is 1.
+/// The end of the name of a hashed group's slot for null.
+pub const NULL: &str = "null";
+
+/// A feature of several slots of which exactly one is 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OneHot {
     /// The feature's name.
     pub feature: String,
-    /// The values in order; `other` is added behind them.
-    pub values: Vec<String>,
+    /// What has a slot.
+    pub values: Values,
+}
+
+/// What has a slot in a one-hot group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Values {
+    /// Each of these, in order; behind them `other`, for null and all else.
+    Listed(Vec<String>),
+    /// Any value, in one of so many slots (at least 1) by its pinned hash; behind them one for null alone.
+    Hashed(u32),
+}
+
+impl Values {
+    /// The number of slots.
+    pub fn slots(&self) -> usize {
+        match self {
+            Values::Listed(values) => values.len() + 1,
+            Values::Hashed(slots) => *slots as usize + 1,
+        }
+    }
+
+    /// Whether values share slots by their hash.
+    pub fn are_hashed(&self) -> bool {
+        matches!(self, Values::Hashed(_))
+    }
+}
+
+impl From<Vec<String>> for Values {
+    fn from(values: Vec<String>) -> Values {
+        Values::Listed(values)
+    }
 }
 
 /// Two slots would have the same name.
@@ -33,7 +69,7 @@ pub struct DuplicateSlot(pub String);
 ///
 /// ```
 /// use tidemill::feature::layout::{Layout, OneHot};
-/// let carrier = OneHot { feature: "carrier".into(), values: vec!["UA".into(), "AA".into()] };
+/// let carrier = OneHot { feature: "carrier".into(), values: vec!["UA".into(), "AA".into()].into() };
 /// let layout = Layout::new(vec!["hour".into(), "wind".into(), "wind.missing".into()], vec![carrier])?;
 /// assert_eq!(layout.width(), 6);
 /// assert_eq!(layout.hot_slot(0, "AA"), (4, false));
@@ -65,8 +101,17 @@ impl Layout {
         let mut groups = Vec::with_capacity(one_hot.len());
         for declared in one_hot {
             let first = names.len();
-            let values = declared.values.iter().map(String::as_str).chain([OTHER]);
-            names.extend(values.map(|value| format!("{}={value}", declared.feature)));
+            let feature = &declared.feature;
+            match &declared.values {
+                Values::Listed(values) => {
+                    let values = values.iter().map(String::as_str).chain([OTHER]);
+                    names.extend(values.map(|value| format!("{feature}={value}")));
+                }
+                Values::Hashed(slots) => {
+                    names.extend((0..*slots).map(|slot| format!("{feature}#{slot}")));
+                    names.push(format!("{feature}#{NULL}"));
+                }
+            }
             assert!(u32::try_from(names.len()).is_ok(), "a layout has fewer than 2^32 slots");
             groups.push(Group::new(first as u32, declared));
         }
@@ -96,10 +141,7 @@ impl Layout {
     /// The features with their slots: each dense slot by itself, then each one-hot group as a whole.
     pub fn features(&self) -> Vec<(String, Range<u32>)> {
         let dense = self.names[..self.dense].iter().zip(0..).map(|(name, slot)| (name.clone(), slot..slot + 1));
-        let group = |group: &Group| {
-            let values = group.declared.values.len() as u32 + 1;
-            (group.declared.feature.clone(), group.first..group.first + values)
-        };
+        let group = |group: &Group| (group.declared.feature.clone(), group.first..group.last() + 1);
         dense.chain(self.groups.iter().map(group)).collect()
     }
 
@@ -128,14 +170,15 @@ impl Layout {
         let group = &self.groups[group];
         match group.numbers.binary_search_by_key(&number, |(number, _)| *number) {
             Ok(place) => (group.first + group.numbers[place].1, false),
-            Err(_) => (group.first + group.declared.values.len() as u32, true),
+            Err(_) if group.declared.values.are_hashed() => group.slot(&format_compact!("{number}")),
+            Err(_) => (group.last(), true),
         }
     }
 
-    /// The slot of a null in a one-hot group: that of `other`.
-    pub fn other_slot(&self, group: usize) -> u32 {
+    /// The slot of a null in a one-hot group, which is its last, and whether that is also that of `other`.
+    pub fn null_slot(&self, group: usize) -> (u32, bool) {
         let group = &self.groups[group];
-        group.first + group.declared.values.len() as u32
+        (group.last(), !group.declared.values.are_hashed())
     }
 
     /// BLAKE3 of kinds, names and order, in hex.
@@ -193,8 +236,9 @@ struct Group {
 
 impl Group {
     fn new(first: u32, declared: OneHot) -> Group {
-        let mut table = vec![0_u32; (2 * declared.values.len()).next_power_of_two().max(2)].into_boxed_slice();
-        for (number, value) in declared.values.iter().enumerate() {
+        let listed = if let Values::Listed(values) = &declared.values { &values[..] } else { &[] };
+        let mut table = vec![0_u32; (2 * listed.len()).next_power_of_two().max(2)].into_boxed_slice();
+        for (number, value) in listed.iter().enumerate() {
             let mut place = digest64(value.as_bytes()) as usize & (table.len() - 1);
             while table[place] != 0 {
                 place = (place + 1) & (table.len() - 1);
@@ -205,20 +249,30 @@ impl Group {
             let number: i64 = value.parse().ok()?;
             (number.to_string() == *value).then_some((number, place as u32))
         };
-        let mut numbers: Vec<(i64, u32)> = declared.values.iter().enumerate().filter_map(written_out).collect();
+        let mut numbers: Vec<(i64, u32)> = listed.iter().enumerate().filter_map(written_out).collect();
         numbers.sort_unstable();
         Group { first, declared, table, numbers: numbers.into() }
     }
 
+    /// The last slot: that of null, and in a group of listed values of all else too.
+    fn last(&self) -> u32 {
+        self.first + self.declared.values.slots() as u32 - 1
+    }
+
     fn slot(&self, value: &str) -> (u32, bool) {
-        let mut place = digest64(value.as_bytes()) as usize & (self.table.len() - 1);
+        let digest = digest64(value.as_bytes());
+        let values = match &self.declared.values {
+            Values::Listed(values) => values,
+            Values::Hashed(slots) => return (self.first + (digest % u64::from(*slots)) as u32, false),
+        };
+        let mut place = digest as usize & (self.table.len() - 1);
         while let Some(number) = self.table[place].checked_sub(1) {
-            if self.declared.values[number as usize] == value {
+            if values[number as usize] == value {
                 return (self.first + number, false);
             }
             place = (place + 1) & (self.table.len() - 1);
         }
-        (self.first + self.declared.values.len() as u32, true)
+        (self.last(), true)
     }
 }
 
@@ -229,7 +283,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn one_hot(feature: &str, values: &[&str]) -> OneHot {
-        OneHot { feature: feature.into(), values: values.iter().map(ToString::to_string).collect() }
+        let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+        OneHot { feature: feature.into(), values: values.into() }
+    }
+
+    fn hashed(feature: &str, slots: u32) -> OneHot {
+        OneHot { feature: feature.into(), values: Values::Hashed(slots) }
     }
 
     fn layout(dense: &[&str], one_hot: Vec<OneHot>) -> Result<Layout, DuplicateSlot> {
@@ -247,9 +306,31 @@ mod tests {
             digest(&["a", "b", "c=x", "c=other"], vec![]),
             digest(&["a"], vec![one_hot("b", &[]), one_hot("c", &["x"])]),
             digest(&["a", "b"], vec![one_hot("c", &["y"])]),
+            digest(&["a", "b"], vec![hashed("c", 1)]),
         ] {
             assert_ne!(base, different);
         }
+    }
+
+    /// The slots of values are pinned: a model that was fitted yesterday means the same by them.
+    #[test]
+    fn any_value_has_a_slot_by_its_hash() {
+        let layout = layout(&["d"], vec![one_hot("e", &["a"]), hashed("f", 100), hashed("g", 2)]).unwrap();
+        assert_eq!((layout.width(), layout.groups()), (1 + 2 + 101 + 3, 3));
+        assert_eq!(layout.names()[3..5], ["f#0", "f#1"]);
+        assert_eq!(layout.names()[102..], ["f#99", "f#null", "g#0", "g#1", "g#null"]);
+        assert_eq!(layout.features()[2..], [("f".to_owned(), 3..104), ("g".to_owned(), 104..107)]);
+        for (group, first, slots) in [(1, 3, 100), (2, 104, 2)] {
+            for value in ["", "IAH", "null", "-7"] {
+                let slot = first + (digest64(value.as_bytes()) % slots) as u32;
+                assert_eq!(layout.hot_slot(group, value), (slot, false), "{value}");
+            }
+            assert_eq!(layout.hot_slot_of_int(group, -7), layout.hot_slot(group, "-7"));
+            assert_eq!(layout.null_slot(group), (first + slots as u32, false));
+        }
+        assert_eq!(layout.names()[layout.hot_slot(1, "IAH").0 as usize], "f#PINNED");
+        let back: Layout = serde_json::from_str(&serde_json::to_string(&layout).unwrap()).unwrap();
+        assert_eq!((back.names(), back.hot_slot(1, "IAH")), (layout.names(), layout.hot_slot(1, "IAH")));
     }
 
     #[test]
@@ -276,7 +357,7 @@ mod tests {
             values in prop::collection::btree_set("[a-c]{0,4}", 0..60), asked in "[a-c]{0,4}"
         ) {
             let listed: Vec<String> = values.iter().cloned().collect();
-            let group = OneHot { feature: "f".into(), values: listed.clone() };
+            let group = OneHot { feature: "f".into(), values: listed.clone().into() };
             let layout = Layout::new(vec!["d".into()], vec![one_hot("e", &["a"]), group]).unwrap();
             let mut slots = BTreeSet::new();
             for value in &listed {
@@ -289,7 +370,7 @@ mod tests {
             if !values.contains(&asked) {
                 prop_assert_eq!(layout.hot_slot(1, &asked), (layout.width() as u32 - 1, true));
             }
-            prop_assert_eq!(layout.other_slot(1), layout.width() as u32 - 1);
+            prop_assert_eq!(layout.null_slot(1), (layout.width() as u32 - 1, true));
             let back: Layout = serde_json::from_str(&serde_json::to_string(&layout).unwrap()).unwrap();
             prop_assert_eq!(back.names(), layout.names());
             prop_assert_eq!(back, layout);

@@ -5,7 +5,7 @@
 
 use super::check::Checks;
 use super::expr::{Binding, Expression};
-use super::layout::{Layout, MISSING, OneHot};
+use super::layout::{Layout, MISSING, OneHot, Values};
 use super::program::{Line, Number, Program, Step, feature_of};
 use super::scope::{FEATURE, Names};
 use super::window::{Aggregate, WindowShape};
@@ -253,18 +253,22 @@ impl<'a> Compiler<'a> {
                 (Type::Float, nullable, Step::Standardize { argument, state })
             }),
             FeatureKind::OneHot { argument, values } => {
-                let Some(expression) = self.expression(argument) else { return };
-                let group = self.hot.len();
-                self.hot.push(OneHot { feature: feature.name.value.clone(), values: values.clone() });
-                self.lines.push(Line::OneHot { argument: expression, group });
-                // A one-hot has no single value; its name stays free for what it was made of.
-                return;
+                return self.category(feature, argument, Values::Listed(values.clone()));
             }
+            FeatureKind::Hash { argument, slots } => return self.category(feature, argument, Values::Hashed(*slots)),
             FeatureKind::Aggregate { function, argument, by, over } => self.aggregate(*function, argument, by, *over),
             FeatureKind::Lookup { column, max_age } => self.lookup(column, *max_age),
         };
         let Some((kind, nullable, step)) = compiled else { return };
         self.keep(feature, kind, nullable, step);
+    }
+
+    /// Adds a group of slots. It has no single value; its name stays free for what it was made of.
+    fn category(&mut self, feature: &FeatureSpec, argument: &Spanned<String>, values: Values) {
+        let Some(argument) = self.expression(argument) else { return };
+        let group = self.hot.len();
+        self.hot.push(OneHot { feature: feature.name.value.clone(), values });
+        self.lines.push(Line::OneHot { argument, group });
     }
 
     /// Adds a step that yields one value, checks that it may stand in a vector, and names it for the features below.
@@ -372,13 +376,20 @@ impl<'a> Compiler<'a> {
         let null_key = columns.iter().any(|place| self.events.schema.columns[*place].nullable);
         let by_own = self.own_columns(feed, by)?;
         let group = self.group(feed, columns, by_own);
-        let place = expression.map(|e| self.group_argument(group, &argument.value, e));
+        let place = expression.map(|e| match function {
+            // It is another argument than the text or the instant itself.
+            Function::Distinct => {
+                let text = format!("distinct {}", argument.value);
+                self.group_argument(group, &text, e.told_apart())
+            }
+            _ => self.group_argument(group, &argument.value, e),
+        });
         let aggregates = &mut self.groups[group].aggregates;
         aggregates.push(Aggregate { function, argument: place, over });
         self.aggregates.push((group, aggregates.len() - 1));
         // Its place is known when all groups are.
         let step = Step::Aggregate { place: self.aggregates.len() - 1 };
-        Some((Type::Float, function != Function::Count || null_key, step))
+        Some((Type::Float, !function.counts() || null_key, step))
     }
 
     /// The stream that an argument reads, found by trying where its names resolve; `None` inside is `count(*)`.
@@ -403,8 +414,8 @@ impl<'a> Compiler<'a> {
         for (feed, names) in scopes {
             match Expression::compile(&text.value, &names) {
                 Ok(expression) => {
-                    // count takes anything that can be null; the rest takes numbers.
-                    if function != Function::Count {
+                    // What counts takes anything that can be null; the rest takes numbers.
+                    if !function.counts() {
                         self.require_number(&expression, text)?;
                     }
                     return Some((feed, Some(expression)));

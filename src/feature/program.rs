@@ -251,7 +251,7 @@ impl Program {
     fn hot_slot(&self, group: usize, argument: &Expression, view: &View) -> (u32, bool) {
         if argument.kind() == Type::Text {
             let text = argument.text(view);
-            return text.map_or((self.layout.other_slot(group), true), |text| self.layout.hot_slot(group, &text));
+            return text.map_or_else(|| self.layout.null_slot(group), |text| self.layout.hot_slot(group, &text));
         }
         match argument.eval(view) {
             Value::Text(text) => self.layout.hot_slot(group, &text),
@@ -259,7 +259,7 @@ impl Program {
             Value::Float(x) => self.layout.hot_slot(group, &x.to_string()),
             Value::Bool(b) => self.layout.hot_slot(group, if b { "true" } else { "false" }),
             Value::Timestamp(t) => self.layout.hot_slot(group, &t.to_string()),
-            Value::Null => (self.layout.other_slot(group), true),
+            Value::Null => self.layout.null_slot(group),
         }
     }
 

@@ -89,6 +89,9 @@ fn features(features: &[FeatureSpec]) -> Vec<String> {
             FeatureKind::OneHot { argument, values } => {
                 (1, format!("{}: {} values and other", short(&argument.value), values.len()))
             }
+            FeatureKind::Hash { argument, slots } => {
+                (1, format!("{}: hashed into {slots} slots, and null", short(&argument.value)))
+            }
             FeatureKind::Standardize { argument } => (2, short(&argument.value)),
             FeatureKind::Lookup { column, max_age } => {
                 (3, format!("{}{}", column.value, max_age.map_or(String::new(), |a| format!(", at most {a} old"))))
@@ -96,7 +99,13 @@ fn features(features: &[FeatureSpec]) -> Vec<String> {
             FeatureKind::Aggregate { function, argument, by, over } => {
                 let by: Vec<&str> = by.iter().map(|b| b.value.as_str()).collect();
                 let by = if by.is_empty() { "all rows".to_string() } else { format!("by {}", by.join(", ")) };
-                (4, format!("{}({}) {by} over {}", function_name(*function), short(&argument.value), window(*over)))
+                let level = if let Function::Quantile(level) = function {
+                    format!(" at {}", level.get())
+                } else {
+                    String::new()
+                };
+                let what = format!("{}({}){level}", function.name(), short(&argument.value));
+                (4, format!("{what} {by} over {}", window(*over)))
             }
         };
         let width = width(feature);
@@ -122,13 +131,10 @@ fn features(features: &[FeatureSpec]) -> Vec<String> {
 fn width(feature: &FeatureSpec) -> usize {
     match &feature.kind {
         FeatureKind::OneHot { values, .. } => values.len() + 1,
+        FeatureKind::Hash { slots, .. } => *slots as usize + 1,
         _ if !feature.slot => 0,
         _ => 1 + usize::from(feature.indicator),
     }
-}
-
-fn function_name(function: Function) -> &'static str {
-    Function::ALL.iter().find(|(_, f)| *f == function).map_or("", |(name, _)| name)
 }
 
 fn window(over: Over) -> String {

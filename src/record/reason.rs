@@ -30,7 +30,7 @@ pub enum Reason {
     Duplicate,
     /// A label whose event did not come within the timeout.
     Orphan,
-    /// The transport broke inside the record (a gzip cut short).
+    /// The transport broke inside the record (a gzip or zstd cut short).
     Truncated,
     /// A label that is none of the declared classes.
     UnknownClass,

@@ -1,13 +1,13 @@
-//! Files as sources: CSV or JSON lines, plain or gzip, and standard input.
+//! Files as sources: CSV or JSON lines, plain, gzip or zstd, and standard input.
 //!
 //! In: paths, `-` for standard input; each is a partition with a thread of its own, its records numbered from 0 (empty
 //! lines and the CSV header are no records). Out: batches of at most [`BATCH_RECORDS`] records and about
 //! [`BATCH_BYTES`] through a channel that holds [`CHANNEL_BATCHES`]; what comes through a pipe is handed over as soon
-//! as the pipe has no more for now. Gzip is told by its first two bytes, and may have several members. Keeps: one
-//! buffer (`lines.rs`).
+//! as the pipe has no more for now. Gzip and zstd are told by their first bytes, and may have several members or
+//! frames. Keeps: one buffer (`lines.rs`), and of a packed stream its window (zstd's is refused beyond 128 MiB).
 //!
 //! Limits: a line beyond `max_record_bytes` becomes a dead letter `too_long` with its first bytes and is never held
-//! whole. A gzip cut short is an end with a warning: all whole records are used, the torn one is a dead letter
+//! whole. A gzip or zstd cut short is an end with a warning: all whole records are used, the torn one is a dead letter
 //! `truncated`. Any other reading error ends the partition with [`Delivery::Failed`].
 
 use super::lines::{Lines, Piece};
@@ -18,7 +18,7 @@ use crate::record::Position;
 use crate::record::decode::Decoder;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Instant;
@@ -33,10 +33,10 @@ pub const BATCH_BYTES: usize = 1 << 20;
 pub const CHANNEL_BATCHES: usize = 4;
 
 /// The endings tried for a source without a `path`, in this order.
-const ENDINGS: [&str; 4] = ["csv", "csv.gz", "jsonl", "jsonl.gz"];
+const ENDINGS: [&str; 6] = ["csv", "csv.gz", "csv.zst", "jsonl", "jsonl.gz", "jsonl.zst"];
 
-/// The file of a source that names none: `<folder>/<pipeline>/<source>.csv`, else `.csv.gz`, `.jsonl`, `.jsonl.gz`. If
-/// none of them exists it is the first, which [`open`] will then report as missing.
+/// The file of a source that names none: `<folder>/<pipeline>/<source>.csv`, else the next of `.csv.gz`, `.csv.zst`,
+/// `.jsonl`, `.jsonl.gz` and `.jsonl.zst`. If none of them exists it is the first, which [`open`] will then report as missing.
 pub fn default_paths(folder: &Path, pipeline: &str, source: &str) -> Vec<PathBuf> {
     let path = |ending| folder.join(pipeline).join(format!("{source}.{ending}"));
     let found = ENDINGS.into_iter().map(path).find(|path| path.is_file());
@@ -44,10 +44,11 @@ pub fn default_paths(folder: &Path, pipeline: &str, source: &str) -> Vec<PathBuf
 }
 
 /// The format of a file: as the source says, else by the ending (`.csv`, `.json`, `.jsonl`, `.ndjson`, each with or
-/// without `.gz`); standard input and unknown endings are JSON lines.
+/// without `.gz` or `.zst`); standard input and unknown endings are JSON lines.
 pub fn format_of(spec: &SourceSpec, path: &Path) -> Format {
     let name = path.to_string_lossy().to_lowercase();
-    let by_ending = || match name.strip_suffix(".gz").unwrap_or(&name).ends_with(".csv") {
+    let plain = [".gz", ".zst"].into_iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(&name);
+    let by_ending = || match plain.ends_with(".csv") {
         true => Format::Csv,
         false => Format::Json,
     };
@@ -119,11 +120,27 @@ fn cannot_open(spec: &SourceSpec, path: &Path, cause: String) -> SourceError {
     }
 }
 
-/// A stream of which it is not known yet whether it is gzip.
+/// A stream of which it is not known yet whether it is packed.
 enum Opening {
     Unread(Box<dyn Read + Send>),
     Plain(Box<dyn Read + Send>),
     Gzip(Box<MultiGzDecoder<Box<dyn Read + Send>>>),
+    Zstd(Box<zstd::Decoder<'static, BufReader<Box<dyn Read + Send>>>>),
+}
+
+/// How gzip begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// How zstd begins, unless it is with a frame to be skipped.
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// Whether zstd begins so. A frame to be skipped has any of sixteen first bytes.
+fn begins_zstd(head: &[u8]) -> bool {
+    let mut plain = head.to_vec();
+    if let [first @ 0x50..=0x5f, 0x2a, ..] = &mut plain[..] {
+        *first = 0x50;
+    }
+    !head.is_empty() && (ZSTD.starts_with(head) || [0x50, 0x2a, 0x4d, 0x18].starts_with(&plain))
 }
 
 impl Read for Opening {
@@ -132,15 +149,21 @@ impl Read for Opening {
             match self {
                 Opening::Plain(input) => return input.read(buffer),
                 Opening::Gzip(input) => return input.read(buffer),
+                Opening::Zstd(input) => return input.read(buffer),
                 Opening::Unread(input) => {
                     let mut head = Vec::with_capacity(2);
                     input.take(2).read_to_end(&mut head)?;
-                    let gzip = head == [0x1f, 0x8b];
+                    // No more than needed: a pipe may have no more for now.
+                    if head.len() == 2 && begins_zstd(&head) {
+                        input.take(2).read_to_end(&mut head)?;
+                    }
+                    let (gzip, zstd) = (head == GZIP, head.len() >= 2 && begins_zstd(&head));
                     let rest = std::mem::replace(input, Box::new(std::io::empty()));
                     let whole: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(rest));
-                    *self = match gzip {
-                        true => Opening::Gzip(Box::new(MultiGzDecoder::new(whole))),
-                        false => Opening::Plain(whole),
+                    *self = match (gzip, zstd) {
+                        (true, _) => Opening::Gzip(Box::new(MultiGzDecoder::new(whole))),
+                        (_, true) => Opening::Zstd(Box::new(zstd::Decoder::new(whole)?)),
+                        _ => Opening::Plain(whole),
                     };
                 }
             }
@@ -321,9 +344,9 @@ impl Reader {
                     source = self.source_name,
                     place = self.place,
                     record = self.next.offset,
-                    "the gzip stream is cut short; the records before the cut are used"
+                    "the packed stream is cut short; the records before the cut are used"
                 );
-                let detail = format!("the gzip stream of {} is cut short inside this record", self.place);
+                let detail = format!("the packed stream of {} is cut short inside this record", self.place);
                 let kept = self.lines.bytes(range);
                 (!kept.is_empty()).then(|| Record::truncated(&self.decoder, self.next, kept, detail))
             }

@@ -23,7 +23,7 @@ pub(super) enum Piece {
         /// All of its bytes.
         bytes: u64,
     },
-    /// The stream broke off (a gzip cut short); what it held of its last record, which may be nothing.
+    /// The stream broke off (a gzip or zstd cut short); what it held of its last record, which may be nothing.
     Torn(Range<usize>),
     /// All that is there now has been handed over; [`Lines::fill`] gets more.
     Dry,
@@ -109,7 +109,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Reads once; an error is told as it is, except for a broken gzip, whose last piece is then [`Piece::Torn`].
+    /// Reads once; an error is told as it is, except for a gzip or zstd cut short, whose last piece is then [`Piece::Torn`].
     pub(super) fn fill(&mut self) -> std::io::Result<()> {
         if self.state != State::Open {
             return Ok(());

@@ -33,6 +33,8 @@ newest = { last = "labels.y", by = "who", over = "6h", missing = 0 }
 highest = { max = "labels.y", over = "8h", missing = 0 }
 spread = { std = "labels.y", over = "50 rows", missing = 0 }
 known_3h = { count = "labels.y", by = "who", over = "3h" }
+high = { quantile = "labels.y", q = 0.9, by = "who", over = "40 rows", missing = 0 }
+different = { distinct = "labels.y", over = "5h" }
 [model.m]
 task = "binary"
 learner = { kind = "logistic", learning_rate = 0.0001 }

@@ -1,10 +1,12 @@
 //! The oracle of features: those of `flights`, and the learner on them, recomputed for the first 5,000 departures by
-//! looking at all rows before each; every score of version 1 to 1e-9.
+//! looking at all rows before each; every score of version 1 to 1e-9. And the aggregates and forms that `flights` does
+//! not have, in the vectors of the first days.
 //!
 //! Nothing here is incremental but the learner: a window is found by going back through all rows so far.
 
-use super::support::{flights, number, plain, read, text};
-use std::collections::BTreeMap;
+use super::support::{Small, few_flights, flights, number, parse, plain, read, text, tidemill};
+use std::collections::{BTreeMap, BTreeSet};
+use tidemill::record::digest64;
 use tidemill::time::Time;
 
 const HOUR: i64 = 3_600_000_000;
@@ -275,4 +277,112 @@ fn flights_are_scored_as_by_looking_at_all_rows() {
     }
     assert_eq!(served.len(), DEPARTURES);
     assert!(model.updates > 4_000, "{} labels were learned", model.updates);
+}
+
+const OTHERS: &str = r#"
+[pipeline]
+name = "small"
+every = "6h"
+[source.departures]
+kind = "events"
+key = "flight_id"
+time = "sched_dep"
+schema = { flight_id = "text", sched_dep = "timestamp", origin = "text", dest = "text", tailnum = "text?" }
+[source.takeoffs]
+kind = "context"
+key = "flight_id"
+time = "reported_at"
+schema = { flight_id = "text", reported_at = "timestamp", origin = "text", carrier = "text", dep_delay = "float" }
+[source.arrivals]
+kind = "labels"
+key = "flight_id"
+time = "landed_at"
+label = "arr_delay > 15"
+schema = { flight_id = "text", landed_at = "timestamp", arr_delay = "float" }
+[features]
+high = { quantile = "takeoffs.dep_delay", q = 0.9, by = "origin", over = "3h", missing = -99 }
+middle = { quantile = "takeoffs.dep_delay", q = 0.5, over = "70 rows", missing = -99 }
+carriers = { distinct = "takeoffs.carrier", by = "origin", over = "40m" }
+bounds = { distinct = "dest", over = "200 rows" }
+dest = { hash = "dest", slots = 16 }
+plane = { hash = "tailnum", slots = 300 }
+[model.late]
+task = "binary"
+learner = { kind = "logistic", learning_rate = 0.01 }
+"#;
+
+/// By numpy's rule, of all values anew; -99 of none.
+fn quantile(level: f64, values: impl Iterator<Item = f64>) -> f64 {
+    let mut all: Vec<f64> = values.collect();
+    all.sort_by(f64::total_cmp);
+    let rank = level * (all.len() as f64 - 1.0);
+    let Some(low) = all.get(rank.max(0.0) as usize) else { return -99.0 };
+    low + (all[rank.ceil() as usize] - low) * (rank - rank.floor())
+}
+
+#[test]
+fn quantiles_different_values_and_hashes_are_those_of_looking_at_all_rows() {
+    let streams = ["departures", "takeoffs", "arrivals"].map(|stream| {
+        let file = format!("{stream}.csv.gz");
+        let bytes = std::fs::read(few_flights().data.join(&file)).expect("a stream");
+        (file, bytes)
+    });
+    let streams: Vec<(&str, &[u8])> = streams.iter().map(|(file, bytes)| (file.as_str(), bytes.as_slice())).collect();
+    let small = Small::new("other_features", OTHERS, &streams);
+    let run = small.run("out", &["--tick-records", "77"]);
+    let words = ["export", "examples", small.file.to_str().expect("a path"), "--format", "jsonl", "--quiet"];
+    let ended = tidemill(words.into_iter().chain(["--out", run.out.to_str().expect("a path")]));
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let found: BTreeMap<String, serde_json::Value> =
+        parse(&ended.stdout).into_iter().map(|row| (text(&row, "prediction_id").to_owned(), row)).collect();
+
+    let of = |file: &str, columns: [usize; 4]| -> Vec<(i64, [String; 3])> {
+        let all = read(&few_flights().data.join(file));
+        let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<String>>();
+        let row = |line: &str| {
+            let cells = cells(line);
+            let [at, a, b, c] = columns.map(|place| cells[place].clone());
+            (micros(&at), [a, b, c])
+        };
+        all.lines().skip(1).map(row).collect()
+    };
+    let takeoffs = of("takeoffs.csv.gz", [0, 1, 3, 4]);
+    let departures = of("departures.csv.gz", [0, 3, 5, 6]);
+    let tails = of("departures.csv.gz", [0, 3, 5, 8]);
+    assert!(departures.len() > 3_000 && found.len() == departures.len());
+    let different = |all: &mut dyn Iterator<Item = &String>| all.collect::<BTreeSet<_>>().len() as f64;
+    for (place, (at, [id, origin, dest])) in departures.iter().enumerate() {
+        let past = || takeoffs.iter().filter(|(then, _)| then <= at);
+        let here = |hours: f64| {
+            let after = at - (hours * HOUR as f64) as i64;
+            past().filter(move |(then, row)| *then > after && row[1] == *origin).map(|(_, row)| row)
+        };
+        let delay = |row: &[String; 3]| row[0].parse::<f64>().expect("a delay");
+        let newest: Vec<f64> = past().map(|(_, row)| delay(row)).collect();
+        let features = &found[id]["features"];
+        for (name, wanted) in [
+            ("high", quantile(0.9, here(3.0).map(delay))),
+            ("middle", quantile(0.5, newest[newest.len().saturating_sub(70)..].iter().copied())),
+            ("carriers", different(&mut here(40.0 / 60.0).map(|row| &row[2]))),
+            ("bounds", different(&mut departures[place.saturating_sub(200)..place].iter().map(|(_, row)| &row[2]))),
+        ] {
+            let found = number(features, name);
+            assert!((found - wanted).abs() < 1e-9, "{name} of {id}: {found} is not {wanted}");
+        }
+        let tail = &tails[place].1[2];
+        for (name, value, slots) in [("dest", dest, 16), ("plane", tail, 300)] {
+            let slot = match value.as_str() {
+                "" => format!("{name}#null"),
+                value => format!("{name}#{}", digest64(value.as_bytes()) % slots),
+            };
+            let hot: Vec<&String> = features
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(key, x)| key.starts_with(&format!("{name}#")) && x.as_f64() == Some(1.0))
+                .map(|(key, _)| key)
+                .collect();
+            assert_eq!(hot, [&slot], "{name} of {id}");
+        }
+    }
 }

@@ -3,10 +3,12 @@
 
 mod cron;
 mod deploy;
+mod feature;
 mod learner;
 
 pub use cron::{Cron, CronFault};
 pub use deploy::{DeploySpec, Loss, Strategy};
+pub use feature::{FeatureKind, FeatureSpec, Function, Level, Over};
 pub use learner::{AlmaSpec, BaggingSpec, Boosting, ElasticNet, ForestSpec, LearnerSpec, NearestSpec, OptimizerSpec};
 pub use learner::{PassiveAggressiveSpec, PatchesSpec, RetrainSpec, TreeSpec};
 
@@ -85,7 +87,7 @@ pub struct SourceSpec {
     /// The declared columns.
     pub schema: Schema,
     /// `path`: files, in order, each a partition; `-` is standard input. Default
-    /// `datasets/<pipeline>/<source>.{csv,jsonl}[.gz]`, whichever exists (resolved when the run starts).
+    /// `datasets/<pipeline>/<source>.{csv,jsonl}[.gz|.zst]`, whichever exists (resolved when the run starts).
     pub path: Vec<PathBuf>,
     /// `format`: `csv` or `json`; default by the file's ending, and `json` for Kafka.
     pub format: Option<Format>,
@@ -111,100 +113,6 @@ pub enum Format {
     Json,
     /// Comma-separated values with a header line (RFC 4180).
     Csv,
-}
-
-/// One line of `[features]`.
-#[derive(Clone, Debug)]
-pub struct FeatureSpec {
-    /// Its name, with its span.
-    pub name: Spanned<String>,
-    /// How it is computed.
-    pub kind: FeatureKind,
-    /// `missing = NUMBER`: stands in for null. Without it a null is an error at `check`.
-    pub missing: Option<f64>,
-    /// `indicator = true`: adds a 0/1 slot `<name>.missing`.
-    pub indicator: bool,
-    /// `slot = false`: only for use by features below it; not in the vector. Default true.
-    pub slot: bool,
-}
-
-/// How a feature is computed.
-#[derive(Clone, Debug)]
-pub enum FeatureKind {
-    /// A scalar expression over the event's columns, table columns (`weather.wind_speed`) and features above it.
-    Expression(Spanned<String>),
-    /// `{ one_hot = EXPR, values = [..] | "file" }`: one slot a value and one for `other`.
-    OneHot {
-        /// The categorical expression.
-        argument: Spanned<String>,
-        /// The values, in order, each as text.
-        values: Vec<String>,
-    },
-    /// `{ standardize = EXPR }`: online standardization over all events so far.
-    Standardize {
-        /// The numeric expression.
-        argument: Spanned<String>,
-    },
-    /// `{ mean = EXPR, by = .., over = .. }`: a rolling aggregate.
-    Aggregate {
-        /// Which aggregate.
-        function: Function,
-        /// The argument; `*` for `count`. Columns are written bare (the event's, or `label`) or as `source.column`.
-        argument: Spanned<String>,
-        /// The event's columns that key it; empty for all rows.
-        by: Vec<Spanned<String>>,
-        /// The window.
-        over: Over,
-    },
-    /// `{ lookup = "weather.wind_speed", max_age = "3h" }`: a table's column as of the event's time, not older than
-    /// `max_age`. Without `max_age` write the column in an expression.
-    Lookup {
-        /// `table.column`.
-        column: Spanned<String>,
-        /// The greatest age of the row by its own event time.
-        max_age: Option<Span>,
-    },
-}
-
-/// The aggregates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Function {
-    /// Rows (`*`) or values that are not null.
-    Count,
-    /// Sum, fixed point.
-    Sum,
-    /// Mean, from integer sums.
-    Mean,
-    /// Smallest value.
-    Min,
-    /// Greatest value.
-    Max,
-    /// Standard deviation of the population.
-    Std,
-    /// The newest value by event time.
-    Last,
-}
-
-impl Function {
-    /// All, by name.
-    pub const ALL: [(&'static str, Function); 7] = [
-        ("count", Function::Count),
-        ("sum", Function::Sum),
-        ("mean", Function::Mean),
-        ("min", Function::Min),
-        ("max", Function::Max),
-        ("std", Function::Std),
-        ("last", Function::Last),
-    ];
-}
-
-/// The extent of a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
-    /// `(t - span, t]` by the aggregated record's own time.
-    Time(Span),
-    /// The newest so many rows by event time.
-    Rows(usize),
 }
 
 /// One `[model.NAME]`.
@@ -480,7 +388,7 @@ pub enum Distance {
     /// Cramer's V of the chi-square statistic, 0 to 1, both windows weighing the same.
     ChiSquare,
     /// By how much the share of rows in which it was missing has risen; of features with `indicator = true`, since
-    /// what was filled in is a number like any other.
+    /// what was filled in is a number like any other, and of hashed ones.
     MissingRate,
     /// By how much the share of rows that went to the slot `other` has risen, nulls among them; of one-hot features.
     Unseen,

@@ -5,7 +5,7 @@
 
 use super::tree::{Arithmetic, Float, Int, Math, Node, Part, Text, Truth};
 use super::{Columns, cast, text};
-use crate::record::Value;
+use crate::record::{Value, digest64};
 use crate::time::Time;
 use compact_str::CompactString;
 use std::borrow::Cow;
@@ -48,6 +48,8 @@ impl Float {
             Float::OfInt(i) => Some(i.eval(columns)? as f64),
             Float::OfTruth(b) => Some(f64::from(u8::from(b.eval(columns)?))),
             Float::OfText(t) => cast::float_of_text(&t.eval(columns)?),
+            // 52 bits are exact in a float.
+            Float::DigestOf(t) => Some((digest64(t.eval(columns)?.as_bytes()) >> 12) as f64),
             Float::Seconds(micros) => Some(micros.eval(columns)? as f64 / 1e6),
             Float::Negate(x) => Some(-x.eval(columns)?),
             Float::Arithmetic(op, sides) => {

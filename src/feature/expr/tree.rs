@@ -40,6 +40,8 @@ pub(super) enum Float {
     OfInt(Box<Int>),
     OfTruth(Box<Truth>),
     OfText(Box<Text>),
+    /// Another number for another text, all but surely; see [`super::Expression::told_apart`].
+    DigestOf(Box<Text>),
     /// Microseconds as seconds: of an interval, and the epoch of an instant.
     Seconds(Box<Int>),
     Negate(Box<Float>),

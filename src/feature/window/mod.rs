@@ -10,8 +10,9 @@
 //!   `time > now - slack` are kept, and the newest N of those at or before it.
 //!
 //! So every query at `t >= now - slack` is exact however late its rows and corrections came, and an older one sees
-//! what is left. `count(*)` counts rows; the others skip null values. Of no value: `count` is 0, the rest null.
-//! `std` is that of the population; `last` is the value of the newest row that has one.
+//! what is left. `count(*)` counts rows; the others skip null values. Of no value: `count` and `distinct` are
+//! 0, the rest null. `std` is that of the population; `last` is the value of the newest row that has one; `quantile` is
+//! exact, between two values in proportion, as numpy's default; `distinct` counts the values that differ.
 //!
 //! **Forgetting** is a rule, not an event: it holds at each call from that call's `now`, so results depend only on the
 //! calls, never on when memory is reclaimed, and queries change no later result. A row that was forgotten by all
@@ -21,17 +22,20 @@
 //!
 //! **Exactness.** Sums are integers (`feature::moments`: steps of 2^-40, magnitudes to 2^52): a row inserted and
 //! retracted leaves every result bit for bit as if it had never come. To `sum`, `mean` and `std` a greater value is
-//! null. `min`, `max` and `last` give values as they came, except that -0 is 0. NaN and
+//! null. `min`, `max`, `last`, `quantile` and `distinct` take values as they came, except that -0 is 0. NaN and
 //! infinity are null.
 //!
 //! Keeps: the rows kept, 16 bytes and 8 an argument each, in contiguous rings; running results a distinct window.
 //! Cost: constant (amortized) for rows and queries in order; a late row or retraction a binary search and the rows
-//! moved, a late query the rows between its window and the current one, for `min` and `max` at most its window.
+//! moved, a late query the rows between its window and the current one, for `min` and `max` at most its window. For
+//! `quantile` and `distinct` a row costs a binary search, a late query a copy of the window, and the state 8 bytes a row
+//! more.
 //! Source: the monotone queue for the least value is folklore, here with rows entering in its middle.
 
 mod ring;
 mod running;
 mod shape;
+mod sorted;
 #[cfg(test)]
 mod tests;
 mod words;

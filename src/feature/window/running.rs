@@ -2,10 +2,12 @@
 //!
 //! Sums are integers: a row that leaves takes out exactly what it brought. The least, greatest or newest value is the
 //! front of a monotone queue of rows (each better than all behind it in the window); a retraction of a queued row makes
-//! it stale, and the next query builds it again from the window.
+//! it stale, and the next query builds it again from the window. Quantiles and different values are read from all
+//! values in their order (`sorted.rs`), of which a late query takes a copy.
 
 use super::ring::Ring;
 use super::shape::{Tally, What};
+use super::sorted::Sorted;
 use crate::config::spec::Function;
 use crate::feature::moments::{Moments, Sum, fixed};
 use std::collections::VecDeque;
@@ -19,6 +21,7 @@ pub(super) enum Running {
     /// Rarely asked for, and three times as long as the others.
     Moments(Box<Moments>),
     Best(Best),
+    Sorted(Box<Sorted>),
 }
 
 /// The rows that are or may become the best one: ascending, the first is the best of the window.
@@ -35,6 +38,7 @@ impl Running {
             What::Sum => Running::Sum(Sum::default()),
             What::Moments => Running::Moments(Box::default()),
             What::Least | What::Greatest | What::Newest => Running::Best(Best::default()),
+            What::Sorted => Running::Sorted(Box::default()),
         }
     }
 
@@ -139,6 +143,8 @@ impl Running {
             (Running::Moments(moments), Function::Sum) => moments.sum.sum(),
             (Running::Moments(moments), Function::Mean) => moments.sum.mean(),
             (Running::Moments(moments), _) => moments.deviation(),
+            (Running::Sorted(sorted), Function::Quantile(level)) => sorted.quantile(level.get()),
+            (Running::Sorted(sorted), _) => Some(sorted.distinct() as f64),
             (Running::Best(best), _) => best.queue.front().map(|row| ring.value(*row, tally.argument)),
         }
     }
@@ -150,6 +156,7 @@ impl Running {
             Running::Values(count) => *count += values.filter(|v| !v.is_nan()).count() as u64,
             Running::Sum(sum) => values.filter_map(fixed).for_each(|v| sum.add(v)),
             Running::Moments(moments) => values.filter_map(fixed).for_each(|v| moments.add(v)),
+            Running::Sorted(sorted) => values.filter(|v| !v.is_nan()).for_each(|v| sorted.insert(v)),
             Running::Best(_) => {}
         }
     }
@@ -161,6 +168,7 @@ impl Running {
             Running::Values(count) => *count -= values.filter(|v| !v.is_nan()).count() as u64,
             Running::Sum(sum) => values.filter_map(fixed).for_each(|v| sum.remove(v)),
             Running::Moments(moments) => values.filter_map(fixed).for_each(|v| moments.remove(v)),
+            Running::Sorted(sorted) => values.filter(|v| !v.is_nan()).for_each(|v| sorted.remove(v)),
             Running::Best(_) => {}
         }
     }

@@ -71,6 +71,8 @@ pub(super) enum What {
     Greatest,
     /// The newest value.
     Newest,
+    /// All values in their order.
+    Sorted,
 }
 
 impl WindowShape {
@@ -130,7 +132,7 @@ impl WindowShape {
     pub fn of_nothing(&self, out: &mut [Option<f64>]) {
         assert!(out.len() == self.outputs, "a query has one result an aggregate");
         for output in self.extents.iter().flat_map(|extent| &extent.outputs) {
-            out[output.place] = (output.function == Function::Count).then_some(0.0);
+            out[output.place] = output.function.counts().then_some(0.0);
         }
     }
 
@@ -147,6 +149,7 @@ impl WindowShape {
                     Function::Min => What::Least,
                     Function::Max => What::Greatest,
                     Function::Last => What::Newest,
+                    Function::Quantile(_) | Function::Distinct => What::Sorted,
                 };
                 let tally = Tally { argument, what };
                 tallies.iter().position(|t| *t == tally).unwrap_or_else(|| {

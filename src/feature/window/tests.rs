@@ -1,9 +1,10 @@
 //! Against the rule of the module's documentation, word for word, over all rows that are live.
 
 use super::*;
-use crate::config::spec::Function;
+use crate::config::spec::{Function, Level};
 use crate::time::Span;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 /// Values are quarters, in which everything is exact in an i64.
 type Quarters = Vec<Option<i64>>;
@@ -66,6 +67,7 @@ impl Naive {
         let squares: i64 = values.iter().map(|v| v * v).sum();
         match aggregate.function {
             Function::Count => Some(n),
+            Function::Distinct => Some(values.iter().collect::<BTreeSet<_>>().len() as f64),
             _ if values.is_empty() => None,
             Function::Sum => Some(sum as f64 / 4.0),
             Function::Mean => Some(sum as f64 / (4.0 * n)),
@@ -73,6 +75,13 @@ impl Naive {
             Function::Min => values.iter().min().map(|v| *v as f64 / 4.0),
             Function::Max => values.iter().max().map(|v| *v as f64 / 4.0),
             Function::Last => values.last().map(|v| *v as f64 / 4.0),
+            Function::Quantile(level) => {
+                let mut values = values;
+                values.sort_unstable();
+                let rank = level.get() * (n - 1.0);
+                let [low, high] = [rank.floor(), rank.ceil()].map(|rank| values[rank as usize] as f64 / 4.0);
+                Some(low + (high - low) * (rank - rank.floor()))
+            }
         }
     }
 }
@@ -123,7 +132,8 @@ fn aggregates() -> impl Strategy<Value = Vec<Aggregate>> {
         prop::sample::select(vec![1i64, 7, 10, 50]).prop_map(|w| Over::Time(Span(w))),
         prop::sample::select(vec![1usize, 3, 7]).prop_map(Over::Rows),
     ];
-    let functions: Vec<Function> = Function::ALL.iter().map(|f| f.1).collect();
+    let mut functions: Vec<Function> = Function::ALL.iter().map(|f| f.1).collect();
+    functions.extend([0.0, 0.1, 0.9, 1.0].into_iter().filter_map(Level::new).map(Function::Quantile));
     let one = (prop::sample::select(functions), 0usize..3, over).prop_map(|(function, argument, over)| {
         let argument = if function == Function::Count && argument == 2 { None } else { Some(argument % 2) };
         Aggregate { function, argument, over }
@@ -137,7 +147,9 @@ fn slack() -> impl Strategy<Value = i64> {
 
 fn close(a: Option<f64>, b: Option<f64>, function: Function) -> bool {
     match (a, b) {
-        (Some(a), Some(b)) if function == Function::Std => (a - b).abs() <= 1e-9 * b.abs() + 1e-9,
+        (Some(a), Some(b)) if matches!(function, Function::Std | Function::Quantile(_)) => {
+            (a - b).abs() <= 1e-9 * b.abs() + 1e-9
+        }
         _ => a == b,
     }
 }

@@ -65,13 +65,19 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     out.finish().unwrap_or_default()
 }
 
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    let mut out = zstd::Encoder::new(Vec::new(), 3).expect("it has this level");
+    out.include_checksum(true).and_then(|()| out.write_all(bytes)).expect("memory takes what it is given");
+    out.finish().expect("memory takes what it is given")
+}
+
 fn json_lines(count: usize) -> Vec<String> {
     // Varied enough that a compressed stream is long.
     (0..count).map(|i| format!("{{\"id\":\"{:x}\",\"at\":{i}}}", crate::record::digest64(&i.to_le_bytes()))).collect()
 }
 
 #[test]
-fn plain_and_gzip_json_and_csv_give_the_same_records() -> Result<(), Failure> {
+fn plain_and_packed_json_and_csv_give_the_same_records() -> Result<(), Failure> {
     let json = b"{\"id\":\"a\",\"at\":1}\n\n{\"id\":\"b\"}\r\n{\"id\":\"c\",\"at\":3}";
     let expected = vec![
         (0, "{\"id\":\"a\",\"at\":1}".to_string(), None),
@@ -81,6 +87,11 @@ fn plain_and_gzip_json_and_csv_give_the_same_records() -> Result<(), Failure> {
     assert_eq!(read("s.jsonl", json)?.0, expected);
     assert_eq!(read("s.jsonl.gz", &gzip(json))?.0, expected);
     assert_eq!(read("told_by_its_bytes", &gzip(json))?.0, expected);
+    assert_eq!(read("s.jsonl.zst", &zstd(json))?.0, expected);
+    assert_eq!(read("told_too", &zstd(json))?.0, expected);
+    let skipped = [&[0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0][..], b"any"].concat();
+    let frames: Vec<u8> = [&skipped[..], &zstd(&json[..10]), &zstd(b""), &skipped, &zstd(&json[10..])].concat();
+    assert_eq!(read("frames.jsonl.zst", &frames)?.0, expected);
     let members: Vec<u8> = [gzip(&json[..10]), gzip(b""), gzip(&json[10..])].concat();
     assert_eq!(read("members.jsonl.gz", &members)?.0, expected);
 
@@ -94,6 +105,7 @@ fn plain_and_gzip_json_and_csv_give_the_same_records() -> Result<(), Failure> {
     assert_eq!(records, expected);
     assert!(matches!(last, Some(Delivery::End)));
     assert_eq!(read("s.CSV.gz", &gzip(csv))?.0, expected);
+    assert_eq!(read("s.csv.ZST", &zstd(csv))?.0, expected);
     assert!(matches!(read("empty.csv", b"")?, (records, Some(Delivery::End)) if records.is_empty()));
     Ok(())
 }
@@ -134,9 +146,16 @@ fn what_cannot_be_opened_says_so_and_what_to_do() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_damaged_gzip_fails_after_what_was_good() -> Result<(), Failure> {
+fn what_is_damaged_fails_after_what_was_good() -> Result<(), Failure> {
+    for pack in [gzip, zstd] {
+        damaged(pack)?;
+    }
+    Ok(())
+}
+
+fn damaged(pack: fn(&[u8]) -> Vec<u8>) -> Result<(), Failure> {
     let lines = json_lines(50_000);
-    let mut bytes = gzip(lines.join("\n").as_bytes());
+    let mut bytes = pack(lines.join("\n").as_bytes());
     let middle = bytes.len() / 2;
     for byte in &mut bytes[middle..middle + 64] {
         *byte ^= 0xa5;
@@ -151,6 +170,37 @@ fn a_damaged_gzip_fails_after_what_was_good() -> Result<(), Failure> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Whatever whole blocks were there is used, up to the torn record.
+    #[test]
+    fn a_zstd_cut_short_loses_only_the_torn_record(cut in 0.0f64..1.0, csv in any::<bool>()) {
+        let mut lines = json_lines(20_000);
+        if csv {
+            lines = (0..20_000_u64).map(|i| format!("{:x},{i}", crate::record::digest64(&i.to_le_bytes()))).collect();
+            lines.insert(0, "id,at".to_string());
+        }
+        let bytes = zstd((lines.join("\n") + "\n").as_bytes());
+        // Its first four bytes at least, or it is no zstd.
+        let cut = 4 + ((bytes.len() - 4) as f64 * cut) as usize;
+        let name = if csv { "s.csv.zst" } else { "s.jsonl.zst" };
+        let (records, last) = read(name, &bytes[..cut]).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        prop_assert!(matches!(last, Some(Delivery::End)), "{last:?}");
+        let header = usize::from(csv);
+        for (at, (offset, value, reason)) in records.iter().enumerate() {
+            prop_assert_eq!(*offset, at as u64);
+            let whole = match reason {
+                None => *value == lines[at + header],
+                Some(reason) => *reason == Reason::Truncated && at + 1 == records.len(),
+            };
+            prop_assert!(whole, "{at}: {value}, {reason:?}");
+        }
+        // A decoder of its own says how much the cut stream still held.
+        let (mut held, mut decoder) = (Vec::new(), zstd::Decoder::new(&bytes[..cut]).expect("memory"));
+        let _ = decoder.read_to_end(&mut held);
+        let ends = held.iter().filter(|byte| **byte == b'\n').count();
+        let whole = records.iter().filter(|(_, _, reason)| reason.is_none()).count();
+        prop_assert_eq!(whole, ends.saturating_sub(header));
+    }
 
     #[test]
     fn a_gzip_cut_short_loses_only_the_torn_record(cut in 0.0f64..1.0, csv in any::<bool>()) {
