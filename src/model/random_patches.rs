@@ -1,4 +1,4 @@
-//! Streaming random patches: Hoeffding trees that each see some of the features and their own sample, replaced on drift.
+//! Streaming random patches: Hoeffding trees over some of the features and a sample of their own, replaced on drift.
 //!
 //! In: feature vectors, labels one by one. Out: the probability of each class, the mean of the trees' weighted by
 //! their accuracies so far. Keeps: a tree a member with its features, two ADWIN detectors on its error, and, from a

@@ -6,9 +6,9 @@
 //! number. A detector sees the error's size by three times its root mean square since the tree began, at most 1. Cost:
 //! `n_models` trees. Limits: those of the trees, twice while all warn. Exactness: `Replayed`.
 //!
-//! Parameters and defaults are River 0.26.1's `ARFRegressor`, but for `max_leaves`. Otherwise than there the forest says
-//! the mean and not the median, and detectors see sizes of errors, without a sign: they notice trees that err to both
-//! sides.
+//! Parameters and defaults are River 0.26.1's `ARFRegressor`, but for `max_leaves`. Otherwise than there the forest
+//! says the mean and not the median, and detectors see sizes of errors, without a sign: they notice trees that err to
+//! both sides.
 //!
 //! Source: Gomes and others 2018, "Adaptive random forests for data stream regression".
 
