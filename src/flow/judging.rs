@@ -293,7 +293,7 @@ impl Judging {
         if let (Some(decision), Some(live), Some(wake)) = (fired, live.as_deref().cloned(), wake.take()) {
             begun = Some(self.begin(decision, (boundary, tick), (live, None), wake));
             self.new_examples = 0;
-            self.newest_trained = self.examples.last_key_value().map(|((predicted, _), _)| *predicted);
+            self.newest_trained = self.examples.newest();
         }
         decisions.extend(decision);
         let effect = turned.as_ref().map(|turned| turned.at).or(begun);

@@ -32,6 +32,11 @@ impl<E> Window<E> {
         self.0.values()
     }
 
+    /// The time of the newest event.
+    pub fn newest(&self) -> Option<Time> {
+        self.0.last_key_value().map(|((predicted, _), _)| *predicted)
+    }
+
     /// Takes one in; gives back what stood in its place.
     pub fn insert(&mut self, place: Place, example: E) -> Option<E> {
         self.0.insert(place, example)
