@@ -6,8 +6,10 @@
 //! everybody on the machine.
 
 mod export;
+mod forget;
 
 pub use export::{ExamplesArgs, ExportArgs, ExportCommand, ExportFormat};
+pub use forget::ForgetArgs;
 
 use crate::flow::saving::Cadence;
 use crate::time::Span;
@@ -66,20 +68,6 @@ pub enum Command {
     /// Ask a run for a retraining at its next boundary
     #[command(disable_help_flag = true)]
     Retrain(RetrainArgs),
-}
-
-/// `tidemill forget`
-#[derive(Debug, clap::Args)]
-pub struct ForgetArgs {
-    /// The prediction ids of the events
-    #[arg(value_name = "ID", required = true)]
-    pub ids: Vec<String>,
-    /// The run's outputs
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
 }
 
 /// `tidemill retrain`

@@ -84,7 +84,7 @@ fn streams(without: &[i64]) -> (String, String) {
         if without.contains(&n) {
             continue;
         }
-        let late = start() + FORGOTTEN * 60 * MINUTE - MINUTE / 2 + n;
+        let late = start() + FORGOTTEN * 60 * MINUTE - MINUTE / 6 + n;
         let known = if open().contains(&n) { late } else { at + 10 * MINUTE + 1_000_000 };
         labels.push((known, n, y));
         if n == open()[0] {
