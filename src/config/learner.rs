@@ -112,7 +112,7 @@ pub(super) fn fits<K: Copy + PartialEq>(
     let name = kinds.iter().find(|(_, known)| *known == kind).map_or("", |(name, _)| name);
     let others: Vec<&str> = kinds.iter().filter(|(_, kind)| does(*kind, task)).map(|(name, _)| *name).collect();
     let message = format!("{what} `{name}` cannot do the task `{}`", task.word());
-    item.faults.add_across(item.span(), message, &format!("these can: {}", others.join(", ")));
+    item.faults.add_across(item.span(), message, format!("these can: {}", others.join(", ")));
 }
 
 /// Whether a kind has a task.
