@@ -1,10 +1,10 @@
 //! The feature schema: names and order of a vector's slots.
 //!
 //! In: the dense slots' names in order (0/1 indicators among them), then the one-hot groups, each a feature's name with
-//! its values, or with the number of slots that any value is hashed into. Out: slots, by number and by name: `distance`,
-//! `carrier=UA`, `carrier=other`; `dest#17`, `dest#null`. Keeps: one hash table a group, for lookups only; nothing
-//! iterates it. Limits: fewer than 2^32 slots. Its digest names it in checkpoints and
-//! versions: two layouts with the same digest give every slot the same meaning.
+//! its values, or with the number of slots that any value is hashed into. Out: slots, by number and by name:
+//! `distance`, `carrier=UA`, `carrier=other`; `dest#17`, `dest#null`. Keeps: one hash table a group, for lookups only;
+//! nothing iterates it. Limits: fewer than 2^32 slots. Its digest names it in checkpoints and versions:
+//! two layouts with the same digest give every slot the same meaning.
 
 use crate::record::digest64;
 use compact_str::format_compact;

@@ -36,7 +36,8 @@ pub const CHANNEL_BATCHES: usize = 4;
 const ENDINGS: [&str; 6] = ["csv", "csv.gz", "csv.zst", "jsonl", "jsonl.gz", "jsonl.zst"];
 
 /// The file of a source that names none: `<folder>/<pipeline>/<source>.csv`, else the next of `.csv.gz`, `.csv.zst`,
-/// `.jsonl`, `.jsonl.gz` and `.jsonl.zst`. If none of them exists it is the first, which [`open`] will then report as missing.
+/// `.jsonl`, `.jsonl.gz` and `.jsonl.zst`. If none of them exists it is the first, which [`open`] will then report as
+/// missing.
 pub fn default_paths(folder: &Path, pipeline: &str, source: &str) -> Vec<PathBuf> {
     let path = |ending| folder.join(pipeline).join(format!("{source}.{ending}"));
     let found = ENDINGS.into_iter().map(path).find(|path| path.is_file());

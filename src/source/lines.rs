@@ -109,7 +109,8 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Reads once; an error is told as it is, except for a gzip or zstd cut short, whose last piece is then [`Piece::Torn`].
+    /// Reads once; an error is told as it is, except for a gzip or zstd cut short, whose last piece is then
+    /// [`Piece::Torn`].
     pub(super) fn fill(&mut self) -> std::io::Result<()> {
         if self.state != State::Open {
             return Ok(());

@@ -150,9 +150,9 @@ impl Expression {
         }
     }
 
-    /// The same as a number by which its values can be told apart, for counting different ones: a number as it is (whole
-    /// ones beyond 2^53 as the nearest float), an instant as its microseconds, a text as 52 bits of its pinned hash. Among
-    /// n texts two have the same with a chance of about n²/2^53: one in a hundred million of 10,000.
+    /// The same as a number by which its values can be told apart, for counting different ones: a number as it is
+    /// (whole ones beyond 2^53 as the nearest float), an instant as its microseconds, a text as 52 bits of its pinned
+    /// hash. Among n texts two have the same with a chance of about n²/2^53: one in a hundred million of 10,000.
     pub fn told_apart(self) -> Expression {
         let node = match self.node {
             tree::Node::Text(text) => tree::Node::Float(tree::Float::DigestOf(Box::new(text))),

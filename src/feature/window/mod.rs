@@ -28,8 +28,8 @@
 //! Keeps: the rows kept, 16 bytes and 8 an argument each, in contiguous rings; running results a distinct window.
 //! Cost: constant (amortized) for rows and queries in order; a late row or retraction a binary search and the rows
 //! moved, a late query the rows between its window and the current one, for `min` and `max` at most its window. For
-//! `quantile` and `distinct` a row costs a binary search, a late query a copy of the window, and the state 8 bytes a row
-//! more.
+//! `quantile` and `distinct` a row costs a binary search, a late query a copy of the window, and the state 8 bytes more
+//! a row.
 //! Source: the monotone queue for the least value is folklore, here with rows entering in its middle.
 
 mod ring;
