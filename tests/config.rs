@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use tidemill::config::spec::{
     CauseSpec, DeploySpec, DetectorSpec, Distance, FeatureKind, Function, LearnerSpec, Level, Metric, NewData,
-    OptimizerSpec, Over, PipelineSpec, RetrainSpec, Strategy as Deploy,
+    OptimizerSpec, Over, PipelineSpec, RetrainSpec, SliceGate, Strategy as Deploy,
 };
 use tidemill::config::{ConfigErrors, read};
 use tidemill::launch::graph;
@@ -220,6 +220,10 @@ fn other_forms_of_the_same_are_read() {
         panic!("not manual")
     };
     assert!(at.is_sorted(), "{at:?}");
+    let gate = "margin = 0.0\nno_change = true\nslices = { by = \"origin\", max_worse = 0.05 }";
+    let gate = parse(&with("margin = 0.0", gate)).expect("gate").models[0].gate.clone();
+    let slices = SliceGate { by: vec!["origin".to_string()], max_worse: 0.05, min_rows: 200 };
+    assert_eq!((gate.no_change, gate.slices), (true, Some(slices)));
     let spec = parse(&with("timeout = \"48h\"\n", "")).expect("the timeout has a default");
     assert_eq!(spec.sources[2].timeout, Some(Span(48 * Span::HOUR.0)));
 }

@@ -4,12 +4,14 @@ use super::bounds::Bounds;
 use super::deploy;
 use super::doubts::Doubts;
 use super::features::Around;
-use super::item::Item;
+use super::item::{Item, names};
 use super::learner;
 use super::metrics;
+use super::nearest::suggest;
 use super::retrain;
 use super::source::LONGEST;
-use super::spec::{DeploySpec, GateSpec, LearnerSpec, Metric, ModelSpec, OptimizerSpec, Strategy, TrainSpec};
+use super::spec::{DeploySpec, GateSpec, LearnerSpec, Metric, MetricsSpec, ModelSpec, OptimizerSpec, SliceGate};
+use super::spec::{Strategy, TrainSpec};
 use super::table::{Table, check_name};
 use super::trigger;
 use crate::record::Kind;
@@ -52,7 +54,7 @@ fn read(mut table: Table<'_>, name: String, every: Span, around: &Around<'_>) ->
         None => Vec::new(),
     };
     let train = read_train(table.section("train"), every);
-    let gate = read_gate(table.section("gate"), task);
+    let gate = read_gate(table.section("gate"), task, &metrics);
     let deploy = deploy::read(table.section("deploy"), task, every, around);
     table.finish();
     if !told && faults.count() > before {
@@ -103,7 +105,7 @@ pub(super) fn stand_in(every: Span) -> ModelSpec {
         metrics: metrics::default(Task::Binary),
         triggers: Vec::new(),
         train: read_train(None, every),
-        gate: read_gate(None, Task::Binary),
+        gate: GateSpec::of(Metric::first_of(Task::Binary), 0.0),
         deploy: DeploySpec::of(Strategy::Immediate, Task::Binary),
         freeze_at: Vec::new(),
     }
@@ -157,7 +159,7 @@ fn read_train(table: Option<Table<'_>>, every: Span) -> TrainSpec {
     train
 }
 
-fn read_gate(table: Option<Table<'_>>, task: Task) -> GateSpec {
+fn read_gate(table: Option<Table<'_>>, task: Task, metrics: &MetricsSpec) -> GateSpec {
     let mut gate = GateSpec::of(Metric::first_of(task), 0.0);
     let Some(mut table) = table else { return gate };
     if let Some(metric) = table.take("metric").and_then(|i| i.choice("metric", &Metric::of(task))) {
@@ -177,6 +179,34 @@ fn read_gate(table: Option<Table<'_>>, task: Task) -> GateSpec {
     if let Some(baseline) = table.take("baseline").and_then(|i| i.boolean()) {
         gate.baseline = baseline;
     }
+    if let Some(no_change) = table.take("no_change").and_then(|i| i.boolean()) {
+        gate.no_change = no_change;
+    }
+    gate.slices = table.take("slices").and_then(|i| i.table("`slices` of the gate".to_owned())).and_then(|t| {
+        let most = if task == Task::Regression { Label::LIMIT } else { 10.0 };
+        read_slices(t, most, metrics)
+    });
     table.finish();
     gate
+}
+
+fn read_slices(mut table: Table<'_>, most: f64, metrics: &MetricsSpec) -> Option<SliceGate> {
+    let by = table.need("by", "columns of `slices` in [model.NAME.metrics]: [\"carrier\"]").and_then(|item| {
+        let by = names(&item)?;
+        let known: Vec<&str> = metrics.slices.iter().map(|slice| slice.value.as_str()).collect();
+        if by.is_empty() {
+            item.fault("`by` is empty, allowed: at least one column", "");
+            return None;
+        }
+        for column in by.iter().filter(|column| !known.contains(&column.value.as_str())) {
+            let message = format!("`{}` is none of the metrics' slices", column.value.escape_debug());
+            table.faults.add(column.span.clone(), message, suggest(&column.value, &known));
+        }
+        Some(by.into_iter().map(|column| column.value).collect())
+    });
+    let help = "how much worse a slice may be than by the champion: 0.05";
+    let max_worse = table.need("max_worse", help).and_then(|i| i.number(Bounds::from(0.0, most)));
+    let min_rows = table.take("min_rows").map_or(Some(200), |i| i.whole(1, 1_000_000_000));
+    table.finish();
+    Some(SliceGate { by: by?, max_worse: max_worse?, min_rows: min_rows? })
 }

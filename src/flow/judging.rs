@@ -8,7 +8,7 @@
 //! ahead of the effect that was announced.
 
 use super::control::{Resolution, Resolved, Trained};
-use super::items::{Asked, Outcome, Turn};
+use super::items::{self, Asked, Outcome, Turn};
 use super::plan::ModelPlan;
 use super::publish::Figure;
 use super::ticks::Tick;
@@ -176,7 +176,15 @@ impl Judging {
             let gone = self.examples.remove(&place);
             return self.note_known(place, gone.as_deref());
         };
+        let gate = &self.plan.model.gate;
+        let no_change =
+            || scored.scores.iter().find(|(who, _)| *who == items::Contestant::NoChange).map(|(_, said)| said.clone());
+        let by = gate.slices.iter().flat_map(|slices| &slices.by);
+        let number = |column: &String| self.plan.slices.iter().position(|(name, _)| name == column);
+        let sliced = by.map(|column| number(column).and_then(|n| scored.slices.get(n)).cloned().unwrap_or_default());
         let example = Example {
+            no_change: gate.no_change.then(no_change).flatten(),
+            slices: sliced.collect(),
             id: scored.id.clone(),
             predicted: scored.time,
             known: outcome.now,

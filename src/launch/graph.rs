@@ -221,6 +221,12 @@ fn model(model: &ModelSpec) -> Vec<String> {
     checks.extend(gate.significance.map(|level| format!("better at the level {level}, row by row")));
     checks.extend(gate.baseline.then(|| "better than a constant score".to_string()));
     checks.extend(gate.max_ece.map(|most| format!("ece at most {most}")));
+    checks.extend(gate.no_change.then(|| "better than the newest label".to_string()));
+    checks.extend(
+        gate.slices
+            .as_ref()
+            .map(|slices| format!("no slice by {} worse by more than {}", joined(slices.by.iter()), slices.max_worse)),
+    );
     row("gate", checks.join("; "));
     row("deploy", deploy(&model.deploy));
     if !model.freeze_at.is_empty() {

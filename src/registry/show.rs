@@ -163,7 +163,8 @@ fn card_text(card: &Card) -> String {
     }
     for check in &report.checks {
         let (word, figure) = (if check.passed { "passed" } else { "failed" }, check.figure.unwrap_or(f64::NAN));
-        line("check", format!("{} {word}: {figure:.5} against {}", check.check, check.limit));
+        let slice = check.slice.as_ref().map_or(String::new(), |slice| format!(" in {slice}"));
+        line("check", format!("{} {word}: {figure:.5}{slice} against {}", check.check, check.limit));
     }
     let fitted = || report.candidates.iter().filter_map(|c| Some((c.parameters.name(), c.figures.as_ref()?)));
     let names: Vec<&str> =

@@ -97,6 +97,8 @@ mod tests {
                 label: label.into(),
                 served: 0.5.into(),
                 live: 0.5.into(),
+                no_change: None,
+                slices: Default::default(),
             })
         };
         let rows: Vec<Arc<Example>> = (0..3000).map(example).collect();

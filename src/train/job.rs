@@ -9,7 +9,8 @@ use super::importance::{importance, without};
 use super::paired::Paired;
 use super::report::{Bounds, Candidate, Check, Figures, Parameters, figures};
 use super::{FitError, Report, Rows, estimator};
-use crate::config::spec::{GateSpec, Metric, RetrainSpec, TrainSpec};
+use crate::config::spec::{GateSpec, Metric, RetrainSpec, SliceGate, TrainSpec};
+use crate::evaluate::Tally;
 use crate::feature::Vector;
 use crate::feature::program::Slots;
 use crate::model::{Artifact, Body, Fixed, Learner, Majority};
@@ -17,6 +18,8 @@ use crate::task::{Label, Prediction, Task};
 use crate::time::Time;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A labelled event, with what was said of it when it came.
@@ -36,6 +39,10 @@ pub struct Example {
     pub served: Prediction,
     /// What the online learner said when it came.
     pub live: Prediction,
+    /// What the baseline `no_change` said when it came, where the gate asks for it.
+    pub no_change: Option<Prediction>,
+    /// Its values of the columns by which the gate slices, in their order.
+    pub slices: SmallVec<[CompactString; 1]>,
 }
 
 /// What a training is given.
@@ -281,10 +288,12 @@ fn gate(job: &Job, best: Option<(f64, Judged)>, mut report: Report, held_out: &[
         };
     }
     let fixed = batch.as_ref().map(|(_, judged)| Fixed::from(judged.body.clone()));
-    let said = |e: &Example| fixed.as_ref().map_or_else(|| e.live.clone(), |fixed| fixed.predict(&e.vector));
-    let rows = held_out.iter().map(|e| (said(e), &e.served, e.label));
+    let said = |e: &Arc<Example>| fixed.as_ref().map_or_else(|| e.live.clone(), |fixed| fixed.predict(&e.vector));
+    let said: Vec<Prediction> = held_out.iter().map(said).collect();
+    let rows = held_out.iter().zip(&said).map(|(e, said)| (said.clone(), &e.served, e.label));
     report.paired = Some(Paired::of(job.task, rows, job.gate.significance.unwrap_or(0.05)));
-    report.checks = checks(job, gained, batch.is_some(), &report);
+    report.checks = checks(job, gained, batch.is_some(), &report, held_out);
+    report.checks.extend(job.gate.slices.as_ref().map(|gate| slices(job.task, gate, held_out, &said)));
     if !report.checks.iter().all(|check| check.passed) {
         return match failed {
             Some(reason) => Verdict::Failed { reason, report },
@@ -316,11 +325,11 @@ fn gate(job: &Job, best: Option<(f64, Judged)>, mut report: Report, held_out: &[
 }
 
 /// What the gate asks of the batch candidate, or else of the online learner, which gained so much on the champion.
-fn checks(job: &Job, gained: f64, batch: bool, report: &Report) -> Vec<Check> {
+fn checks(job: &Job, gained: f64, batch: bool, report: &Report, held_out: &[Arc<Example>]) -> Vec<Check> {
     let gate = &job.gate;
     let check = |check: &str, figure: Option<f64>, limit: f64, passes: &dyn Fn(f64) -> bool| {
         let passed = figure.is_some_and(passes);
-        Check { check: check.to_owned(), passed, figure, limit }
+        Check { check: check.to_owned(), passed, figure, limit, slice: None }
     };
     let figures =
         if batch { report.batch().and_then(|candidate| candidate.figures.as_ref()) } else { Some(&report.live) };
@@ -333,11 +342,43 @@ fn checks(job: &Job, gained: f64, batch: bool, report: &Report) -> Vec<Check> {
         let beyond = figures.and_then(|figures| Some(gain(job, figures)? - gain(job, &report.majority)?));
         checks.push(check("baseline", beyond, 0.0, &|beyond| beyond > 0.0));
     }
+    if gate.no_change {
+        // Of rows that were scored before the gate asked nothing is known; all others are judged.
+        let rows = held_out.iter().filter_map(|e| Some((e.no_change.as_ref()?, e.label)));
+        let theirs = gain(job, &super::report::figures(job.task, rows));
+        let beyond = figures.and_then(|figures| Some(gain(job, figures)? - theirs?));
+        checks.push(check("no_change", beyond, 0.0, &|beyond| beyond > 0.0));
+    }
     if let Some(most) = gate.max_ece {
         let ece = figures.and_then(|figures| figures.get(Metric::Ece.name()).copied());
         checks.push(check("max_ece", ece, most, &|ece| ece <= most));
     }
     checks
+}
+
+/// By how much the candidate's mean loss is above the champion's in the slice in which it is worst, of those with enough
+/// rows; of equals the first by column and value.
+fn slices(task: Task, gate: &SliceGate, held_out: &[Arc<Example>], said: &[Prediction]) -> Check {
+    let loss = |said: &Prediction, label: Label| Tally::labelled(task, said, label).loss;
+    let mut sums: BTreeMap<(usize, &str), (u64, i128)> = BTreeMap::new();
+    for (example, said) in held_out.iter().zip(said) {
+        let worse = loss(said, example.label) - loss(&example.served, example.label);
+        for (column, value) in example.slices.iter().enumerate() {
+            let (rows, sum) = sums.entry((column, value)).or_default();
+            *rows += 1;
+            *sum += worse;
+        }
+    }
+    let mut worst: Option<(f64, String)> = None;
+    for ((column, value), (rows, sum)) in sums.into_iter().filter(|(_, (rows, _))| *rows >= gate.min_rows) {
+        let worse = sum as f64 * Tally::STEP / rows as f64;
+        if worst.as_ref().is_none_or(|(found, _)| worse > *found) {
+            worst = Some((worse, format!("{}={value}", gate.by.get(column).map_or("", String::as_str))));
+        }
+    }
+    let (figure, slice) = worst.unzip();
+    let passed = figure.is_some_and(|worse| worse <= gate.max_worse);
+    Check { check: "slices".to_owned(), passed, figure, limit: gate.max_worse, slice }
 }
 
 /// The number of rows held out: the configured share, at least one, and leaving at least one.

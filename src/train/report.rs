@@ -80,6 +80,9 @@ pub struct Check {
     pub figure: Option<f64>,
     /// What it was held against.
     pub limit: f64,
+    /// Of `slices`: the slice in which the candidate is worst, `carrier=UA`.
+    #[serde(default)]
+    pub slice: Option<String>,
 }
 
 /// One batch learner of a training.

@@ -1,7 +1,7 @@
 //! A training from end to end: who is held out, who is fitted, who is judged by what, and who passes.
 
 use super::*;
-use crate::config::spec::{Boosting, ElasticNet, GateSpec, Metric, OptimizerSpec, TrainSpec};
+use crate::config::spec::{Boosting, ElasticNet, GateSpec, Metric, OptimizerSpec, SliceGate, TrainSpec};
 use crate::feature::Vector;
 use crate::feature::program::Slots;
 use crate::model::{Artifact, Fixed, Logistic};
@@ -27,6 +27,8 @@ fn example(i: i64, served: f64, live: f64) -> Arc<Example> {
         label: (noise(i, 2) < 1.0 / (1.0 + (-2.0 * x).exp())).into(),
         served: served.into(),
         live: live.into(),
+        no_change: Some(0.5.into()),
+        slices: [["a", "b", "c"][(i % 3) as usize].into()].into_iter().collect(),
     })
 }
 
@@ -340,6 +342,77 @@ fn every_check_of_the_gate_is_on_record() {
     let gained = verdict.report().majority["log_loss"] - batch(verdict.report())["log_loss"];
     assert!((baseline.figure.expect("defined") - gained).abs() < 1e-12);
     assert_eq!(baseline.passed, gained > 0.0);
+}
+
+/// A model that is better on the whole and worse in one slice is told by it.
+#[test]
+fn no_slice_may_be_much_worse_than_the_champion() {
+    let told = |max_worse: f64, min_rows: u64| {
+        let mut job = job(0.5, 0.5);
+        job.gate.slices = Some(SliceGate { by: vec!["who".to_owned()], max_worse, min_rows });
+        // Of `c` the champion knew nearly the truth.
+        edit(&mut job, |i, example| {
+            if i % 3 == 2 {
+                example.served = (if example.label.is_true() { 0.8 } else { 0.2 }).into();
+            }
+        });
+        let verdict = run(&job);
+        let check = verdict.report().checks.iter().find(|check| check.check == "slices").expect("it was asked").clone();
+        (verdict, check, job)
+    };
+    let (verdict, check, job) = told(0.05, 50);
+    assert_eq!((verdict.word(), check.passed, check.slice.as_deref()), ("rejected", false, Some("who=c")));
+    // As by looking at all rows of the slice anew.
+    let mut alone = job.clone();
+    alone.gate.slices = None;
+    let Verdict::Released { report, .. } = run(&alone) else { panic!("on the whole it is better") };
+    let body = fit_for_gate(&job);
+    let of_c: Vec<&Arc<Example>> = job.examples[800..].iter().filter(|e| e.slices[0] == "c").collect();
+    let loss = |score: f64, truth: bool| -(if truth { score } else { 1.0 - score }).ln();
+    let worse = of_c.iter().map(|e| {
+        let truth = e.label.is_true();
+        loss(body.score(&e.vector), truth) - loss(e.served.score(), truth)
+    });
+    let worse = worse.sum::<f64>() / of_c.len() as f64;
+    assert!((check.figure.expect("defined") - worse).abs() < 1e-9, "{check:?}, not {worse}");
+    assert!(report.checks.iter().all(|check| check.slice.is_none()));
+
+    let (verdict, check, _) = told(5.0, 50);
+    assert_eq!((verdict.word(), check.passed, check.limit), ("released", true, 5.0));
+    // No slice is large enough: nothing is known, and what is not known does not pass.
+    let (verdict, check, _) = told(5.0, 1000);
+    assert_eq!((verdict.word(), check.figure, check.slice), ("rejected", None, None));
+}
+
+/// What the gate judges: fitted on the rows whose label was known by the first held-out prediction.
+fn fit_for_gate(job: &Job) -> Fixed {
+    let known = || job.examples[..800].iter().filter(|e| e.known <= job.examples[800].predicted);
+    let rows = Rows::new(known().map(|e| (e.vector.as_ref(), e.label)), job.width, job.task).expect("they are rows");
+    Fixed::from(estimator(&job.retrain[0]).fit(&rows, Some(&job.live)).expect("it fits"))
+}
+
+#[test]
+fn a_candidate_may_have_to_beat_the_newest_label() {
+    let told = |right: f64, known: bool| {
+        let mut job = job(0.5, 0.5);
+        job.gate.no_change = true;
+        edit(&mut job, |_, example| {
+            let said = if example.label.is_true() { right } else { 1.0 - right };
+            example.no_change = known.then(|| said.into());
+        });
+        let verdict = run(&job);
+        let check = verdict.report().checks.iter().find(|check| check.check == "no_change").expect("asked").clone();
+        let gained = -right.ln() - batch(verdict.report())["log_loss"];
+        (verdict.word(), check, gained)
+    };
+    for (right, word) in [(0.5, "released"), (0.01, "released"), (0.99, "rejected")] {
+        let (found, check, gained) = told(right, true);
+        let figure = check.figure.expect("defined");
+        assert_eq!((found, check.passed), (word, figure > 0.0), "{right}");
+        assert!((figure - gained).abs() < 1e-9, "{figure}, not {gained}");
+    }
+    let (found, check, _) = told(0.5, false);
+    assert_eq!((found, check.figure), ("rejected", None), "what is not known does not pass");
 }
 
 /// Three classes by the first slot, and a value: the same training, other tasks.

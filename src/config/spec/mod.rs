@@ -458,11 +458,28 @@ pub struct GateSpec {
     pub baseline: bool,
     /// The expected calibration error must be at most this, in (0, 1]. Default none.
     pub max_ece: Option<f64>,
+    /// The candidate must be better than the newest label known when each row came (the baseline `no_change`). Default
+    /// false.
+    pub no_change: bool,
+    /// No slice of the held-out rows may be much worse. Default none.
+    pub slices: Option<SliceGate>,
+}
+
+/// `slices = { by = ["carrier"], max_worse = 0.05, min_rows = 200 }`
+#[derive(Clone, Debug, PartialEq)]
+pub struct SliceGate {
+    /// Columns of `metrics.slices`, by whose values the held-out rows are sliced.
+    pub by: Vec<String>,
+    /// In no slice may the candidate's mean loss (logarithmic; of a regression the absolute error) be above the
+    /// champion's by more than this, 0 or more.
+    pub max_worse: f64,
+    /// A slice of fewer held-out rows is not judged; if there is no other, the check does not pass. Default 200.
+    pub min_rows: u64,
 }
 
 impl GateSpec {
     /// A margin of a metric, and no other check.
     pub fn of(metric: Metric, margin: f64) -> GateSpec {
-        GateSpec { metric, margin, significance: None, baseline: false, max_ece: None }
+        GateSpec { metric, margin, significance: None, baseline: false, max_ece: None, no_change: false, slices: None }
     }
 }

@@ -109,6 +109,8 @@ impl ModelOperators {
             metrics.windows, metrics.since, metrics.max_slice_values, metrics.names
         );
         let causes: Vec<String> = model.triggers.iter().map(|trigger| cause(&trigger.cause)).collect();
+        let by = model.gate.slices.as_ref().map(|slices| &slices.by);
+        let examples = format!("{features}, with slices {by:?}, no change {}", model.gate.no_change);
         let scored = format!("{features}, {slices:?}");
         ModelOperators {
             model: Operator::new(
@@ -119,7 +121,7 @@ impl ModelOperators {
             detectors: Operator::new(format!("detectors of {}", model.name), &format!("{causes:?}, {features}")),
             triggers: Operator::new(format!("triggers of {}", model.name), &format!("{causes:?}")),
             training: Operator::new(format!("training of {}", model.name), &features),
-            examples: Operator::new(format!("examples of {}", model.name), &features),
+            examples: Operator::new(format!("examples of {}", model.name), &examples),
             metrics: Operator::new(format!("metrics of {}", model.name), &counted),
         }
     }
