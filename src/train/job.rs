@@ -356,8 +356,8 @@ fn checks(job: &Job, gained: f64, batch: bool, report: &Report, held_out: &[Arc<
     checks
 }
 
-/// By how much the candidate's mean loss is above the champion's in the slice in which it is worst, of those with enough
-/// rows; of equals the first by column and value.
+/// By how much the candidate's mean loss is above the champion's in the slice in which it is worst, of those with
+/// enough rows; of equals the first by column and value.
 fn slices(task: Task, gate: &SliceGate, held_out: &[Arc<Example>], said: &[Prediction]) -> Check {
     let loss = |said: &Prediction, label: Label| Tally::labelled(task, said, label).loss;
     let mut sums: BTreeMap<(usize, &str), (u64, i128)> = BTreeMap::new();
