@@ -145,10 +145,7 @@ impl Prediction {
     pub fn class(&self) -> usize {
         match self {
             Prediction::Number(number) => usize::from(*number > 0.5),
-            Prediction::Classes(of) => {
-                let likelier = |most: usize, (class, p): (usize, &f64)| if *p > of[most] { class } else { most };
-                of.iter().enumerate().fold(0, likelier)
-            }
+            Prediction::Classes(of) => likeliest(of),
         }
     }
 
@@ -164,6 +161,14 @@ impl Prediction {
     /// Whether the class that is said is the true one.
     pub fn is_right(&self, label: Label) -> bool {
         self.class() == label.number()
+    }
+}
+
+/// The class of the greatest probability, of equals the first: of two, *true* above one half.
+pub fn likeliest(of: &[f64]) -> usize {
+    match of {
+        [_, of_true] => usize::from(*of_true > 0.5),
+        all => (0..all.len()).fold(0, |most, class| if all[class] > all[most] { class } else { most }),
     }
 }
 

@@ -182,10 +182,8 @@ fn read_gate(table: Option<Table<'_>>, task: Task, metrics: &MetricsSpec) -> Gat
     if let Some(no_change) = table.take("no_change").and_then(|i| i.boolean()) {
         gate.no_change = no_change;
     }
-    gate.slices = table.take("slices").and_then(|i| i.table("`slices` of the gate".to_owned())).and_then(|t| {
-        let most = if task == Task::Regression { Label::LIMIT } else { 10.0 };
-        read_slices(t, most, metrics)
-    });
+    let slices = table.take("slices").and_then(|i| i.table("`slices` of the gate".to_owned()));
+    gate.slices = slices.and_then(|t| read_slices(t, most, metrics));
     table.finish();
     gate
 }

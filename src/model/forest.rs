@@ -15,11 +15,11 @@ use super::artifact::{ArtifactError, length, within};
 use super::dice::Dice;
 use super::hoeffding::{Features, Tree, check_rules};
 use super::member::{Confidences, Hits, Member};
-use super::votes::{Votes, likeliest};
+use super::votes::Votes;
 use super::{Body, Learner};
 use crate::config::spec::ForestSpec;
 use crate::feature::Vector;
-use crate::task::{Label, Prediction, Task};
+use crate::task::{Label, Prediction, Task, likeliest};
 use serde::{Deserialize, Serialize};
 
 const CONFIDENCES: Confidences = Confidences { warning: 0.01, drift: 0.001 };

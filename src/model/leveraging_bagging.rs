@@ -13,12 +13,12 @@
 use super::artifact::{ArtifactError, length, within};
 use super::dice::Dice;
 use super::hoeffding::{Features, Tree, check_rules};
-use super::votes::{Votes, likeliest};
+use super::votes::Votes;
 use super::{Body, Learner};
 use crate::config::spec::BaggingSpec;
 use crate::drift::Adwin;
 use crate::feature::Vector;
-use crate::task::{Label, Prediction, Task};
+use crate::task::{Label, Prediction, Task, likeliest};
 use serde::{Deserialize, Serialize};
 
 /// The confidence of the detectors.

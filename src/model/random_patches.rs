@@ -17,11 +17,11 @@ use super::artifact::{Artifact, ArtifactError, length, within};
 use super::dice::Dice;
 use super::hoeffding::{Features, Tree, check_rules};
 use super::member::{Confidences, Hits, Member};
-use super::votes::{Votes, likeliest};
+use super::votes::Votes;
 use super::{Body, Learner};
 use crate::config::spec::PatchesSpec;
 use crate::feature::Vector;
-use crate::task::{Label, Prediction, Task};
+use crate::task::{Label, Prediction, Task, likeliest};
 use serde::{Deserialize, Serialize};
 
 const CONFIDENCES: Confidences = Confidences { warning: 1e-4, drift: 1e-5 };

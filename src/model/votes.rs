@@ -31,11 +31,3 @@ impl Votes {
         Prediction::of_classes(&self.sums)
     }
 }
-
-/// The likeliest class, of equals the first: of two, *true* above one half.
-pub(super) fn likeliest(said: &[f64]) -> usize {
-    match said {
-        [_, of_true] => usize::from(*of_true > 0.5),
-        all => (0..all.len()).fold(0, |most, class| if all[class] > all[most] { class } else { most }),
-    }
-}

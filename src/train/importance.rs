@@ -56,8 +56,13 @@ pub fn importance(task: Task, model: &Fixed, held_out: &[impl AsRef<Example>], f
 
 /// A vector without some features: their slots are 0.
 pub fn without<'a>(x: &Vector, features: impl Iterator<Item = &'a Slots>) -> Vector {
-    let nothing = Vector { dense: vec![0.0; x.dense.len()].into(), hot: [].into() };
-    features.fold(x.clone(), |x, feature| with_slots_of(&x, &nothing, &feature.slots))
+    let (mut dense, mut hot) = (x.dense.clone(), x.hot.to_vec());
+    for Slots { slots, .. } in features {
+        let end = (slots.end as usize).min(dense.len());
+        dense[(slots.start as usize).min(end)..end].fill(0.0);
+        hot.retain(|slot| !slots.contains(slot));
+    }
+    Vector { dense, hot: hot.into() }
 }
 
 /// A vector but for some slots, which are those of another.

@@ -85,8 +85,10 @@ impl BoostingEstimator {
         let mut sums = vec![base; rows.len()];
         let mut grower = Grower::new(rules, binned);
         let mut trees = Vec::with_capacity(rules.max_iter);
+        let mut pulls = Vec::with_capacity(rows.len());
         for _ in 0..rules.max_iter {
-            let pulls: Vec<Pull> = (0..rows.len()).map(|row| pull(&sums, row)).collect();
+            pulls.clear();
+            pulls.extend((0..rows.len()).map(|row| pull(&sums, row)));
             let tree = grower.grow(&pulls, &mut sums);
             // Nothing is left to be told apart, and later trees would be the same.
             let done = tree.len() == 1;
