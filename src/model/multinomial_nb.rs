@@ -2,7 +2,8 @@
 //!
 //! In: feature vectors whose numbers count something (a number below 0 counts as 0), and classes. Out: the posterior
 //! probabilities. Keeps: by class its labels, and a sum a slot in fixed point (2^-40). Cost: all slots a class for
-//! predicting, since sums over them are not kept beside them; the stored slots for learning. Exactness: `Exact`, since all that is kept are integers.
+//! predicting, since sums over them are not kept beside them; the stored slots for learning. Exactness: `Exact`, since
+//! all that is kept are integers.
 //!
 //! Predictions are those of River 0.26.1, `MultinomialNB(alpha)`: a slot counts among the terms once it has been
 //! stored with a label; a class that has not been seen has no say, and before any label all are alike. A number beyond
