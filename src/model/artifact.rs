@@ -5,7 +5,9 @@
 //! parsing, [`Artifact::MAX_WIDTH`] slots while parsing, every number finite and in its range after. An artifact is
 //! numbers; nothing in it is ever executed, whoever wrote it.
 
-use super::{AdaptiveRandomForest, Alma, BoostedTrees, GaussianNb, HoeffdingTree, Learner, LeveragingBagging};
+use super::{
+    AdaptiveRandomForest, Alma, BoostedTrees, Ensemble, GaussianNb, HoeffdingTree, Learner, LeveragingBagging,
+};
 use super::{Linear, Logistic, Majority, MultinomialNb, NearestNeighbors, NoChange, OnlineGaussianNb};
 use super::{PassiveAggressive, RegressionForest, RegressionTree, Ridge, Softmax, StreamingRandomPatches};
 use crate::feature::Vector;
@@ -356,6 +358,16 @@ impl Body {
             Body::RegressionForest(model) => Box::new(model),
             Body::Majority(model) => Box::new(model),
             Body::NoChange(model) => Box::new(model),
+        })
+    }
+
+    /// The ensemble that goes on from this state; `None` if it is none whose members may live apart.
+    pub fn ensemble(self) -> Option<Box<dyn Ensemble>> {
+        Some(match self {
+            Body::AdaptiveRandomForest(model) => Box::new(model),
+            Body::StreamingRandomPatches(model) => Box::new(model),
+            Body::RegressionForest(model) => Box::new(model),
+            _ => return None,
         })
     }
 

@@ -13,9 +13,9 @@
 
 use super::artifact::{ArtifactError, length, within};
 use super::dice::Dice;
+use super::ensemble::{Ensemble, Share, Vote, mean_of_classes};
 use super::hoeffding::{Features, Tree, check_rules};
 use super::member::{Confidences, Hits, Member};
-use super::votes::Votes;
 use super::{Body, Learner};
 use crate::config::spec::ForestSpec;
 use crate::feature::Vector;
@@ -92,24 +92,11 @@ impl AdaptiveRandomForest {
 
 impl Learner for AdaptiveRandomForest {
     fn predict(&self, x: &Vector) -> Prediction {
-        let mut votes = Votes::new(self.task);
-        for member in &self.members {
-            let Some(said) = member.model.predict(&self.rules.tree, x) else { continue };
-            votes.add(&said, member.record.vote());
-        }
-        votes.prediction()
+        self.predict_whole(x)
     }
 
     fn learn(&mut self, x: &Vector, label: Label) {
-        self.updates += 1;
-        if self.rules.tree.max_features.is_none() {
-            let features = (x.dense.len() + x.hot.len()) as f64;
-            self.rules.tree.max_features = Some((features.sqrt().round() as u32).max(1));
-        }
-        let classes = self.task.classes();
-        for member in &mut self.members {
-            learn(member, &self.rules, classes, x, label);
-        }
+        self.teach(x, label, Share::WHOLE);
     }
 
     fn updates(&self) -> u64 {
@@ -118,5 +105,40 @@ impl Learner for AdaptiveRandomForest {
 
     fn save(&self) -> Body {
         Body::AdaptiveRandomForest(self.clone())
+    }
+}
+
+impl Ensemble for AdaptiveRandomForest {
+    fn size(&self) -> usize {
+        self.members.len()
+    }
+
+    fn vote(&self, member: usize, x: &Vector) -> Option<Vote> {
+        let member = self.members.get(member)?;
+        member.model.predict(&self.rules.tree, x).map(|said| Vote { said, weight: member.record.vote() })
+    }
+
+    fn combine(&self, votes: &mut dyn Iterator<Item = Option<Vote>>) -> Prediction {
+        mean_of_classes(self.task, votes)
+    }
+
+    fn teach(&mut self, x: &Vector, label: Label, share: Share) {
+        self.updates += 1;
+        if self.rules.tree.max_features.is_none() {
+            let features = (x.dense.len() + x.hot.len()) as f64;
+            self.rules.tree.max_features = Some((features.sqrt().round() as u32).max(1));
+        }
+        for place in share.places(self.members.len()) {
+            learn(&mut self.members[place], &self.rules, self.task.classes(), x, label);
+        }
+    }
+
+    fn adopt(&mut self, copy: Body, share: Share) -> bool {
+        let Body::AdaptiveRandomForest(mut copy) = copy else { return false };
+        let is_copy = share.complete(&mut copy.members, &mut self.members);
+        if is_copy {
+            *self = copy;
+        }
+        is_copy
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{AdaptiveRandomForest, Alma, Artifact, Body, Exactness, Fixed, HoeffdingTree, Learner, LeveragingBagging};
 use super::{Linear, Logistic, Majority, MultinomialNb, NearestNeighbors, NoChange, OnlineGaussianNb};
-use super::{PassiveAggressive, RegressionForest, RegressionTree, Ridge, Softmax, StreamingRandomPatches};
+use super::{PassiveAggressive, RegressionForest, RegressionTree, Ridge, Share, Softmax, StreamingRandomPatches};
 use crate::config::spec::{AlmaSpec, BaggingSpec, ForestSpec, NearestSpec, OptimizerSpec, PassiveAggressiveSpec};
 use crate::config::spec::{PatchesSpec, TreeSpec};
 use crate::feature::Vector;
@@ -192,6 +192,33 @@ proptest! {
             }
             prop_assert_eq!(bits(&*right.1), bits(&*corrected.1));
             prop_assert_eq!(said(&right.1.predict(&x)), said(&corrected.1.predict(&x)));
+        }
+    }
+
+    /// Members may live apart: what they say together, and the whole that is put together from them, is the same.
+    #[test]
+    fn an_ensemble_is_the_same_wherever_its_members_live(
+        seen in examples(), more in examples(), x in vector(), of in 2_usize..5,
+    ) {
+        for (task, mut whole) in all() {
+            let Some(untrained) = whole.save().ensemble() else { continue };
+            let shares: Vec<Share> = (0..of).map(|first| Share { first, of }).collect();
+            let mut copies: Vec<_> = shares.iter().filter_map(|_| whole.save().ensemble()).collect();
+            for examples in [&seen, &more] {
+                for (x, number) in examples {
+                    whole.learn(x, label(task, *number));
+                    copies.iter_mut().zip(&shares).for_each(|(copy, of)| copy.teach(x, label(task, *number), *of));
+                }
+                let mut votes = (0..untrained.size()).map(|member| copies[member % of].vote(member, &x));
+                prop_assert_eq!(said(&untrained.combine(&mut votes)), said(&whole.predict(&x)));
+                let mut joined = untrained.save().ensemble().expect("it is one");
+                for (copy, share) in copies.iter().zip(&shares) {
+                    prop_assert!(joined.adopt(copy.save(), *share));
+                }
+                prop_assert_eq!(bits(&*joined), bits(&*whole));
+                // Each goes on from the whole, as behind a restart.
+                copies = shares.iter().filter_map(|_| joined.save().ensemble()).collect();
+            }
         }
     }
 

@@ -15,9 +15,9 @@
 
 use super::artifact::{Artifact, ArtifactError, length, within};
 use super::dice::Dice;
+use super::ensemble::{Ensemble, Share, Vote, mean_of_classes};
 use super::hoeffding::{Features, Tree, check_rules};
 use super::member::{Confidences, Hits, Member};
-use super::votes::Votes;
 use super::{Body, Learner};
 use crate::config::spec::PatchesSpec;
 use crate::feature::Vector;
@@ -141,23 +141,47 @@ impl StreamingRandomPatches {
 
 impl Learner for StreamingRandomPatches {
     fn predict(&self, x: &Vector) -> Prediction {
-        let mut votes = Votes::new(self.task);
-        for member in &self.members {
-            let Some(said) = member.model.tree.predict(&self.rules.tree, x) else { continue };
-            votes.add(&said, member.record.vote());
-        }
-        votes.prediction()
+        self.predict_whole(x)
     }
 
     fn learn(&mut self, x: &Vector, label: Label) {
+        self.teach(x, label, Share::WHOLE);
+    }
+
+    fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    fn save(&self) -> Body {
+        Body::StreamingRandomPatches(self.clone())
+    }
+}
+
+impl Ensemble for StreamingRandomPatches {
+    fn size(&self) -> usize {
+        self.members.len()
+    }
+
+    fn vote(&self, member: usize, x: &Vector) -> Option<Vote> {
+        let member = self.members.get(member)?;
+        member.model.tree.predict(&self.rules.tree, x).map(|said| Vote { said, weight: member.record.vote() })
+    }
+
+    fn combine(&self, votes: &mut dyn Iterator<Item = Option<Vote>>) -> Prediction {
+        mean_of_classes(self.task, votes)
+    }
+
+    fn teach(&mut self, x: &Vector, label: Label, share: Share) {
         let all = (x.dense.len() + x.hot.len()) as u32;
         let (most, classes, class) = (self.features(all), self.task.classes(), label.number());
         if self.updates == 0 {
+            // All of them, whoever learns: the rarest of a draw depends on those before it.
             self.draw(most, all);
         }
         self.updates += 1;
         let rules = &self.rules;
-        for member in &mut self.members {
+        for place in share.places(self.members.len()) {
+            let member = &mut self.members[place];
             member.record.add(member.model.is_right(rules, x, class));
             let times = member.dice.poisson(rules.lam);
             if times == 0 {
@@ -173,11 +197,12 @@ impl Learner for StreamingRandomPatches {
         }
     }
 
-    fn updates(&self) -> u64 {
-        self.updates
-    }
-
-    fn save(&self) -> Body {
-        Body::StreamingRandomPatches(self.clone())
+    fn adopt(&mut self, copy: Body, share: Share) -> bool {
+        let Body::StreamingRandomPatches(mut copy) = copy else { return false };
+        let is_copy = share.complete(&mut copy.members, &mut self.members);
+        if is_copy {
+            *self = copy;
+        }
+        is_copy
     }
 }

@@ -14,6 +14,7 @@
 
 use super::artifact::{ArtifactError, length, within};
 use super::dice::Dice;
+use super::ensemble::{Ensemble, Share, Vote};
 use super::hoeffding::{Features, ValueTree, check_rules};
 use super::member::{Confidences, Member};
 use super::{Body, Learner};
@@ -21,6 +22,7 @@ use crate::config::spec::ForestSpec;
 use crate::feature::Vector;
 use crate::task::{Label, Prediction};
 use serde::{Deserialize, Serialize};
+use smallvec::smallvec;
 
 const CONFIDENCES: Confidences = Confidences { warning: 0.01, drift: 0.001 };
 
@@ -104,20 +106,11 @@ impl RegressionForest {
 
 impl Learner for RegressionForest {
     fn predict(&self, x: &Vector) -> Prediction {
-        let (mut sum, mut members) = (0.0, 0.0_f64);
-        for said in self.members.iter().filter_map(|member| member.model.predict(x)) {
-            (sum, members) = (sum + said, members + 1.0);
-        }
-        Prediction::Number((sum / members.max(1.0)).clamp(-Label::LIMIT, Label::LIMIT))
+        self.predict_whole(x)
     }
 
     fn learn(&mut self, x: &Vector, label: Label) {
-        self.updates += 1;
-        let features = (x.dense.len() + x.hot.len()) as f64;
-        self.rules.tree.max_features.get_or_insert((features.sqrt().round() as u32).max(1));
-        for member in &mut self.members {
-            learn(member, &self.rules, x, label.amount());
-        }
+        self.teach(x, label, Share::WHOLE);
     }
 
     fn updates(&self) -> u64 {
@@ -126,5 +119,42 @@ impl Learner for RegressionForest {
 
     fn save(&self) -> Body {
         Body::RegressionForest(self.clone())
+    }
+}
+
+impl Ensemble for RegressionForest {
+    fn size(&self) -> usize {
+        self.members.len()
+    }
+
+    fn vote(&self, member: usize, x: &Vector) -> Option<Vote> {
+        let said = self.members.get(member)?.model.predict(x)?;
+        Some(Vote { said: smallvec![said], weight: 1.0 })
+    }
+
+    fn combine(&self, votes: &mut dyn Iterator<Item = Option<Vote>>) -> Prediction {
+        let (mut sum, mut members) = (0.0, 0.0_f64);
+        for said in votes.flatten().filter_map(|vote| vote.said.first().copied()) {
+            (sum, members) = (sum + said, members + 1.0);
+        }
+        Prediction::Number((sum / members.max(1.0)).clamp(-Label::LIMIT, Label::LIMIT))
+    }
+
+    fn teach(&mut self, x: &Vector, label: Label, share: Share) {
+        self.updates += 1;
+        let features = (x.dense.len() + x.hot.len()) as f64;
+        self.rules.tree.max_features.get_or_insert((features.sqrt().round() as u32).max(1));
+        for place in share.places(self.members.len()) {
+            learn(&mut self.members[place], &self.rules, x, label.amount());
+        }
+    }
+
+    fn adopt(&mut self, copy: Body, share: Share) -> bool {
+        let Body::RegressionForest(mut copy) = copy else { return false };
+        let is_copy = share.complete(&mut copy.members, &mut self.members);
+        if is_copy {
+            *self = copy;
+        }
+        is_copy
     }
 }
