@@ -1,5 +1,5 @@
-//! Match, enrich and score as one room, where there is one worker: what a row asks, joins and comes to is done while it
-//! is in the cache, and nothing travels. The rows, their order and the states are those of the three rooms, and so is
+//! Match, enrich, vector and score as one room, where there is one worker: what a row asks, joins and comes to is done while it
+//! is in the cache, and nothing travels. The rows, their order and the states are those of the four rooms, and so is
 //! every output.
 
 use super::answers::Answers;
@@ -15,6 +15,7 @@ use super::score::Scores;
 use super::stores::Stores;
 use super::sweeper::Sweeper;
 use super::ticks::{Tick, Ticks};
+use super::vectors::Vectors;
 use std::sync::Arc;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
@@ -24,6 +25,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 struct Desk {
     stores: Stores,
     answers: Answers,
+    vectors: Vectors,
     models: Models,
     scores: Scores,
 }
@@ -36,13 +38,14 @@ impl Listener for Desk {
 
     #[inline]
     fn event(&mut self, event: Arrived) {
-        self.models.event(event, &self.answers, &mut self.scores);
+        let (event, values) = self.vectors.vector(event, &self.answers);
+        self.models.event(&event, values, &mut self.scores);
         self.answers.clear();
     }
 
     #[inline]
     fn label(&mut self, label: Relabelled) {
-        self.models.label(label, &mut self.scores);
+        self.models.label(&label, &mut self.scores);
     }
 }
 
@@ -73,7 +76,8 @@ pub fn alone<'scope>(
         let mut paired = Paired::new(Desk {
             stores: Stores::new(plan.clone()),
             answers: Answers::new(&plan),
-            models: Models::new(plan),
+            models: Models::new(&plan, false),
+            vectors: Vectors::new(plan),
             scores: Scores::with_capacity(0),
         });
         let sweeper = Sweeper::start();
@@ -83,8 +87,8 @@ pub fn alone<'scope>(
             ticks.stash(&mut resolutions, |open| &mut open.resolutions);
             ticks.last(&mut marks, |open| &mut open.mark);
             while let Some((_, permits, mut open)) = ticks.complete(frontiers) {
-                let Desk { stores, models, .. } = &mut paired.listener;
-                heed(&archive, open.mark.as_ref(), &mut [&mut pairing, stores, models]);
+                let Desk { stores, vectors, models, .. } = &mut paired.listener;
+                heed(&archive, open.mark.as_ref(), &mut [&mut pairing, stores, vectors, models]);
                 // An event and its label are two outcomes, and a third when it is settled.
                 paired.listener.scores = Scores::with_capacity(2 * open.items.len());
                 open.resolutions.iter().for_each(|resolution| paired.listener.models.activate(resolution));
@@ -98,8 +102,8 @@ pub fn alone<'scope>(
                 let account = Account {
                     balance: std::mem::take(&mut paired.balance),
                     dead: std::mem::take(&mut paired.dead),
+                    others: desk.vectors.take_others(),
                     no_room: std::mem::take(&mut desk.stores.refused),
-                    ..Account::default()
                 };
                 if let Some(boundary) = open.mark.as_ref().and_then(|mark| mark.boundary) {
                     desk.stores.sweep(boundary);

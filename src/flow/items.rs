@@ -2,7 +2,7 @@
 
 use super::saving::Order;
 use crate::deploy::Wish;
-use crate::model::Body;
+use crate::model::{Body, Share, Vote};
 use crate::record::{Key, Row, Value};
 use crate::task::{Label, Prediction};
 use crate::time::Time;
@@ -171,6 +171,39 @@ pub enum CaseKind {
         /// What it is now.
         after: Option<Label>,
     },
+}
+
+/// What an ensemble whose members are on all workers is told of a tick: from vector to vote.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Lessons {
+    /// The model, by its place in the pipeline file.
+    pub model: u16,
+    /// One after the other, in the law's order.
+    pub steps: Vec<Lesson>,
+}
+
+/// One thing that such an ensemble is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Lesson {
+    /// To vote on an event.
+    Vote(Arc<crate::feature::Vector>),
+    /// To learn.
+    Learn(Arc<crate::feature::Vector>, Label),
+    /// To give its state.
+    Save,
+}
+
+/// What one worker's members of an ensemble say to their lessons: from vote to score.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Said {
+    /// The model, by its place in the pipeline file.
+    pub model: u16,
+    /// Which members.
+    pub share: Share,
+    /// The votes of all these members, event by event.
+    pub votes: Vec<Option<Vote>>,
+    /// The states that were asked for.
+    pub states: Vec<Body>,
 }
 
 /// Who made a score.

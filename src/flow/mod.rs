@@ -10,6 +10,7 @@
 pub mod agenda;
 pub mod alone;
 pub mod answers;
+mod awaiting;
 pub mod balance;
 pub mod caution;
 pub mod control;
@@ -23,12 +24,14 @@ pub mod ingest;
 pub mod items;
 mod judging;
 pub mod lanes;
+mod lessons;
 pub mod lines;
 pub mod matching;
 pub mod measure;
 mod mint;
 pub mod modelling;
 pub mod models;
+mod online;
 pub mod pairing;
 pub mod plan;
 pub mod progress;
@@ -43,6 +46,9 @@ pub mod stores;
 pub mod sums;
 pub mod sweeper;
 pub mod ticks;
+pub mod vectoring;
+pub mod vectors;
+mod voting;
 pub mod watch;
 mod window;
 
@@ -74,6 +80,7 @@ use timely::communication::allocator::zero_copy::initialize::initialize_networki
 use timely::communication::{AllocatorBuilder, Hooks};
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::Operator;
+use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::operators::{Concat, Exchange as _};
 use timely::scheduling::SyncActivator;
@@ -326,8 +333,14 @@ fn build(
             let matched = matching::matching(plan, ingested.rows, marks.clone(), archive);
             let (answers, refusals) = enrich::enrich(plan, matched.touches, marks.clone(), archive);
             let (cases, home) = (matched.cases, (archive, home));
-            let rooms = modelling::modelling(plan, cases, answers, resolutions.clone(), marks.clone(), home);
-            let accounts = matched.accounts.concat(refusals).concat(rooms.accounts);
+            let vectors = vectoring::vectoring(plan, cases, answers, marks.clone(), home);
+            let said = match plan.models().iter().any(|model| model.ensemble().is_some()) {
+                true => voting::voting(plan, vectors.lessons.broadcast(), marks.clone(), archive),
+                false => empty(scope),
+            };
+            let (resolutions, marks) = (resolutions.clone(), marks.clone());
+            let rooms = modelling::modelling(plan, vectors.ready, said, resolutions, marks, home);
+            let accounts = matched.accounts.concat(refusals).concat(vectors.accounts).concat(rooms.accounts);
             modelling::Modelled { accounts, ..rooms }
         };
         if let Some(export) = export {

@@ -1,13 +1,14 @@
 //! The models' rooms ([`super::models`]) as an operator, on one worker.
 
 use super::control::Resolution;
-use super::items::{Answer, Case, Mark, Outcome};
+use super::items::{Mark, Outcome, Said};
 use super::matching::Account;
 use super::models::Models;
 use super::plan::Plan;
 use super::saving::{SharedArchive, heed};
 use super::score::Scores;
 use super::ticks::{Permits, Tick, Ticks};
+use super::vectoring::Ready;
 use crate::model::Body;
 use crate::sink::Page;
 use std::sync::Arc;
@@ -71,7 +72,7 @@ impl Doors {
         models: &mut Models,
         mark: Option<&Mark>,
         mut scores: Scores,
-        mut account: Account,
+        account: Account,
     ) {
         if let Some(mark) = mark {
             models.pass(mark.now, &mut scores.outcomes);
@@ -84,7 +85,6 @@ impl Doors {
         if !scores.page.is_empty() {
             self.pages.activate().session(&permits[0]).give(scores.page.finish());
         }
-        account.others = scores.others;
         self.accounts.activate().session(&permits[3]).give(account);
         self.outcomes.activate().session(&permits[1]).give_container(&mut scores.outcomes);
     }
@@ -92,53 +92,54 @@ impl Doors {
 
 #[derive(Default)]
 struct Open {
-    cases: Vec<Case>,
-    answers: Vec<Answer>,
+    ready: Vec<Ready>,
+    said: Vec<Said>,
     resolutions: Vec<Arc<Resolution>>,
     mark: Option<Mark>,
 }
 
-/// Builds the room on worker `home`; `resolutions` come there already.
+/// Builds the room on worker `home`; what is ready and `resolutions` come there already.
 pub fn modelling<'scope>(
     plan: &Arc<Plan>,
-    cases: StreamVec<'scope, Tick, Case>,
-    answers: StreamVec<'scope, Tick, Answer>,
+    ready: StreamVec<'scope, Tick, Ready>,
+    said: StreamVec<'scope, Tick, Said>,
     resolutions: StreamVec<'scope, Tick, Arc<Resolution>>,
     marks: StreamVec<'scope, Tick, Mark>,
     (archive, home): (&SharedArchive, usize),
 ) -> Modelled<'scope> {
-    let at_home = cases.scope().index() == home;
+    let at_home = ready.scope().index() == home;
     let home = home as u64;
-    let mut builder = OperatorBuilder::new("Score".to_owned(), cases.scope());
-    let mut cases = builder.new_input(cases, Exchange::new(move |_: &Case| home));
-    let mut answers = builder.new_input(answers, Exchange::new(move |_: &Answer| home));
+    let mut builder = OperatorBuilder::new("Score".to_owned(), ready.scope());
+    let mut ready = builder.new_input(ready, Pipeline);
+    let mut said = builder.new_input(said, Exchange::new(move |_: &Said| home));
     let mut resolutions = builder.new_input(resolutions, Pipeline);
     let mut marks = builder.new_input(marks, Pipeline);
     let (mut doors, streams) = Doors::new(&mut builder);
     let (plan, archive) = (plan.clone(), archive.clone());
     archive.borrow_mut().enter();
     builder.build(move |_| {
-        let mut models = at_home.then(|| Models::new(plan));
+        let mut models = at_home.then(|| Models::new(&plan, true));
         let mut ticks: Ticks<Open> = Ticks::new(Doors::COUNT);
         move |frontiers| {
-            ticks.stash(&mut cases, |open| &mut open.cases);
-            ticks.stash(&mut answers, |open| &mut open.answers);
+            ticks.stash(&mut ready, |open| &mut open.ready);
+            ticks.stash(&mut said, |open| &mut open.said);
             ticks.stash(&mut resolutions, |open| &mut open.resolutions);
             ticks.last(&mut marks, |open| &mut open.mark);
-            while let Some((_, permits, mut open)) = ticks.complete(frontiers) {
+            while let Some((_, permits, open)) = ticks.complete(frontiers) {
                 let Some(models) = &mut models else {
                     heed(&archive, open.mark.as_ref(), &mut []);
                     continue;
                 };
                 heed(&archive, open.mark.as_ref(), &mut [models]);
                 open.resolutions.iter().for_each(|resolution| models.activate(resolution));
-                if !open.cases.is_sorted_by_key(|case| case.seq) {
-                    open.cases.sort_by_key(|case| case.seq);
+                models.hear(open.said);
+                let mut scores = Scores::with_capacity(open.ready.len() * models.len());
+                for ready in &open.ready {
+                    match ready {
+                        Ready::Event(event, values) => models.event(event, values, &mut scores),
+                        Ready::Label(label) => models.label(label, &mut scores),
+                    }
                 }
-                if !open.answers.is_sorted_by_key(|answer| answer.seq) {
-                    open.answers.sort_by_key(|answer| (answer.seq, answer.store));
-                }
-                let scores = models.take_all(open.cases, &open.answers);
                 doors.end(&permits, models, open.mark.as_ref(), scores, Account::default());
             }
         }

@@ -3,6 +3,7 @@
 use super::saving::{ModelOperators, Operators};
 use crate::config::spec::{ModelSpec, PipelineSpec, SourceSpec, Spanned};
 use crate::feature::plan::{Fault, FeaturePlan, compile};
+use crate::model::{Ensemble, Learner, learner};
 use crate::record::{Key, Kind, Type, Value};
 use crate::time::{Span, Time};
 use crate::trigger::check_triggers;
@@ -166,6 +167,16 @@ impl ModelPlan {
             true => event,
             false => Key::of(self.sticky.iter().map(|place| &values[*place])).unwrap_or(event),
         }
+    }
+
+    /// The untrained online learner, for the vectors of this pipeline.
+    pub fn learner(&self) -> Box<dyn Learner> {
+        learner(&self.model.learner, self.features.program.layout().width(), self.model.task)
+    }
+
+    /// The same as an ensemble, if its members may live apart.
+    pub fn ensemble(&self) -> Option<Box<dyn Ensemble>> {
+        self.learner().save().ensemble()
     }
 
     /// Pipeline time from a decision on roles to its effect.

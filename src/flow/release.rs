@@ -9,7 +9,7 @@ use super::lines::PageWriter;
 use super::plan::ModelPlan;
 use crate::config::spec::Strategy;
 use crate::deploy::Turn;
-use crate::model::{Artifact, Role, learner};
+use crate::model::{Artifact, Role};
 use crate::registry::{Card, Entry, Event, Lineage, Offsets, Registry, RegistryError};
 use crate::sink::{Page, Stream};
 use crate::time::Time;
@@ -87,8 +87,7 @@ impl Releases {
 
     /// Version 1, the untrained online learner, is released and active from the first record on.
     pub fn start(&self, at: Time) -> Released {
-        let body =
-            learner(&self.plan.model.learner, self.plan.features.program.layout().width(), self.plan.model.task).save();
+        let body = self.plan.learner().save();
         let lineage = Lineage { features: self.plan.features_digest(), ..Lineage::default() };
         let card = Card {
             model: self.plan.model.name.clone(),

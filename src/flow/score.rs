@@ -1,23 +1,25 @@
 //! The room of one model: score, learn and settle, on one worker, in the law's order.
 //!
-//! In: events as vectors, labels, versions at their activation. Keeps: the online learner, the baselines, the versions
-//! that have a role, and every scored event with the vector that was served, until its timeout. A label updates the
+//! In: events as vectors, labels, versions at their activation. Keeps: the online learner (or what its members on all
+//! workers said, see [`super::online`]), the baselines, the versions that have a role, and every scored event with the
+//! vector that was served, until its timeout. A label updates the
 //! learner with that vector; a corrected one updates it only if the learner can take the wrong one back exactly. Such a
 //! learner can also be rid of events whose timeout has passed, as long as they stand in the training window: their
 //! vectors and labels are kept for it. Out: predictions, and what became of each event.
 
-use super::agenda::Agenda;
+use super::awaiting::Awaiting;
 use super::control::{Resolution, Resolved};
-use super::items::{Contestant, Forget, Outcome, Scored, Turn};
+use super::items::{Contestant, Forget, Outcome, Said, Scored, Turn};
 use super::lines::{PageWriter, Speaker};
+use super::online::{Online, teach};
 use super::pairing::Relabelled;
 use super::plan::{ModelPlan, text};
-use super::saving::{Keeps, ModelOperators, Sections, Shares};
+use super::saving::{Keeps, Sections, Shares};
 use super::window::Window;
 use crate::deploy::Roster;
 use crate::feature::Vector;
-use crate::model::{Body, Exactness, Fixed, Learner, Majority, NoChange, learner};
-use crate::record::{Key, KeyMap, Value};
+use crate::model::{Body, Exactness, Fixed, Learner, Majority, NoChange};
+use crate::record::{Key, Value};
 use crate::sink::Stream;
 use crate::task::{Label, Prediction};
 use crate::time::Time;
@@ -38,6 +40,7 @@ enum Model {
 }
 
 /// An event with its vector, the same for all models.
+#[derive(Clone)]
 pub struct Vectored {
     /// Place in the tick.
     pub seq: u32,
@@ -55,11 +58,13 @@ pub struct Vectored {
 
 /// An event that may still get a label.
 #[derive(Serialize, Deserialize)]
-struct Pending {
-    scored: Rc<Scored>,
-    label: Option<Label>,
+pub struct Pending {
+    /// The event.
+    pub scored: Rc<Scored>,
+    /// What its label is now.
+    pub label: Option<Label>,
     /// Whether it ever had one: an order-dependent learner has learned it then, and does not learn it again.
-    learned: bool,
+    pub learned: bool,
 }
 
 /// What a tick came to.
@@ -68,22 +73,20 @@ pub struct Scores {
     pub page: PageWriter,
     /// What became of events.
     pub outcomes: Vec<Outcome>,
-    /// Categorical values that went to the slot `other`.
-    pub others: u64,
 }
 
 impl Scores {
     /// Nothing yet, with room for what becomes of so many events.
     pub fn with_capacity(outcomes: usize) -> Scores {
         let page = PageWriter::new(Stream::Predictions);
-        Scores { page, outcomes: Vec::with_capacity(outcomes), others: 0 }
+        Scores { page, outcomes: Vec::with_capacity(outcomes) }
     }
 }
 
 /// What the room of the model keeps.
 pub struct ModelRoom {
     plan: Arc<ModelPlan>,
-    live: Box<dyn Learner>,
+    live: Online,
     majority: Majority,
     no_change: NoChange,
     roster: Roster,
@@ -94,16 +97,14 @@ pub struct ModelRoom {
     /// The champion as of each `freeze_at` that has passed, with its version.
     frozen: Vec<Fixed>,
     frozen_versions: Vec<u32>,
-    pending: KeyMap<Pending>,
-    to_settle: Agenda,
+    pending: Awaiting<Pending>,
     /// What an exact learner has learned and may have to be rid of; empty of others.
     learned: Window<(Arc<Vector>, Label)>,
 }
 
-/// What it keeps beside the events that may still get a label.
+/// What it keeps beside the online learner and the events that may still get a label.
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    live: Body,
     majority: Majority,
     no_change: NoChange,
     roster: Roster,
@@ -116,7 +117,6 @@ struct Kept {
 impl Keeps for ModelRoom {
     fn save(&self, to: &Sections) {
         let kept = Kept {
-            live: self.live.save(),
             majority: self.majority.clone(),
             no_change: self.no_change.clone(),
             roster: self.roster.clone(),
@@ -126,45 +126,55 @@ impl Keeps for ModelRoom {
             frozen_versions: self.frozen_versions.clone(),
         };
         to.value(&self.plan.keeps.model, 0, &kept);
-        let mut shards: Vec<Vec<(Key, &Pending)>> = vec![Vec::new(); Key::SHARDS as usize];
-        self.pending.iter().for_each(|(key, event)| shards[key.shard() as usize].push((*key, event)));
+        self.live.save(&self.plan, to);
+        let shards = self.pending.by_shard();
         for (number, events) in shards.into_iter().enumerate().filter(|(_, events)| !events.is_empty()) {
             to.value(&self.plan.keeps.pending, number as u32, &events);
         }
     }
 
     fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
-        let ModelOperators { model, pending, .. } = &self.plan.keeps;
-        if let Some(kept) = from.value::<Kept>(model, 0)? {
-            let live = kept.live.learner();
-            self.live =
-                live.ok_or_else(|| format!("section {}: it is not of a learner of this pipeline", model.name))?;
+        if let Some(kept) = from.value::<Kept>(&self.plan.keeps.model, 0)? {
             (self.majority, self.no_change) = (kept.majority, kept.no_change);
             (self.roster, self.models, self.live_version) = (kept.roster, kept.models, kept.live_version);
             (self.frozen, self.frozen_versions) = (kept.frozen, kept.frozen_versions);
         }
-        let mut dates = Vec::new();
-        for shard in 0..Key::SHARDS as u32 {
-            let events: Vec<(Key, Pending)> = from.value(pending, shard)?.unwrap_or_default();
-            dates.extend(events.iter().map(|(key, event)| (event.scored.time, *key)));
-            if self.pending.is_empty() {
-                self.pending.reserve(events.len() * Key::SHARDS as usize);
-            }
-            self.pending.extend(events);
-        }
-        // What is due together is due in any order.
-        dates.sort_unstable();
-        dates.into_iter().for_each(|(time, key)| self.to_settle.add(time, key));
+        self.live.restore(&self.plan, from)?;
+        self.pending.resume(pending(&self.plan, from)?);
         self.restore_learned(from)
     }
 }
 
+/// The events of a checkpoint that may still get a label of a model, with their times.
+///
+/// # Errors
+/// What cannot be read, in words.
+pub fn pending(plan: &ModelPlan, from: &Shares<'_>) -> Result<Vec<(Key, Time, Pending)>, String> {
+    let mut all = Vec::new();
+    for shard in 0..Key::SHARDS as u32 {
+        let events: Vec<(Key, Pending)> = from.value(&plan.keeps.pending, shard)?.unwrap_or_default();
+        if all.is_empty() {
+            all.reserve(events.len() * Key::SHARDS as usize);
+        }
+        all.extend(events.into_iter().map(|(key, event)| (key, event.scored.time, event)));
+    }
+    Ok(all)
+}
+
+/// How many instants of `freeze_at` had passed in the state of a model's room in a checkpoint.
+///
+/// # Errors
+/// What cannot be read, in words.
+pub fn frozen(plan: &ModelPlan, from: &Shares<'_>) -> Result<usize, String> {
+    let kept = from.value::<Kept>(&plan.keeps.model, 0)?;
+    Ok(kept.map_or(0, |kept| kept.frozen.len()))
+}
+
 impl ModelRoom {
-    /// Version 1 is champion: the untrained online learner.
-    pub fn new(plan: Arc<ModelPlan>) -> ModelRoom {
-        let width = plan.features.program.layout().width();
+    /// Version 1 is champion: the untrained online learner, with its members elsewhere if they may be `apart`.
+    pub fn new(plan: Arc<ModelPlan>, apart: bool) -> ModelRoom {
         ModelRoom {
-            live: learner(&plan.model.learner, width, plan.model.task),
+            live: Online::new(&plan, apart),
             majority: Majority::new(plan.model.task),
             no_change: NoChange::new(plan.model.task),
             roster: Roster::default(),
@@ -172,16 +182,20 @@ impl ModelRoom {
             live_version: 1,
             frozen: Vec::new(),
             frozen_versions: Vec::new(),
-            pending: KeyMap::default(),
-            to_settle: Agenda::default(),
+            pending: Awaiting::new(plan.timeout),
             learned: Window::of([]),
             plan,
         }
     }
 
-    /// The online learner's state, as it is now.
-    pub fn save_live(&self) -> Body {
-        self.live.save()
+    /// Takes in what the online learner's members elsewhere said of a tick, before anything of it.
+    pub fn hear(&mut self, said: Vec<Said>) {
+        self.live.hear(said);
+    }
+
+    /// The online learner's state, at a boundary.
+    pub fn save_live(&mut self) -> Body {
+        self.live.state()
     }
 
     /// A version or a change of roles takes effect.
@@ -211,8 +225,7 @@ impl ModelRoom {
         self.reach(now, scores);
         let scored = Rc::new(self.score(event, values));
         self.speak(&mut scores.page, seq, &scored);
-        self.to_settle.add(scored.time, key);
-        self.pending.insert(key, Pending { scored: scored.clone(), label: None, learned: false });
+        self.pending.insert(key, scored.time, Pending { scored: scored.clone(), label: None, learned: false });
         scores.outcomes.push(self.outcome(scored, now, Turn::Scored));
     }
 
@@ -231,14 +244,9 @@ impl ModelRoom {
 
     /// Pipeline time is `now`: timeouts pass.
     pub fn pass(&mut self, now: Time, outcomes: &mut Vec<Outcome>) {
-        while let Some(key) = self.to_settle.due(now, self.plan.timeout) {
-            if self.pending.get(&key).is_none_or(|event| event.scored.time.plus(self.plan.timeout) >= now) {
-                continue;
-            }
-            if let Some(event) = self.pending.remove(&key) {
-                let turn = Turn::Settled { labelled: event.label.is_some() };
-                outcomes.push(self.outcome(event.scored, now, turn));
-            }
+        while let Some(event) = self.pending.due(now) {
+            let turn = Turn::Settled { labelled: event.label.is_some() };
+            outcomes.push(self.outcome(event.scored, now, turn));
         }
     }
 
@@ -246,10 +254,10 @@ impl ModelRoom {
         Outcome { model: self.plan.number, scored, now, turn }
     }
 
-    fn score(&self, event: &Vectored, values: &[Value]) -> Scored {
-        let plan = &self.plan;
+    fn score(&mut self, event: &Vectored, values: &[Value]) -> Scored {
         let Vectored { key, time, vector, .. } = event;
         let live = self.live.predict(vector);
+        let plan = &self.plan;
         let mut scores: SmallVec<[(Contestant, Prediction); 5]> = SmallVec::new();
         let answering = self.roster.answering(plan.sticky(*key, values), &plan.model.deploy);
         let mut live_is_told = false;
@@ -304,24 +312,15 @@ impl ModelRoom {
 
     fn learn(&mut self, label: &Relabelled) -> Option<Outcome> {
         let Relabelled { key, now, before, after, .. } = *label;
-        let event = self.pending.get_mut(&key)?;
+        let event = self.pending.get_mut(key)?;
         let first = !event.learned;
         event.label = after;
         event.learned = true;
-        let vector = &event.scored.vector;
-        let learners: [&mut dyn Learner; 3] = [&mut *self.live, &mut self.majority, &mut self.no_change];
-        for learner in learners {
-            if learner.exactness() == Exactness::Exact {
-                before.into_iter().for_each(|label| {
-                    learner.unlearn(vector, label);
-                });
-                after.into_iter().for_each(|label| learner.learn(vector, label));
-            } else if first {
-                after.into_iter().for_each(|label| learner.learn(vector, label));
-            }
-        }
-        let turn = Turn::Labelled { before, after, first };
         let scored = event.scored.clone();
+        self.live.teach(&scored.vector, before, after, first);
+        let baselines: [&mut dyn Learner; 2] = [&mut self.majority, &mut self.no_change];
+        baselines.into_iter().for_each(|baseline| teach(baseline, &scored.vector, before, after, first));
+        let turn = Turn::Labelled { before, after, first };
         if self.keeps_learned() {
             let place = (scored.time, scored.id.clone());
             match after {
@@ -357,7 +356,7 @@ impl ModelRoom {
     pub fn forget(&mut self, asked: &[Forget], now: Time, outcomes: &mut Vec<Outcome>) {
         for forget in asked {
             let Some(key) = self.plan.key_of_id(&forget.id) else { continue };
-            let Some(event) = self.pending.get(&key) else { continue };
+            let Some(event) = self.pending.get_mut(key) else { continue };
             let (scored, before, learned) = (event.scored.clone(), event.label, event.learned);
             let withdrawn = before.and_then(|_| self.learn(&Relabelled { seq: 0, key, now, before, after: None }));
             outcomes.extend(withdrawn);
@@ -378,9 +377,10 @@ impl ModelRoom {
     /// Copies the champion's state at each `freeze_at` that pipeline time has reached.
     fn freeze_until(&mut self, now: Time) {
         while self.plan.freeze_at().get(self.frozen.len()).is_some_and(|at| *at <= now) {
+            let live = self.live.state();
             let frozen = match self.models.first() {
                 Some((_, Model::Fixed(fixed))) => fixed.clone(),
-                _ => Fixed::from(self.live.save()),
+                _ => Fixed::from(live),
             };
             self.frozen.push(frozen);
             self.frozen_versions.push(self.roster.champion);

@@ -22,7 +22,7 @@ pub struct Operator {
 impl Operator {
     fn new(name: String, about: &str) -> Operator {
         // The release of its encoding goes with it: bytes of another one are not read.
-        Operator { schema: Schema::of(&format!("2: {name}: {about}")), name }
+        Operator { schema: Schema::of(&format!("3: {name}: {about}")), name }
     }
 }
 
@@ -46,8 +46,10 @@ pub struct Operators {
 /// Those of one model.
 #[derive(Clone, Debug)]
 pub struct ModelOperators {
-    /// The online learner, the versions that are scored.
+    /// The versions that are scored.
     pub model: Operator,
+    /// The online learner, in the shares in which it was kept.
+    pub learner: Operator,
     /// Scored events that may still get a label, by shard.
     pub pending: Operator,
     /// Detectors, with what they have seen.
@@ -117,6 +119,7 @@ impl ModelOperators {
                 format!("model {}", model.name),
                 &format!("{:?}, {:?}, frozen at {:?}, {features}", model.learner, model.deploy, model.freeze_at),
             ),
+            learner: Operator::new(format!("learner of {}", model.name), &format!("{:?}, {features}", model.learner)),
             pending: Operator::new(format!("predictions of {}", model.name), &scored),
             detectors: Operator::new(format!("detectors of {}", model.name), &format!("{causes:?}, {features}")),
             triggers: Operator::new(format!("triggers of {}", model.name), &format!("{causes:?}")),
@@ -132,8 +135,8 @@ impl ModelOperators {
     }
 
     /// Those that make a model what it is: with other state it is another model.
-    pub fn of_model(&self) -> [&Operator; 4] {
-        [&self.model, &self.pending, &self.training, &self.examples]
+    pub fn of_model(&self) -> [&Operator; 5] {
+        [&self.model, &self.learner, &self.pending, &self.training, &self.examples]
     }
 }
 
