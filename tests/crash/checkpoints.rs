@@ -3,7 +3,7 @@
 use super::asked::long;
 use super::dice::Dice;
 use super::files::Subject;
-use super::replay::{Outcome, Saving, lines, run_with, well};
+use super::replay::{MODELS, Outcome, Saving, lines, run_with, well};
 use super::support::tidemill;
 use std::fs;
 use std::io::{self, Write};
@@ -98,7 +98,8 @@ impl State {
         let copy = State::new();
         let Name { tick, attempt } = self.found(tick).name();
         let name = format!("{tick:020}-{attempt}");
-        for part in ["registry/m".to_owned(), format!("checkpoints/{name}")] {
+        let registries = MODELS.iter().map(|model| format!("registry/{model}"));
+        for part in registries.chain([format!("checkpoints/{name}")]) {
             let (from, to) = (self.0.path().join(&part), copy.0.path().join(&part));
             std::fs::create_dir_all(&to).expect("a folder");
             for file in std::fs::read_dir(from).expect("it is there") {

@@ -69,7 +69,17 @@ activate_after = "20m"
 [model.m.gate]
 metric = "log_loss"
 margin = 0.0
+[model.forest]
+task = "binary"
+learner = { kind = "adaptive_random_forest", n_models = 3, grace_period = 20, tau = 1.0 }
+freeze_at = ["2024-01-01T02:00:05Z", "2024-01-01T03:00:00Z"]
+[model.patches]
+task = "binary"
+learner = { kind = "streaming_random_patches", n_models = 3, grace_period = 20, tau = 1.0 }
 "#;
+
+/// Its models.
+pub const MODELS: [&str; 3] = ["m", "forest", "patches"];
 
 /// The lines of two partitions of events and one of labels: in order, but for what is malformed, doubled, late, of no
 /// event, and far ahead of its time.
@@ -223,7 +233,7 @@ pub fn run_with(
             plan.spec.max_ahead,
         ),
         sink: Box::new(Memory(written.clone(), poison.map(str::to_owned))),
-        registries: vec![Registry::open(&folder, "m").expect("a registry")],
+        registries: MODELS.iter().map(|model| Registry::open(&folder, model).expect("a registry")).collect(),
         requests: Box::new(Asked::default),
         history: History::check(&plan, history.to_vec(), "memory", "").expect("it is whole"),
         caution,
