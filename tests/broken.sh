@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Breaks the project on purpose, one way after the other, and runs the tests that must notice.
 #
-# usage: tests/broken.sh [NAME..]      names: order sync progress; all unless told. Exit code 1 if one goes unnoticed.
+# usage: tests/broken.sh [NAME..]      names: order sync progress members; all unless told. Exit code 1 if one goes unnoticed.
 #
 # Works on copies under target/broken, built in a folder of their own (CARGO_TARGET_DIR if it is set: not the project's,
 # whose program would be replaced by a broken one). About five minutes a name after the first build.
@@ -50,7 +50,13 @@ progress() {
         --test crash -- points::whatever
 }
 
-for name in "${@:-order sync progress}"; do
+members() {
+    # Members of an ensemble begin anew where a checkpoint is taken up.
+    broken members src/flow/voting.rs 'self.copy.adopt(whole, self.share)' 'whole.updates() < u64::MAX' \
+        --test crash -- checkpoints::a_run_goes_on
+}
+
+for name in "${@:-order sync progress members}"; do
     for one in $name; do
         "$one"
     done

@@ -6,6 +6,7 @@
 //! the pipeline file.
 
 mod bounds;
+mod control;
 mod deploy;
 mod detector;
 mod doubts;

@@ -1,11 +1,13 @@
 //! The whole file: `[pipeline]`, then the tables below it.
 
+use super::control;
 use super::detector::check_told;
 use super::features::{self, Around, Load};
 use super::model;
 use super::source::{self, LONGEST};
 use super::spec::{PipelineSpec, Spanned};
 use super::table::{Table, check_name};
+use crate::record::Kind;
 use crate::time::Span;
 
 /// A year of one record a second fits; above it is a mistake.
@@ -45,6 +47,11 @@ pub(super) fn read(mut table: Table<'_>, load: Load<'_>) -> PipelineSpec {
         check_told(&models, &features, table.faults);
     }
     table.finish();
+    let models = if models.is_empty() { vec![model::stand_in(head.every)] } else { models };
+    let mut sources = sources;
+    for source in sources.iter_mut().filter(|source| source.kind == Kind::Control) {
+        source.check.extend(control::checks(&models, &source.name.span));
+    }
     PipelineSpec {
         name: head.name,
         every: head.every,
@@ -57,7 +64,7 @@ pub(super) fn read(mut table: Table<'_>, load: Load<'_>) -> PipelineSpec {
         max_keys: head.max_keys,
         max_rows: head.max_rows,
         features,
-        models: if models.is_empty() { vec![model::stand_in(head.every)] } else { models },
+        models,
         sources,
     }
 }

@@ -1,5 +1,6 @@
 //! `[source.NAME]`: where records come from, what they are, and what columns they have.
 
+use super::control;
 use super::doubts::Doubts;
 use super::features::{Load, read_values};
 use super::item::{Item, names};
@@ -12,8 +13,13 @@ use crate::time::Span;
 use std::path::PathBuf;
 
 /// The kinds by name, in the order in which help lists them.
-const KINDS: [(&str, Kind); 4] =
-    [("events", Kind::Event), ("labels", Kind::Label), ("table", Kind::Table), ("context", Kind::Context)];
+const KINDS: [(&str, Kind); 5] = [
+    ("events", Kind::Event),
+    ("labels", Kind::Label),
+    ("table", Kind::Table),
+    ("context", Kind::Context),
+    ("control", Kind::Control),
+];
 const FORMATS: [(&str, Format); 2] = [("json", Format::Json), ("csv", Format::Csv)];
 const UNKNOWN_FIELDS: [(&str, bool); 2] = [("ignore", false), ("refuse", true)];
 /// How long an event waits for its label where the file does not say: two days, the design's example.
@@ -46,11 +52,18 @@ pub(super) fn read_all(table: &Table<'_>, pipeline: &str, load: Load<'_>) -> Vec
 /// Reads one; `None` if it is too wrong to be of use to what refers to it, for which its kind and schema are enough.
 fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str, load: Load<'_>) -> Option<SourceSpec> {
     let faults = table.faults;
-    let kind_help = "one of events (scored on arrival), labels, table (the last row per key), context";
+    let kind_help = "one of events (scored on arrival), labels, table (the last row per key), context, control";
     let kind = table.need("kind", kind_help).and_then(|i| i.choice("kind", &KINDS));
-    let key = table.need("key", "the column, or list of columns, that identifies a record").and_then(|i| names(&i));
-    let time = table.need("time", "the column of the event time, of type timestamp").and_then(|i| i.words());
-    let schema = table.need("schema", "schema = { column = \"text\", .. }").and_then(|i| read_schema(&i, &table));
+    let (key, time, schema) = if kind == Some(Kind::Control) {
+        control::refuse_declarations(&mut table);
+        let own = |value: &str| Spanned { value: value.to_owned(), span: name.span.clone() };
+        (Some(vec![own(control::KEY)]), Some(own(control::TIME)), Some(control::schema()))
+    } else {
+        let key = table.need("key", "the column, or list of columns, that identifies a record").and_then(|i| names(&i));
+        let time = table.need("time", "the column of the event time, of type timestamp").and_then(|i| i.words());
+        let schema = table.need("schema", "schema = { column = \"text\", .. }").and_then(|i| read_schema(&i, &table));
+        (key, time, schema)
+    };
     let path = table.take("path").and_then(|i| names(&i)).unwrap_or_default();
     let format = table.take("format").and_then(|i| i.choice("format", &FORMATS));
     let topic = table.take("topic").and_then(|i| read_topic(&i));
@@ -217,7 +230,7 @@ fn check_key(key: &[Spanned<String>], schema: &Schema, kind: Option<Kind>, sourc
 fn check_together(sources: &[SourceSpec], table: &Table<'_>) {
     let faults = table.faults;
     let of = |kind: Kind| sources.iter().filter(move |s| s.kind == kind);
-    for (kind, word) in [(Kind::Event, "events"), (Kind::Label, "labels")] {
+    for (kind, word) in [(Kind::Event, "events"), (Kind::Label, "labels"), (Kind::Control, "control")] {
         for extra in of(kind).skip(1) {
             let message = format!("`{}` is another source of kind \"{word}\", allowed: one for now", extra.name.value);
             faults.add(extra.name.span.clone(), message, "");

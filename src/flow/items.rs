@@ -73,6 +73,16 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// What else was asked for; no event is forgotten twice.
+    pub fn join(&mut self, other: Asked) {
+        self.trainings = self.trainings.max(other.trainings);
+        self.wishes.extend(other.wishes);
+        self.pushed.extend(other.pushed);
+        let new = |forget: &Forget| self.forget.iter().all(|known| known.id != forget.id);
+        let forget: Vec<Forget> = other.forget.into_iter().filter(new).collect();
+        self.forget.extend(forget);
+    }
+
     /// The changes of one model's roles.
     pub fn of(&self, model: &str) -> impl Iterator<Item = Wish> {
         self.wishes.iter().filter(move |(of, _)| of == model).map(|(_, wish)| *wish)

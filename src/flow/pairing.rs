@@ -166,6 +166,8 @@ impl Pairing {
             Kind::Context => self.context(item, out),
             Kind::Label => self.label(item.seq, item.now, &mut item.row, out),
             Kind::Event => self.event(item, out),
+            // The minter has done what it asks for.
+            Kind::Control => out.balance.used += 1,
         }
     }
 

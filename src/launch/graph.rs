@@ -60,6 +60,7 @@ fn source(source: &SourceSpec) -> Vec<String> {
         Kind::Label => "labels",
         Kind::Table => "table",
         Kind::Context => "context",
+        Kind::Control => "control",
     };
     vec![
         source.name.value.clone(),

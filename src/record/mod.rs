@@ -26,6 +26,8 @@ pub enum Kind {
     /// To be scored.
     #[serde(rename = "events")]
     Event,
+    /// A command to the run.
+    Control,
 }
 
 /// One column of a declared schema.

@@ -7,7 +7,7 @@
 use super::THREAD;
 use super::answers::{Answer, Answers};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -37,11 +37,27 @@ pub(super) struct Request {
     pub(super) path: String,
     /// What stands behind `?`.
     pub(super) query: String,
+    /// Whom it was sent to, if it says.
+    pub(super) host: Option<String>,
+}
+
+impl Request {
+    /// Whether it is sent to this machine by a name that only this machine has. A page from elsewhere can let its own
+    /// name stand for 127.0.0.1 and would then be let in by the browser (DNS rebinding); it cannot send another name.
+    fn is_local(&self) -> bool {
+        let Some(host) = &self.host else { return true };
+        let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|c| c.is_ascii_digit()));
+        let name = name.map_or(host.as_str(), |(name, _)| name);
+        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    }
 }
 
 /// The connections under way.
 pub(super) struct Connections {
     answers: Arc<Answers>,
+    /// Whether it is reached from this machine alone.
+    local: bool,
     count: Arc<AtomicUsize>,
 }
 
@@ -55,8 +71,8 @@ impl Drop for Place {
 }
 
 impl Connections {
-    pub(super) fn new(answers: Answers) -> Connections {
-        Connections { answers: Arc::new(answers), count: Arc::new(AtomicUsize::new(0)) }
+    pub(super) fn new(answers: Answers, local: bool) -> Connections {
+        Connections { answers: Arc::new(answers), local, count: Arc::new(AtomicUsize::new(0)) }
     }
 
     /// Serves a connection, on a thread of its own.
@@ -67,10 +83,10 @@ impl Connections {
             refuse_at_once(stream);
             return;
         }
-        let answers = self.answers.clone();
+        let (answers, local) = (self.answers.clone(), self.local);
         let serve = move || {
             let _place = place;
-            if let Err(error) = converse(stream, &answers) {
+            if let Err(error) = converse(stream, &answers, local) {
                 // A client that went away is no news.
                 tracing::debug!(%error, "an HTTP connection broke off");
             }
@@ -92,13 +108,16 @@ fn refuse_at_once(mut stream: TcpStream) {
 }
 
 /// One request and its answer.
-fn converse(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
+fn converse(mut stream: TcpStream, answers: &Answers, local: bool) -> io::Result<()> {
     let asked = match read(&mut stream, Instant::now() + READ_WITHIN) {
         Ok(asked) => asked,
         Err(error) if error.kind() == ErrorKind::TimedOut => Err(Answer::refusal(408, "the request took too long")),
         Err(error) => return Err(error),
     };
     let (answer, head_only) = match asked {
+        Ok(request) if local && !request.is_local() => {
+            (Answer::refusal(421, "it was sent to another host's name; ask for localhost"), request.head_only)
+        }
         Ok(request) => (answers.answer(&request), request.head_only),
         Err(refusal) => (refusal, false),
     };
@@ -158,7 +177,9 @@ pub(super) fn parse(head: &[u8]) -> Option<Result<Request, Answer>> {
     };
     let target = request.path.unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    Some(Ok(Request { head_only, path: path.to_owned(), query: query.to_owned() }))
+    let host = request.headers.iter().find(|field| field.name.eq_ignore_ascii_case("host"));
+    let host = host.map(|field| String::from_utf8_lossy(field.value).into_owned());
+    Some(Ok(Request { head_only, path: path.to_owned(), query: query.to_owned(), host }))
 }
 
 /// The head of an answer.
@@ -189,6 +210,7 @@ fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
+        421 => "Misdirected Request",
         431 => "Request Header Fields Too Large",
         503 => "Service Unavailable",
         _ => "Unknown",

@@ -4,7 +4,7 @@
 //! last snapshot only. The server has threads of its own and takes nothing but a pointer from the dataflow, which never
 //! waits for it; what it says is of committed ticks. Limits: [`MOST_CONNECTIONS`] at once, heads of
 //! [`MOST_HEAD_BYTES`], [`READ_WITHIN`] to ask and [`WRITE_WITHIN`] to be answered. There is no authentication: whoever
-//! reaches the address may read.
+//! reaches the address may read, but at a loopback address no page of another host that a browser shows here.
 
 mod answers;
 mod http;
@@ -68,7 +68,7 @@ impl Server {
         let Server { listener, address } = self;
         let answers = Answers::new(pipeline, shown);
         let serve = move || {
-            let connections = http::Connections::new(answers);
+            let connections = http::Connections::new(answers, address.ip().is_loopback());
             for stream in listener.incoming() {
                 match stream {
                     Ok(stream) => connections.take(stream),

@@ -134,6 +134,12 @@ fn what_is_not_answered_is_told_why() {
         ("GET http://elsewhere/metrics HTTP/1.1\r\n\r\n", 404),
         ("POST /metrics HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello", 405),
         ("DELETE / HTTP/1.1\r\n\r\n", 405),
+        ("GET /models HTTP/1.1\r\nHost: localhost:8080\r\n\r\n", 200),
+        ("GET /models HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n", 200),
+        ("GET /models HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n", 200),
+        ("GET /models HTTP/1.1\r\nHost: elsewhere.example:8080\r\n\r\n", 421),
+        ("GET /models HTTP/1.1\r\nHost: 127.0.0.1.elsewhere.example\r\n\r\n", 421),
+        ("GET /models HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n", 421),
         ("\u{16}\u{3}\u{1}\u{0} a handshake of TLS", 400),
         ("GET / SPDY/3\r\n\r\n", 400),
     ] {

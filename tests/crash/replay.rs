@@ -48,6 +48,8 @@ time = "at"
 label = "y"
 timeout = "30m"
 schema = { id = "text", at = "timestamp", y = "bool?" }
+[source.commands]
+kind = "control"
 [features]
 x = { standardize = "x" }
 share = { mean = "label", over = "20m", missing = 0.5 }
@@ -81,12 +83,12 @@ learner = { kind = "streaming_random_patches", n_models = 3, grace_period = 20, 
 /// Its models.
 pub const MODELS: [&str; 3] = ["m", "forest", "patches"];
 
-/// The lines of two partitions of events and one of labels: in order, but for what is malformed, doubled, late, of no
+/// The lines of two partitions of events, one of labels and one of commands: in order, but for what is malformed, doubled, late, of no
 /// event, and far ahead of its time.
 pub fn lines(events: i64) -> Vec<Vec<String>> {
     let mut dice = Dice::of(7);
     let at = |n: i64, seconds: i64| Time(1_704_067_200_000_000 + (n * 10 + seconds) * 1_000_000);
-    let mut all = vec![Vec::new(); 3];
+    let mut all = vec![Vec::new(); 4];
     for n in 0..events {
         let x = dice.below(1000) as f64 / 500.0 - 1.0;
         let y = x + dice.below(1000) as f64 / 1000.0 - 0.5 > 0.0;
@@ -104,6 +106,15 @@ pub fn lines(events: i64) -> Vec<Vec<String>> {
         if dice.below(50) == 0 {
             all[2].push(format!(r#"{{"id":"nobody {n}","at":"{}","y":null}}"#, at(n, 300)));
         }
+        let command = match dice.below(120) {
+            0 => r#""command":"retrain""#.to_owned(),
+            1 => format!(r#""command":"forget","id":"{}""#, n - dice.below(60) as i64),
+            2 => r#""command":"pin","model":"m""#.to_owned(),
+            3 | 4 => r#""command":"unpin","model":"m""#.to_owned(),
+            5 => r#""command":"promote","model":"m""#.to_owned(),
+            _ => continue,
+        };
+        all[3].push(format!(r#"{{"at":"{}",{command}}}"#, at(n, 0)));
     }
     all
 }
@@ -148,7 +159,8 @@ fn partition(
     seed: u64,
 ) -> Partition {
     let (sender, deliveries) = sync_channel(2);
-    let mut decoder = Decoder::new(&plan.spec.sources[usize::from(source)], Format::Json, 1 << 20);
+    let spec = &plan.spec.sources[usize::from(source)];
+    let (mut decoder, checks) = (Decoder::new(spec, Format::Json, 1 << 20), Checks::of(spec));
     let (bell, mut dice) = (bell.clone(), Dice::of(seed));
     thread::spawn(move || {
         let mut next = Position { source, partition: number, offset: start };
@@ -156,8 +168,7 @@ fn partition(
         while lines.peek().is_some() {
             let some = lines.by_ref().take(1 + dice.below(90) as usize);
             let records = some.map(|line| {
-                let record =
-                    Record::decode((&mut decoder, &Checks::default()), next, None, Some(line.as_bytes()), None);
+                let record = Record::decode((&mut decoder, &checks), next, None, Some(line.as_bytes()), None);
                 next.offset += 1;
                 record
             });
@@ -216,7 +227,7 @@ pub fn run_with(
     let own = tempfile::tempdir().expect("a folder");
     let folder = folder.unwrap_or_else(|| own.path().to_owned());
     let bell = Bell::default();
-    let places = [(0, 0), (0, 1), (1, 0)];
+    let places = [(0, 0), (0, 1), (1, 0), (2, 0)];
     let ends = restore.as_ref().map(|found| consumed(&plan, found).expect("it has them")).unwrap_or_default();
     let open = |(place, lines): (usize, &Vec<String>)| {
         let (source, number) = places[place];

@@ -7,6 +7,7 @@ mod bad_input;
 mod balance;
 mod bounds;
 mod check;
+mod control;
 mod correction;
 mod decisions;
 mod deployment;

@@ -22,6 +22,7 @@ struct Kept {
     now: Option<Stamp>,
     boundary: Option<Stamp>,
     closed: bool,
+    commanded: Asked,
     partitions: Vec<Partition>,
 }
 
@@ -59,6 +60,7 @@ impl Keeps for Minter {
             now: self.now.map(Stamp),
             boundary: Some(self.boundary).filter(|boundary| *boundary != Time(i64::MAX)).map(Stamp),
             closed: self.closed,
+            commanded: self.commanded.clone(),
             partitions: self.lanes.memory().into_iter().filter_map(partition).collect(),
         };
         to.value(&self.plan.operators.ingest, 0, &kept);
@@ -72,6 +74,7 @@ impl Keeps for Minter {
         self.sent = self.now;
         self.boundary = kept.boundary.map_or(Time(i64::MAX), |boundary| boundary.0);
         self.closed = kept.closed;
+        self.commanded = kept.commanded;
         for Partition { name, end, last, ahead } in kept.partitions {
             let Some(partition) = self.plan.partition_of(&name) else { continue };
             self.ends.insert(partition, end);

@@ -5,6 +5,7 @@
 //! input records. Files are cut by counts and by pipeline time alone, so the cuts of a file run are the same every
 //! time.
 
+mod commands;
 mod kept;
 mod open;
 mod pushed;
@@ -21,7 +22,7 @@ use super::plan::Plan;
 use super::progress::name_of;
 use super::saving::{Order, Saver};
 use super::ticks::Tick;
-use crate::record::{DeadLetter, Reason};
+use crate::record::{DeadLetter, Kind, Reason};
 use crate::registry::Registry;
 use crate::state::checkpoint::Name;
 use crate::time::Time;
@@ -65,6 +66,8 @@ pub(super) struct Minter {
     lanes: Lanes,
     /// Yields the requests by hand since it was last asked.
     requests: Requests,
+    /// What commands among the records have asked for since the last boundary.
+    commanded: Asked,
     /// Where models that were pushed are, by model.
     registries: Vec<Registry>,
     /// Whether the run is to stop: the end of the lanes is not the end of the input.
@@ -120,6 +123,7 @@ impl Minter {
             rules,
             lanes: input.lanes,
             requests: input.requests,
+            commanded: Asked::default(),
             registries: input.registries,
             stop: input.stop,
             drains: input.drains,
@@ -174,6 +178,11 @@ impl Minter {
             }
             if self.history.is_alone() {
                 return Pause::Done;
+            }
+            // Right behind a replay, which does not wait for judgements: what is refused at the head of a lane would
+            // else make a tick of its own, since the row behind it has to wait.
+            if self.open.records() == 0 && self.now.is_some_and(|now| !self.may_reach(now)) {
+                return self.hold();
             }
             let (lane, time) = match self.lanes.head(self.now) {
                 Head::Ahead(lane) | Head::Dead(lane) | Head::Row(lane, _) if self.closed => {
@@ -340,6 +349,9 @@ impl Minter {
     /// Takes the head of a lane into the open tick.
     fn consume(&mut self, lane: usize) {
         let Some((record, arrived)) = self.lanes.take(lane) else { return };
+        if let (Kind::Control, Ok(row)) = (self.lanes.kind(lane), &record.body) {
+            commands::take(&self.plan, row, &mut self.commanded);
+        }
         match record.body {
             Ok(row) => self.open.row(lane, self.lanes.kind(lane), record.digest, row, arrived),
             Err(letter) => self.open.dead(lane, record.digest, *letter),

@@ -26,6 +26,7 @@ impl Minter {
                 false
             }
         });
+        asked.join(std::mem::take(&mut self.commanded));
         asked
     }
 

@@ -8,6 +8,7 @@
 use super::super::caution::Place;
 use super::super::failure::Failure;
 use super::super::history::Recorded;
+use super::super::items::Asked;
 use super::super::lanes::Next;
 use super::super::progress::name_of;
 use super::{Minter, Outputs};
@@ -31,6 +32,8 @@ impl Minter {
             self.boundary = progress.next_boundary.map_or(Time(i64::MAX), |next| next.0);
             if let Some(boundary) = progress.boundary {
                 self.closed |= progress.last;
+                // The record has them, too.
+                self.commanded = Asked::default();
                 let asked = self.recorded(progress)?;
                 self.mint_boundary(out, boundary.0, progress.last, asked);
             } else if progress.activation.is_some() {

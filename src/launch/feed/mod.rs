@@ -131,7 +131,11 @@ pub fn feed(options: &FeedOptions, spec: &PipelineSpec) -> Result<FeedReport, Fe
         .iter()
         .map(|source| Topic {
             name: source.topic.clone(),
-            partitions: if source.kind == Kind::Table { 1 } else { options.partitions.max(1) },
+            // Of tables and commands the last word counts.
+            partitions: match source.kind {
+                Kind::Table | Kind::Control => 1,
+                Kind::Context | Kind::Label | Kind::Event => options.partitions.max(1),
+            },
         })
         .collect();
     let topics = options.broker.admin()?.prepare(&topics, options.fresh)?;
