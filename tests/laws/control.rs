@@ -108,7 +108,7 @@ fn commands_are_done_at_the_boundary_behind_them() {
         said.collect::<Vec<_>>()
     };
     let (third, sixth) = (at(3 * HOUR), at(6 * HOUR));
-    assert_eq!(said("retrain"), [format!("m started {third}"), format!("n started {third}")]);
+    assert_eq!(said("retrain"), [format!("m fired {third}"), format!("n fired {third}")]);
     assert_eq!(said("forget"), [format!("m forgotten {sixth}"), format!("n forgotten {sixth}")]);
     assert_eq!(said("deploy"), [format!("n pin {sixth}")], "it came behind all that is before it in its partition");
     let dead = run.records("dead_letters");
