@@ -11,6 +11,7 @@ mod correction;
 mod decisions;
 mod deployment;
 mod elsewhere;
+mod estimates;
 mod export;
 mod features;
 mod forget;
