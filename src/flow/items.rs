@@ -64,6 +64,8 @@ pub struct Forget {
 pub struct Asked {
     /// Trainings, of all models.
     pub trainings: u32,
+    /// Trainings of one model each, by the models' names, each once.
+    pub trainings_of: Vec<CompactString>,
     /// Changes of roles, with the model's name.
     pub wishes: Vec<(CompactString, Wish)>,
     /// Models that were made elsewhere.
@@ -73,6 +75,11 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// The trainings of one model.
+    pub fn trainings_of(&self, model: &str) -> u32 {
+        self.trainings + u32::from(self.trainings_of.iter().any(|of| of == model))
+    }
+
     /// The changes of one model's roles.
     pub fn of(&self, model: &str) -> impl Iterator<Item = Wish> {
         self.wishes.iter().filter(move |(of, _)| of == model).map(|(_, wish)| *wish)

@@ -287,7 +287,7 @@ impl Judging {
                 new_examples: self.new_examples,
                 window_examples: self.examples.len() as u64,
                 newest_trained: self.newest_trained,
-                manual: asked.trainings,
+                manual: asked.trainings_of(&self.plan.model.name),
                 last,
                 training: self.is_under_way(),
                 rollout: self.rollout.is_full(),

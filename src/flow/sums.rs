@@ -116,14 +116,14 @@ impl<T: Copy + Default + PartialEq + AddAssign> Count for T {}
 
 /// A histogram to which changes are still added.
 #[derive(Clone, Debug, Default)]
-struct Heap<T> {
+struct Pile<T> {
     /// In the order of their coming, a bin any number of times.
     list: Vec<(u16, T)>,
     /// All bins, by number; empty as long as the list suffices.
     array: Vec<T>,
 }
 
-impl<T: Count> Heap<T> {
+impl<T: Count> Pile<T> {
     fn extend(&mut self, changes: &[(u16, T)]) {
         if self.array.is_empty() {
             self.list.extend_from_slice(changes);
@@ -168,8 +168,8 @@ impl<T: Count> Heap<T> {
 #[derive(Clone, Debug, Default)]
 pub struct Draft {
     tally: Tally,
-    bins: Heap<Bin>,
-    prospects: Heap<Prospect>,
+    bins: Pile<Bin>,
+    prospects: Pile<Prospect>,
 }
 
 impl Draft {

@@ -7,9 +7,9 @@
 //!
 //! **The reference** of a window is what its version said, in whatever role, before both the window's start and one
 //! `timeout` before its end. So it shares no row with the window, and the error is that of an estimate which knew none
-//! of the labels that it is held against; all of its labels that will ever come are in, so that outcomes which are known
-//! sooner than others do not count for more; and nothing that comes later changes it, so that an estimate is published
-//! again only with its window. The price is its age: a version has no estimate until its first labels are one
+//! of the labels that it is held against; all of its labels that will ever come are in, so that outcomes which are
+//! known sooner than others do not count for more; and nothing that comes later changes it, so that an estimate is
+//! published again only with its window. The price is its age: a version has no estimate until its first labels are one
 //! `timeout` old and `min_labels` of them are there. For an open window (`since`) it is what came before its start. The
 //! whole run has nothing before it, and no estimate.
 //!
