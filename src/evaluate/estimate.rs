@@ -27,7 +27,6 @@ use super::tally::{Tally, is_positive};
 use crate::config::spec::Metric;
 use crate::task::{Prediction, Task};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::ops::{AddAssign, Neg};
 
 /// Certainty, in steps of a probability.
@@ -115,8 +114,8 @@ impl Neg for Prospect {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
-    /// In steps of [`ONE`], a bin each, rising.
-    steps: Vec<i64>,
+    /// Ascending by bin, the probability in steps of [`ONE`], which rises: the first and last bin of each pool.
+    knots: Vec<(u16, i64)>,
     /// The labels that it was made from.
     labelled: i64,
 }
@@ -156,23 +155,11 @@ impl Calibration {
             }
             pools.push(pool);
         }
-        let mut steps = Vec::with_capacity(usize::from(AUC_BINS));
-        let mut below: Option<(i64, i64)> = None;
-        for pool in &pools {
-            let (first, here) = (i64::from(pool.first), pool.steps());
-            let (last, before) = below.unwrap_or((first, here));
-            for bin in steps.len() as i64..first {
-                let (along, whole) = (bin - last, first - last);
-                // Beyond the lowest bin that has labels there is nothing to lie between.
-                let between = if whole == 0 { here } else { (before * (whole - along) + here * along) / whole };
-                steps.push(between);
-            }
-            steps.resize(usize::from(pool.last) + 1, here);
-            below = Some((i64::from(pool.last), here));
-        }
-        let (_, highest) = below?;
-        steps.resize(usize::from(AUC_BINS), highest);
-        Some(Calibration { steps, labelled: pools.iter().map(|pool| pool.rows).sum() })
+        let ends = |pool: &Pool| [(pool.first, pool.steps()), (pool.last, pool.steps())];
+        let mut knots: Vec<_> = pools.iter().flat_map(ends).collect();
+        knots.dedup();
+        let labelled = pools.iter().map(|pool| pool.rows).sum();
+        (labelled > 0).then_some(Calibration { knots, labelled })
     }
 
     /// The labels that it was made from.
@@ -185,8 +172,18 @@ impl Calibration {
         self.of_bin(auc_bin(score)) as f64 / ONE as f64
     }
 
+    /// In steps: linear between knots, and beyond them as the nearest.
     fn of_bin(&self, bin: u16) -> i64 {
-        self.steps[usize::from(bin)]
+        let above = self.knots.partition_point(|(known, _)| *known < bin);
+        let below = above.checked_sub(1).map(|below| self.knots[below]);
+        match (below, self.knots.get(above)) {
+            (Some((last, before)), Some((next, here))) => {
+                let (along, whole) = (i64::from(bin - last), i64::from(next - last));
+                (before * (whole - along) + here * along) / whole
+            }
+            (Some((_, nearest)), None) | (None, Some(&(_, nearest))) => nearest,
+            (None, None) => unreachable!("a map has labels, and so a knot"),
+        }
     }
 }
 
@@ -209,12 +206,12 @@ impl Calibration {
 pub struct Estimate {
     /// Counts and losses, each times [`ONE`]: metrics are ratios, to which a common factor makes no difference.
     tally: Tally,
-    /// Likewise, by bin.
-    bins: BTreeMap<u16, Bin>,
+    /// Likewise, ascending by bin, which may come in several pieces.
+    bins: Vec<(u16, Bin)>,
 }
 
 impl Estimate {
-    /// Adds predictions by bin, each bin at most once an addition, as what their version's scores mean.
+    /// Adds predictions, ascending by bin, by what their version's scores mean.
     pub fn add(&mut self, prospects: impl IntoIterator<Item = (u16, Prospect)>, map: &Calibration) {
         for (bin, Prospect { n, positive, loss, squares }) in prospects {
             let yes = map.of_bin(bin);
@@ -230,13 +227,14 @@ impl Estimate {
                 squares: weighed(squares),
                 ..Tally::default()
             };
-            *self.bins.entry(bin).or_default() += Bin { positives: n * yes, negatives: n * no, score_sum: 0 };
+            self.bins.push((bin, Bin { positives: n * yes, negatives: n * no, score_sum: 0 }));
         }
+        self.bins.sort_by_key(|(bin, _)| *bin);
     }
 
     /// A metric of the expected counts; `None` without predictions, and of a metric that cannot be estimated.
     pub fn value(&self, metric: Metric, task: Task) -> Option<f64> {
-        let bins = self.bins.iter().map(|(bin, counts)| (*bin, *counts));
+        let bins = self.bins.iter().copied();
         if metric.can_be_estimated(task) { value(metric, task, &self.tally, bins) } else { None }
     }
 }

@@ -103,6 +103,7 @@ struct Board {
     /// The histograms under way.
     scratch: Scratch<Bin>,
     prospects: Scratch<Prospect>,
+    maps: Maps,
 }
 
 impl Board {
@@ -110,7 +111,8 @@ impl Board {
         let horizon = horizon(&plan);
         let scratch = Scratch::new(bins::numbers(plan.model.task));
         let prospects = Scratch::new(if plan.model.metrics.estimate.is_some() { sums::PROSPECTS } else { 0 });
-        Board { plan, horizon, tracks: BTreeMap::new(), first_end: None, scratch, prospects }
+        let maps = Maps::default();
+        Board { plan, horizon, tracks: BTreeMap::new(), first_end: None, scratch, prospects, maps }
     }
 
     /// Takes in a change, unless it takes back a bucket out of reach: that is no change of any metric.
@@ -154,7 +156,8 @@ impl Board {
         let mut published = Vec::new();
         let mut tracks = std::mem::take(&mut self.tracks);
         let changed: Vec<_> = tracks.values_mut().map(|track| std::mem::take(&mut track.changed)).collect();
-        let mut maps = Maps::default();
+        let mut maps = std::mem::take(&mut self.maps);
+        maps.forget(boundary.minus(self.horizon), &metrics.since);
         for ((series, track), changed) in tracks.iter().zip(changed) {
             let mut due = Vec::new();
             for window in &metrics.windows {
@@ -173,7 +176,7 @@ impl Board {
                 }
             }
         }
-        self.tracks = tracks;
+        (self.tracks, self.maps) = (tracks, maps);
         published
     }
 

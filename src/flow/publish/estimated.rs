@@ -3,7 +3,7 @@
 //!
 //! In: the counts that the board keeps. Out: each metric's estimate for all predictions of the window, labelled or not;
 //! and for those that have labels now, the estimate less the metric by these labels: what it was wrong by. Keeps:
-//! nothing, beyond the maps of one boundary.
+//! nothing but the maps that it may be asked for again.
 //!
 //! **The reference** of a window is what its version said, in whatever role, before both the window's start and one
 //! `timeout` before its end. So it shares no row with the window, and the error is that of an estimate which knew none
@@ -58,9 +58,17 @@ impl Scorer {
     }
 }
 
-/// What scores of a scorer mean to those who look from an instant on, as far as somebody has asked at this boundary.
+/// What scores of a scorer mean to those who look from an instant on, as far as somebody has asked. Nothing that comes
+/// later changes what lies behind a reference, so this is remembered; it is made again where it is not.
 #[derive(Default)]
 pub(super) struct Maps(BTreeMap<(Scorer, Time), Option<Arc<Calibration>>>);
+
+impl Maps {
+    /// Lets go of those that end before an instant, for no window asks for them any more; but for those of `since`.
+    pub(super) fn forget(&mut self, before: Time, since: &[Time]) {
+        self.0.retain(|(_, cut), _| *cut >= before || since.contains(cut));
+    }
+}
 
 /// Where a reference ends.
 #[derive(Clone, Copy)]
