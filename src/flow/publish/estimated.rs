@@ -24,7 +24,6 @@ use crate::config::spec::{EstimateSpec, Measure, Metric};
 use crate::evaluate::{Bin, Calibration, Estimate, Prospect, bins, value};
 use crate::time::{Span, Time};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// The estimates of one window.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +60,7 @@ impl Scorer {
 /// What scores of a scorer mean to those who look from an instant on, as far as somebody has asked. Nothing that comes
 /// later changes what lies behind a reference, so this is remembered; it is made again where it is not.
 #[derive(Default)]
-pub(super) struct Maps(BTreeMap<(Scorer, Time), Option<Arc<Calibration>>>);
+pub(super) struct Maps(BTreeMap<(Scorer, Time), Option<Calibration>>);
 
 impl Maps {
     /// Lets go of those that end before an instant, for no window asks for them any more; but for those of `since`.
@@ -104,11 +103,13 @@ impl Board {
         let cut = self.cut(extent, end)?;
         let (mut all, mut labelled) = (Estimate::default(), Estimate::default());
         let mut reference: Option<i64> = None;
-        for (part, track) in tracks.iter().filter(|(part, _)| is_part(part, series)) {
+        for (who, track) in parts(tracks, series) {
             let prospects = self.prospects(track, extent, end);
-            let Some(who) = part.who.filter(|_| !prospects.is_empty()) else { continue };
+            if prospects.is_empty() {
+                continue;
+            }
             let map = maps.0.entry((Scorer::of(who), cut.time()));
-            let map = map.or_insert_with(|| calibration(tracks, Scorer::of(who), cut).map(Arc::new));
+            let map = map.or_insert_with(|| calibration(tracks, Scorer::of(who), cut));
             let known = map.as_ref().map_or(0, |map| map.labelled());
             reference = Some(reference.map_or(known, |least| least.min(known)));
             if let Some(map) = map {
@@ -160,15 +161,17 @@ impl Board {
     }
 }
 
-/// Whether a series is one of those that another is made of: itself, or of what was served, what each version answered.
-fn is_part(part: &Series, whole: &Series) -> bool {
-    match whole.who {
-        Some(_) => part == whole,
-        None => {
-            let answers = matches!(part.who, Some(Contestant::Champion(_) | Contestant::Challenger(_)));
-            answers && part.slice.is_none()
-        }
+/// The series that one is made of, by who said what is in them: itself, or of what was served, what each version
+/// answered.
+fn parts<'a>(tracks: &'a BTreeMap<Series, Track>, of: &Series) -> Vec<(Contestant, &'a Track)> {
+    if let Some(who) = of.who {
+        return tracks.get(of).map(|track| (who, track)).into_iter().collect();
     }
+    let answer = |(series, track): (&Series, &'a Track)| {
+        let who = series.who.filter(|who| matches!(who, Contestant::Champion(_) | Contestant::Challenger(_)))?;
+        series.slice.is_none().then_some((who, track))
+    };
+    tracks.iter().filter_map(answer).collect()
 }
 
 /// What a scorer's labelled scores before an instant came to.
