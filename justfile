@@ -132,6 +132,7 @@ golden python="python3":
     {{python}} tests/golden/kswin.py
     {{python}} tests/golden/logistic.py
     {{python}} tests/golden/metrics.py
+    {{python}} tests/golden/estimate.py
     {{python}} tests/golden/train.py > tests/golden/train.json
     {{python}} tests/golden/boosting.py
     {{python}} tests/golden/expressions.py

@@ -1,16 +1,18 @@
-//! `[model.NAME.metrics]`: which metrics are published, over which windows, and for which slices.
+//! `[model.NAME.metrics]`: which metrics are published, over which windows, for which slices, and which are estimated.
 
 use super::doubts::Doubts;
 use super::features::{Around, check_event_column};
 use super::item::{Item, names};
 use super::source::LONGEST;
-use super::spec::{Metric, MetricsSpec};
+use super::spec::{EstimateSpec, Metric, MetricsSpec};
 use super::table::Table;
 use crate::task::Task;
 use crate::time::Span;
 
 /// Values a slice that are kept apart where the file does not say.
 const SLICE_VALUES: usize = 200;
+/// Labels of a reference below which nothing is estimated, where the file does not say.
+const REFERENCE: u64 = 500;
 
 /// All metrics of a task over the whole run.
 pub(super) fn default(task: Task) -> MetricsSpec {
@@ -20,6 +22,7 @@ pub(super) fn default(task: Task) -> MetricsSpec {
         names: Metric::of(task).into_iter().map(|(_, metric)| metric).collect(),
         slices: Vec::new(),
         max_slice_values: SLICE_VALUES,
+        estimate: None,
     }
 }
 
@@ -50,12 +53,37 @@ pub(super) fn read(mut table: Table<'_>, task: Task, every: Span, around: &Aroun
     if let Some(most) = table.take("max_slice_values").and_then(|i| i.count(1, 100_000)) {
         spec.max_slice_values = most;
     }
+    if task == Task::Regression {
+        table.refuse("estimate", "a regression gives no probabilities");
+    } else if let Some(item) = table.take("estimate") {
+        let of = item.table("`estimate` of the metrics".to_owned());
+        spec.estimate = of.and_then(|of| read_estimate(of, task));
+        if spec.windows.is_empty() && spec.since.is_empty() {
+            let message = "`estimate` needs a window, for the whole run has nothing before it to be calibrated by";
+            item.fault(message, "declare `windows` or `since`");
+        }
+    }
     table.finish();
     if faults.count() > before {
         // `window` for `windows` is an unknown key.
         faults.doubt(Doubts::WINDOWS);
     }
     spec
+}
+
+fn read_estimate(mut table: Table<'_>, task: Task) -> Option<EstimateSpec> {
+    let known = Metric::estimated_of(task);
+    let names = table.need("names", "the metrics to estimate: [\"accuracy\"]").and_then(|item| {
+        let names = item.list_of(|name| name.choice("metric that can be estimated", &known))?;
+        if names.is_empty() {
+            item.fault("`names` is empty, allowed: at least one metric", "");
+            return None;
+        }
+        Some(names)
+    });
+    let min_labels = table.take("min_labels").map_or(Some(REFERENCE), |i| i.whole(1, 1_000_000_000));
+    table.finish();
+    Some(EstimateSpec { names: names?, min_labels: min_labels? })
 }
 
 /// A span that is a multiple of the pipeline's `every`, in steps of which windows slide and triggers are judged.

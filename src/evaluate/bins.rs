@@ -105,18 +105,18 @@ pub fn labelled(score: f64, label: bool) -> [(u16, Bin); 2] {
 }
 
 /// What one labelled prediction adds to a histogram: of a regression nothing; of several classes what the calibration
-/// of the class that was said is known by, and its cell of the confusion matrix.
+/// of the class that was said is known by, in either resolution, and its cell of the confusion matrix.
 pub fn of(task: Task, said: &Prediction, label: Label) -> impl Iterator<Item = (u16, Bin)> + use<> {
-    let all = match (task, said) {
-        (Task::Regression, _) => None,
-        (_, Prediction::Number(score)) => Some(labelled(*score, label.is_true())),
+    let (right, cell) = match (task, said) {
+        (Task::Regression, _) => return None.into_iter().flatten().chain(None),
+        (_, Prediction::Number(_)) => (label.is_true(), None),
         (_, Prediction::Classes(of)) => {
-            let (class, score) = (said.class(), said.score());
-            let bin = Bin::labelled(score, class == label.number());
-            Some([(ece_bin(score), bin), (confusion_cell(of.len(), label.number(), class), bin)])
+            (said.is_right(label), Some(confusion_cell(of.len(), label.number(), said.class())))
         }
     };
-    all.into_iter().flatten()
+    let score = said.score();
+    let cell = cell.map(|cell| (cell, Bin::labelled(score, right)));
+    Some(labelled(score, right)).into_iter().flatten().chain(cell)
 }
 
 /// The last part includes 1.

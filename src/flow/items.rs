@@ -64,6 +64,8 @@ pub struct Forget {
 pub struct Asked {
     /// Trainings, of all models.
     pub trainings: u32,
+    /// Trainings of one model each, by the models' names.
+    pub trainings_of: Vec<CompactString>,
     /// Changes of roles, with the model's name.
     pub wishes: Vec<(CompactString, Wish)>,
     /// Models that were made elsewhere.
@@ -76,11 +78,17 @@ impl Asked {
     /// What else was asked for; no event is forgotten twice.
     pub fn join(&mut self, other: Asked) {
         self.trainings = self.trainings.max(other.trainings);
+        self.trainings_of.extend(other.trainings_of);
         self.wishes.extend(other.wishes);
         self.pushed.extend(other.pushed);
         let new = |forget: &Forget| self.forget.iter().all(|known| known.id != forget.id);
         let forget: Vec<Forget> = other.forget.into_iter().filter(new).collect();
         self.forget.extend(forget);
+    }
+
+    /// The trainings of one model.
+    pub fn trainings_of(&self, model: &str) -> u32 {
+        self.trainings + u32::from(self.trainings_of.iter().any(|of| of == model))
     }
 
     /// The changes of one model's roles.

@@ -13,7 +13,7 @@ use super::plan::ModelPlan;
 use super::publish::Figure;
 use super::ticks::Tick;
 use super::window::{Place, Window};
-use crate::config::spec::Metric;
+use crate::config::spec::{Measure, Metric};
 use crate::deploy::{Deployment, Rollout, Wish};
 use crate::drift::Profile;
 use crate::feature::Vector;
@@ -274,9 +274,9 @@ impl Judging {
         let decision = {
             let champion = self.champion();
             let find = |window: Span| figures.iter().find(|f| f.version == champion && f.window == window);
-            let metric = |metric: Metric, window: Span| {
+            let metric = |measure: Measure, window: Span| {
                 let figure = find(window)?;
-                let (_, value) = figure.values.iter().find(|(m, _)| *m == metric)?;
+                let (_, value) = figure.values.iter().find(|(known, _)| *known == measure)?;
                 Some(Reading { value: *value, labelled: figure.labelled.max(0) as u64, coverage: figure.coverage })
             };
             let standing = self.standings.get(&champion);
@@ -287,7 +287,7 @@ impl Judging {
                 new_examples: self.new_examples,
                 window_examples: self.examples.len() as u64,
                 newest_trained: self.newest_trained,
-                manual: asked.trainings,
+                manual: asked.trainings_of(&self.plan.model.name),
                 last,
                 training: self.is_under_way(),
                 rollout: self.rollout.is_full(),
@@ -473,7 +473,11 @@ impl Judging {
             return;
         };
         if let Some(figure) = figures.iter().find(|f| f.version == 1 && f.window == self.judged_window) {
-            standing.at_release = figure.values.iter().copied().collect();
+            let known = |(measure, value): &(Measure, f64)| match measure {
+                Measure::Known(metric) => Some((*metric, *value)),
+                Measure::Estimated(_) | Measure::Error(_) => None,
+            };
+            standing.at_release = figure.values.iter().filter_map(known).collect();
         }
     }
 }

@@ -158,6 +158,12 @@ fn metric(plan: &ModelPlan, one: &Published) -> Value {
     if let Some(bound) = one.auc_bound {
         object.insert("roc_auc_bound".into(), json!(bound));
     }
+    if let Some(estimated) = &one.estimated {
+        object.insert("estimate_reference".into(), json!(estimated.reference));
+        for (measure, value) in estimated.measures() {
+            object.insert(measure.name().into(), json!(value));
+        }
+    }
     Value::Object(object)
 }
 

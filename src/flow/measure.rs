@@ -61,8 +61,11 @@ pub fn open_after_end(plan: &ModelPlan) -> Span {
 
 /// How long after its start a bucket may still be asked for or changed.
 pub fn horizon(plan: &ModelPlan) -> Span {
-    let longest = plan.model.metrics.windows.iter().map(|w| w.0).max().unwrap_or(0);
-    Span(longest.max(0) + open_after_end(plan).0)
+    let metrics = &plan.model.metrics;
+    let longest = metrics.windows.iter().map(|w| w.0).max().unwrap_or(0).max(0);
+    // What lies behind a reference is told apart by bucket.
+    let reference = metrics.estimate.as_ref().map_or(0, |_| plan.timeout.0 + plan.spec.every.0);
+    Span(longest.max(reference) + open_after_end(plan).0)
 }
 
 /// The latest instant of `since` at or before `time`.
@@ -126,7 +129,7 @@ impl Contributions {
     pub(super) fn new(plan: Arc<ModelPlan>) -> Contributions {
         Contributions {
             horizon: horizon(&plan),
-            read: BinsRead::by(plan.model.task, &plan.model.metrics.names),
+            read: BinsRead::by(plan.model.task, &plan.model.metrics.names, plan.model.metrics.estimate.is_some()),
             fresh: BTreeMap::new(),
             sent: BTreeMap::new(),
             beyond: BTreeMap::new(),
@@ -140,7 +143,7 @@ impl Contributions {
     pub(super) fn take(&mut self, outcome: &Outcome) {
         let read = self.read;
         let change: &dyn Fn(&Prediction) -> Change = match outcome.turn {
-            Turn::Scored => &|_| Change::counts(Tally::prediction()),
+            Turn::Scored => &|said| Change::scored(said, read),
             Turn::Settled { labelled: false } => &|_| Change::counts(Tally::expired()),
             Turn::Settled { labelled: true } | Turn::Forgotten { .. } => return,
             Turn::Labelled { before, after, .. } => &move |said| Change::label(said, (before, after), read),
@@ -154,8 +157,10 @@ impl Contributions {
         let cells = self.fresh.entry(bucket).or_default();
         for (who, said) in &scored.scores {
             let change = change(said);
-            cells.entry((*who, None)).or_default().add(&change);
-            if !matches!(who, Contestant::Majority | Contestant::NoChange) {
+            if matches!(who, Contestant::Majority | Contestant::NoChange) {
+                cells.entry((*who, None)).or_default().add(&change.without_prospect());
+            } else {
+                cells.entry((*who, None)).or_default().add(&change);
                 self.mine.iter().for_each(|slice| cells.entry((*who, Some(*slice))).or_default().add(&change));
             }
         }
@@ -217,6 +222,8 @@ impl Contributions {
             let slice = slice.map(|number| self.slices.all[number as usize].clone());
             cells.push((Series { model, who: Some(who), slice }, sums));
         }
+        // Scores are calibrated by version, so of whoever answered they are asked one by one.
+        served.prospects.clear();
         cells.push((Series { model, who: None, slice: None }, served));
         cells.retain(|(_, sums)| !sums.is_zero());
         cells

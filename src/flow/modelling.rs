@@ -133,7 +133,7 @@ pub fn modelling<'scope>(
                 heed(&archive, open.mark.as_ref(), &mut [models]);
                 open.resolutions.iter().for_each(|resolution| models.activate(resolution));
                 models.hear(open.said);
-                let mut scores = Scores::with_capacity(open.ready.len() * models.len());
+                let mut scores = Scores::with_capacity(open.ready.len() * models.count());
                 for ready in &open.ready {
                     match ready {
                         Ready::Event(event, values) => models.event(event, values, &mut scores),

@@ -36,7 +36,7 @@ impl Models {
     }
 
     /// How many they are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.rooms.len()
     }
 

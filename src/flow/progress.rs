@@ -44,7 +44,7 @@ pub struct Progress {
     pub inputs: String,
     /// Whether the boundary is the end of the input.
     pub last: bool,
-    /// Trainings asked for by hand that the boundary passes on.
+    /// Trainings of all models asked for by hand that the boundary passes on.
     pub manual: u32,
     /// The boundary that comes next; none before the first row.
     pub next_boundary: Option<Stamp>,
@@ -59,6 +59,9 @@ pub struct Progress {
     /// artifact, which the registry keeps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pushed: Vec<(CompactString, String)>,
+    /// Models of which trainings are asked for by hand, each by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retrain: Vec<CompactString>,
     /// Its number.
     pub tick: Tick,
     /// Changes of roles asked for by hand that the boundary passes on.
@@ -164,6 +167,7 @@ impl Chain {
             pipeline_time: Stamp(minted.now),
             poison: minted.poison.iter().map(poison).collect(),
             pushed: minted.asked.pushed.iter().map(|pushed| (pushed.model.clone(), pushed.digest.clone())).collect(),
+            retrain: minted.asked.trainings_of.clone(),
             tick,
             wishes: minted.asked.wishes.clone(),
         };

@@ -5,21 +5,24 @@
 //! that end there, and again for each earlier end that has changed since. Windows are `[end - w, end)` by prediction
 //! time, so that what is predicted at a boundary counts after it. Limits: a window that ended `timeout` and three times
 //! `every` ago is closed. No label can change it any more, and an event that is so much out of order counts in the
-//! whole run and in each `since` alone.
+//! whole run and in each `since` alone. What is estimated where labels are missing is in [`estimated`].
+
+mod estimated;
 
 use super::items::{Contestant, Mark};
 use super::lines::{self, PageWriter};
 use super::measure::{Cell, Series, Stretch, horizon, open_after_end};
 use super::plan::{ModelPlan, Plan};
 use super::saving::{Keeps, Sections, SharedArchive, Shares, heed};
-use super::sums::Sums;
+use super::sums::{self, Scratch, Sums};
 use super::ticks::{Tick, Ticks};
-use crate::config::spec::Metric;
-use crate::evaluate::{Bin, Tally, bins, value};
+use crate::config::spec::{Measure, Metric};
+use crate::evaluate::{Bin, Prospect, Tally, bins, value};
 use crate::sink::{Page, Stream};
 use crate::time::{Span, Time};
 use differential_dataflow::VecCollection;
 use differential_dataflow::difference::{IsZero, Semigroup};
+use estimated::{Estimated, Maps};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -58,6 +61,8 @@ pub struct Published {
     pub values: Vec<(Metric, Option<f64>)>,
     /// The bound of the AUC's error.
     pub auc_bound: Option<f64>,
+    /// What is estimated, where that was asked for.
+    pub estimated: Option<Estimated>,
 }
 
 /// What the judging room needs of the metrics at a boundary: a version's own figures while it is champion.
@@ -73,8 +78,8 @@ pub struct Figure {
     pub labelled: i64,
     /// Their share of those that have or can still get a label.
     pub coverage: f64,
-    /// The metrics.
-    pub values: Vec<(Metric, f64)>,
+    /// The metrics, and what is estimated of them.
+    pub values: Vec<(Measure, f64)>,
 }
 
 /// Where this half of the room stands among the sections of the metrics.
@@ -95,17 +100,19 @@ struct Board {
     horizon: Span,
     tracks: BTreeMap<Series, Track>,
     first_end: Option<Time>,
-    /// The histogram under way, and a bit for each of its bins that is not empty.
-    scratch: Vec<Bin>,
-    touched: Vec<u64>,
+    /// The histograms under way.
+    scratch: Scratch<Bin>,
+    prospects: Scratch<Prospect>,
+    maps: Maps,
 }
 
 impl Board {
     fn new(plan: Arc<ModelPlan>) -> Board {
-        let bins = bins::numbers(plan.model.task);
         let horizon = horizon(&plan);
-        let (scratch, touched) = (vec![Bin::default(); bins], vec![0; bins.div_ceil(64)]);
-        Board { plan, horizon, tracks: BTreeMap::new(), first_end: None, scratch, touched }
+        let scratch = Scratch::new(bins::numbers(plan.model.task));
+        let prospects = Scratch::new(if plan.model.metrics.estimate.is_some() { sums::PROSPECTS } else { 0 });
+        let maps = Maps::default();
+        Board { plan, horizon, tracks: BTreeMap::new(), first_end: None, scratch, prospects, maps }
     }
 
     /// Takes in a change, unless it takes back a bucket out of reach: that is no change of any metric.
@@ -148,63 +155,59 @@ impl Board {
         let every = plan.spec.every;
         let mut published = Vec::new();
         let mut tracks = std::mem::take(&mut self.tracks);
-        for (series, track) in &mut tracks {
-            let changed = std::mem::take(&mut track.changed);
+        let changed: Vec<_> = tracks.values_mut().map(|track| std::mem::take(&mut track.changed)).collect();
+        let mut maps = std::mem::take(&mut self.maps);
+        maps.forget(boundary.minus(self.horizon), &metrics.since);
+        for ((series, track), changed) in tracks.iter().zip(changed) {
+            let mut due = Vec::new();
             for window in &metrics.windows {
-                for end in ends(&changed, *window, every, first_end.max(closed.floor(every).plus(every)), boundary) {
-                    let sums = self.window(track, end.minus(*window), end);
-                    published.extend(self.figures(series, Extent::Last(*window), end, (boundary, now), sums));
+                let first = first_end.max(closed.floor(every).plus(every));
+                due.extend(ends(&changed, *window, every, first, boundary).map(|end| (Extent::Last(*window), end)));
+            }
+            if series.slice.is_none() || last {
+                due.extend(metrics.since.iter().map(|start| (Extent::Since(*start), boundary)));
+                due.push((Extent::All, boundary));
+            }
+            for (extent, end) in due {
+                let sums = self.sums(track, extent, end);
+                if sums.tally.n != 0 {
+                    let estimated = self.estimate(&tracks, &mut maps, series, (extent, end), &sums);
+                    published.push(self.figures(series, (extent, end), (boundary, now), sums, estimated));
                 }
             }
-            if series.slice.is_some() && !last {
-                continue;
-            }
-            for (start, sums) in metrics.since.iter().zip(&track.since) {
-                let figures = self.figures(series, Extent::Since(*start), boundary, (boundary, now), sums.clone());
-                published.extend(figures);
-            }
-            published.extend(self.figures(series, Extent::All, boundary, (boundary, now), track.all.clone()));
         }
-        self.tracks = tracks;
+        (self.tracks, self.maps) = (tracks, maps);
         published
     }
 
-    /// The sums of the buckets in `[start, end)`.
-    fn window(&mut self, track: &Track, start: Time, end: Time) -> Sums {
-        let mut tally = Tally::default();
-        for sums in track.buckets.range(start..end).map(|(_, sums)| sums) {
-            tally += sums.tally;
-            for (number, bin) in &sums.bins {
-                self.scratch[usize::from(*number)] += *bin;
-                self.touched[usize::from(*number / 64)] |= 1 << (number % 64);
-            }
-        }
-        // Most bins are empty: only those that were touched are looked at.
-        let mut bins = Vec::new();
-        for (word, touched) in self.touched.iter_mut().enumerate() {
-            while *touched != 0 {
-                let number = word * 64 + touched.trailing_zeros() as usize;
-                *touched &= *touched - 1;
-                let bin = std::mem::take(&mut self.scratch[number]);
-                if !bin.is_zero() {
-                    bins.push((number as u16, bin));
+    /// The counts behind one value, without prospects.
+    fn sums(&mut self, track: &Track, extent: Extent, end: Time) -> Sums {
+        match extent {
+            Extent::Last(window) => {
+                let mut tally = Tally::default();
+                for sums in track.buckets.range(end.minus(window)..end).map(|(_, sums)| sums) {
+                    tally += sums.tally;
+                    self.scratch.add(&sums.bins);
                 }
+                Sums { tally, bins: self.scratch.take(), prospects: Vec::new() }
             }
+            Extent::Since(start) => {
+                let place = self.plan.model.metrics.since.iter().position(|since| *since == start);
+                let Sums { tally, bins, .. } = &track.since[place.expect("an extent is one of those that are kept")];
+                Sums { tally: *tally, bins: bins.clone(), prospects: Vec::new() }
+            }
+            Extent::All => Sums { tally: track.all.tally, bins: track.all.bins.clone(), prospects: Vec::new() },
         }
-        Sums { tally, bins }
     }
 
     fn figures(
         &self,
         series: &Series,
-        extent: Extent,
-        end: Time,
+        (extent, end): (Extent, Time),
         (boundary, now): (Time, Time),
         sums: Sums,
-    ) -> Option<Published> {
-        if sums.tally.n == 0 {
-            return None;
-        }
+        estimated: Option<Estimated>,
+    ) -> Published {
         // The fine bins come first, and the area and its bound are from one walk over them.
         let task = self.plan.model.task;
         let (fine, rest) = sums.bins.split_at(sums.bins.partition_point(|(bin, _)| *bin < bins::AUC_BINS));
@@ -217,13 +220,20 @@ impl Board {
         let values = names.iter().map(of).collect::<Vec<_>>();
         let auc_bound = auc.map(|auc| auc.bound);
         let settled = end.plus(self.plan.timeout) < now;
-        Some(Published { series: series.clone(), extent, end, boundary, settled, tally: sums.tally, values, auc_bound })
+        let (series, tally) = (series.clone(), sums.tally);
+        Published { series, extent, end, boundary, settled, tally, values, auc_bound, estimated }
     }
 }
 
 /// The ends of windows that are due: the boundary, and each earlier one from `first` on whose window holds a changed
 /// bucket.
-fn ends(changed: &BTreeSet<Time>, window: Span, every: Span, first: Time, boundary: Time) -> Vec<Time> {
+fn ends(
+    changed: &BTreeSet<Time>,
+    window: Span,
+    every: Span,
+    first: Time,
+    boundary: Time,
+) -> impl Iterator<Item = Time> {
     let mut ends = BTreeSet::from([boundary]);
     for bucket in changed {
         let start = bucket.floor(every);
@@ -233,7 +243,7 @@ fn ends(changed: &BTreeSet<Time>, window: Span, every: Span, first: Time, bounda
             end = end.plus(every);
         }
     }
-    ends.into_iter().collect()
+    ends.into_iter()
 }
 
 fn figure(published: &Published) -> Option<Figure> {
@@ -241,7 +251,9 @@ fn figure(published: &Published) -> Option<Figure> {
         return None;
     };
     let Extent::Last(window) = published.extent else { return None };
-    let values = published.values.iter().filter_map(|(metric, value)| value.map(|v| (*metric, v))).collect();
+    let known = published.values.iter().map(|(metric, value)| (Measure::Known(*metric), *value));
+    let estimated = published.estimated.iter().flat_map(Estimated::measures);
+    let values = known.chain(estimated).filter_map(|(measure, value)| value.map(|v| (measure, v))).collect();
     let tally = &published.tally;
     let coverage = tally.reachable_coverage().unwrap_or(0.0);
     (published.end == published.boundary).then_some(Figure {

@@ -41,9 +41,9 @@ pub struct Collected {
 impl Collected {
     fn new(plan: &Plan) -> Collected {
         let mut names = Vec::new();
-        for metric in plan.spec.models.iter().flat_map(|model| &model.metrics.names) {
-            if !names.contains(&metric.name()) {
-                names.push(metric.name());
+        for measure in plan.spec.models.iter().flat_map(|model| model.metrics.measures()) {
+            if !names.contains(&measure.name()) {
+                names.push(measure.name());
             }
         }
         Collected { names, ..Collected::default() }

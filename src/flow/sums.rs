@@ -3,33 +3,48 @@
 //! Everything in it is an integer, so sums are exact in any order, and what is retracted leaves no trace.
 
 use crate::config::spec::Metric;
-use crate::evaluate::{Bin, Tally, bins};
+use crate::evaluate::{Bin, Prospect, Tally, bins};
 use crate::task::{Label, Prediction, Task};
 use differential_dataflow::difference::{Abelian, IsZero, Monoid, Semigroup};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::cmp::Ordering;
+use std::ops::AddAssign;
 
-/// Counts and losses, and the histogram of scores by label.
+/// Counts and losses, and the histograms of scores.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Sums {
     /// Counts and losses.
     pub tally: Tally,
-    /// The bins that are not empty, ascending.
+    /// The bins of labelled predictions that are not empty, ascending.
     pub bins: Vec<(u16, Bin)>,
+    /// Where metrics are estimated, what predictions may come to, by fine bin, ascending: of all, and from [`LABELLED`]
+    /// on of those that have labels.
+    pub prospects: Vec<(u16, Prospect)>,
 }
+
+/// The first bin of the prospects of predictions that have labels.
+pub const LABELLED: u16 = bins::AUC_BINS;
+/// How many bins of prospects there are.
+pub const PROSPECTS: usize = 2 * bins::AUC_BINS as usize;
 
 /// What one outcome adds to the sums of a contestant, overall and in each slice.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
     tally: Tally,
     bins: SmallVec<[(u16, Bin); 4]>,
+    prospect: Option<(u16, Prospect)>,
 }
 
 impl Change {
     /// A change of the counts alone.
     pub fn counts(tally: Tally) -> Change {
-        Change { tally, bins: SmallVec::new() }
+        Change { tally, ..Change::default() }
+    }
+
+    /// A prediction that was made.
+    pub fn scored(said: &Prediction, read: BinsRead) -> Change {
+        Change { tally: Tally::prediction(), prospect: read.prospect(said), ..Change::default() }
     }
 
     /// A prediction whose label was `before` and is `after`. Of its bins only those that a published metric reads are
@@ -44,7 +59,16 @@ impl Change {
             change.tally += Tally::labelled(read.task, said, label);
             change.bins.extend(read.labelled(said, label));
         }
+        if before.is_some() != after.is_some() {
+            let sign = |of: Prospect| if after.is_some() { of } else { -of };
+            change.prospect = read.prospect(said).map(|(number, of)| (LABELLED + number, sign(of)));
+        }
         change
+    }
+
+    /// The same of somebody whose metrics are not estimated.
+    pub fn without_prospect(self) -> Change {
+        Change { prospect: None, ..self }
     }
 }
 
@@ -55,14 +79,20 @@ pub struct BinsRead {
     fine: bool,
     coarse: bool,
     confusion: bool,
+    /// Whether prospects are read, too.
+    estimates: bool,
 }
 
 impl BinsRead {
-    /// Those of the metrics that are published.
-    pub fn by(task: Task, names: &[Metric]) -> BinsRead {
+    /// Those of the metrics that are published, and of what scores are calibrated by if some are estimated.
+    pub fn by(task: Task, names: &[Metric], estimates: bool) -> BinsRead {
         let any = |of: &[Metric]| names.iter().any(|name| of.contains(name));
-        let confusion = any(&[Metric::F1, Metric::Kappa]);
-        BinsRead { task, fine: any(&[Metric::RocAuc]), coarse: any(&[Metric::Ece]), confusion }
+        let (fine, coarse) = (estimates || any(&[Metric::RocAuc]), any(&[Metric::Ece]));
+        BinsRead { task, fine, coarse, confusion: any(&[Metric::F1, Metric::Kappa]), estimates }
+    }
+
+    fn prospect(self, said: &Prediction) -> Option<(u16, Prospect)> {
+        if self.estimates { Prospect::of(self.task, said) } else { None }
     }
 
     fn labelled(self, said: &Prediction, label: Label) -> impl Iterator<Item = (u16, Bin)> + use<> {
@@ -79,104 +109,173 @@ impl BinsRead {
 /// which is quick for the few series that see all of them.
 const LISTED: usize = 512;
 
+/// What is counted of a bin; all zero is nothing.
+pub trait Count: Copy + Default + PartialEq + AddAssign {}
+
+impl<T: Copy + Default + PartialEq + AddAssign> Count for T {}
+
+/// A histogram to which changes are still added.
+#[derive(Clone, Debug, Default)]
+struct Pile<T> {
+    /// In the order of their coming, a bin any number of times.
+    list: Vec<(u16, T)>,
+    /// All bins, by number; empty as long as the list suffices.
+    array: Vec<T>,
+}
+
+impl<T: Count> Pile<T> {
+    fn extend(&mut self, changes: &[(u16, T)]) {
+        if self.array.is_empty() {
+            self.list.extend_from_slice(changes);
+            if self.list.len() > LISTED {
+                self.array = vec![T::default(); usize::from(bins::CONFUSION)];
+                std::mem::take(&mut self.list).into_iter().for_each(|(number, count)| self.put(number, count));
+            }
+        } else {
+            changes.iter().for_each(|(number, count)| self.put(*number, *count));
+        }
+    }
+
+    fn put(&mut self, number: u16, count: T) {
+        let place = usize::from(number);
+        // Behind all others stand the cells of a confusion matrix, and what is labelled of prospects.
+        if place >= self.array.len() {
+            self.array.resize(place + 1, T::default());
+        }
+        self.array[place] += count;
+    }
+
+    /// The bins that are not empty, ascending.
+    fn finish(mut self) -> Vec<(u16, T)> {
+        let mut bins: Vec<(u16, T)> = Vec::new();
+        if self.array.is_empty() {
+            self.list.sort_unstable_by_key(|(number, _)| *number);
+            for (number, count) in self.list {
+                match bins.last_mut() {
+                    Some((last, sum)) if *last == number => *sum += count,
+                    _ => bins.push((number, count)),
+                }
+            }
+        } else {
+            bins.extend(self.array.into_iter().enumerate().map(|(number, count)| (number as u16, count)));
+        }
+        bins.retain(|(_, count)| *count != T::default());
+        bins
+    }
+}
+
 /// Sums to which changes are still added.
 #[derive(Clone, Debug, Default)]
 pub struct Draft {
     tally: Tally,
-    /// In the order of their coming, a bin any number of times.
-    list: Vec<(u16, Bin)>,
-    /// All bins, by number; empty as long as the list suffices.
-    array: Vec<Bin>,
+    bins: Pile<Bin>,
+    prospects: Pile<Prospect>,
 }
 
 impl Draft {
     /// Adds a change.
     pub fn add(&mut self, change: &Change) {
         self.tally += change.tally;
-        if self.array.is_empty() {
-            self.list.extend_from_slice(&change.bins);
-            if self.list.len() > LISTED {
-                self.array = vec![Bin::default(); usize::from(bins::CONFUSION)];
-                std::mem::take(&mut self.list).into_iter().for_each(|(number, bin)| self.put(number, bin));
-            }
-        } else {
-            change.bins.iter().for_each(|(number, bin)| self.put(*number, *bin));
-        }
-    }
-
-    fn put(&mut self, number: u16, bin: Bin) {
-        let place = usize::from(number);
-        // The cells of a confusion matrix stand behind all others, and only a multiclass task has them.
-        if place >= self.array.len() {
-            self.array.resize(place + 1, Bin::default());
-        }
-        self.array[place] += bin;
+        self.bins.extend(&change.bins);
+        self.prospects.extend(change.prospect.as_slice());
     }
 
     /// One that begins with these sums.
     pub fn of(sums: Sums) -> Draft {
-        let mut draft = Draft::default();
-        draft.add(&Change { tally: sums.tally, bins: sums.bins.into() });
+        let mut draft = Draft { tally: sums.tally, ..Draft::default() };
+        draft.bins.extend(&sums.bins);
+        draft.prospects.extend(&sums.prospects);
         draft
     }
 
     /// The sums.
-    pub fn finish(mut self) -> Sums {
-        let mut bins: Vec<(u16, Bin)> = Vec::new();
-        if self.array.is_empty() {
-            self.list.sort_unstable_by_key(|(number, _)| *number);
-            for (number, bin) in self.list {
-                match bins.last_mut() {
-                    Some((last, sum)) if *last == number => *sum += bin,
-                    _ => bins.push((number, bin)),
-                }
-            }
-        } else {
-            bins.extend(self.array.into_iter().enumerate().map(|(number, bin)| (number as u16, bin)));
-        }
-        bins.retain(|(_, bin)| !bin.is_zero());
-        Sums { tally: self.tally, bins }
+    pub fn finish(self) -> Sums {
+        Sums { tally: self.tally, bins: self.bins.finish(), prospects: self.prospects.finish() }
     }
 }
 
 impl IsZero for Sums {
     fn is_zero(&self) -> bool {
-        self.tally.is_zero() && self.bins.is_empty()
+        self.tally.is_zero() && self.bins.is_empty() && self.prospects.is_empty()
     }
 }
 
 impl Semigroup for Sums {
     fn plus_equals(&mut self, other: &Sums) {
         self.tally += other.tally;
-        if other.bins.is_empty() {
-            return;
+        merge(&mut self.bins, &other.bins);
+        merge(&mut self.prospects, &other.prospects);
+    }
+}
+
+/// Adds a histogram to another, both ascending.
+fn merge<T: Count>(ours: &mut Vec<(u16, T)>, theirs: &[(u16, T)]) {
+    if theirs.is_empty() {
+        return;
+    }
+    let mut merged = Vec::with_capacity(ours.len() + theirs.len());
+    let (mut i, mut j) = (0, 0);
+    while i < ours.len() && j < theirs.len() {
+        match ours[i].0.cmp(&theirs[j].0) {
+            Ordering::Less => {
+                merged.push(ours[i]);
+                i += 1;
+            }
+            Ordering::Greater => {
+                merged.push(theirs[j]);
+                j += 1;
+            }
+            Ordering::Equal => {
+                let mut sum = ours[i].1;
+                sum += theirs[j].1;
+                if sum != T::default() {
+                    merged.push((ours[i].0, sum));
+                }
+                (i, j) = (i + 1, j + 1);
+            }
         }
-        let (ours, theirs) = (&self.bins, &other.bins);
-        let mut merged = Vec::with_capacity(ours.len() + theirs.len());
-        let (mut i, mut j) = (0, 0);
-        while i < ours.len() && j < theirs.len() {
-            match ours[i].0.cmp(&theirs[j].0) {
-                Ordering::Less => {
-                    merged.push(ours[i]);
-                    i += 1;
-                }
-                Ordering::Greater => {
-                    merged.push(theirs[j]);
-                    j += 1;
-                }
-                Ordering::Equal => {
-                    let mut sum = ours[i].1;
-                    sum += theirs[j].1;
-                    if !sum.is_zero() {
-                        merged.push((ours[i].0, sum));
-                    }
-                    (i, j) = (i + 1, j + 1);
+    }
+    merged.extend_from_slice(&ours[i..]);
+    merged.extend_from_slice(&theirs[j..]);
+    *ours = merged;
+}
+
+/// A histogram that is added up of many, and emptied again: an array of all bins, and a bit for each that is not empty,
+/// since most are.
+#[derive(Clone, Debug)]
+pub struct Scratch<T> {
+    bins: Vec<T>,
+    touched: Vec<u64>,
+}
+
+impl<T: Count> Scratch<T> {
+    /// One of so many bins.
+    pub fn new(bins: usize) -> Scratch<T> {
+        Scratch { bins: vec![T::default(); bins], touched: vec![0; bins.div_ceil(64)] }
+    }
+
+    /// Adds a histogram.
+    pub fn add(&mut self, bins: &[(u16, T)]) {
+        for (number, count) in bins {
+            self.bins[usize::from(*number)] += *count;
+            self.touched[usize::from(*number / 64)] |= 1 << (number % 64);
+        }
+    }
+
+    /// The bins that are not empty, ascending; nothing is left.
+    pub fn take(&mut self) -> Vec<(u16, T)> {
+        let mut bins = Vec::new();
+        for (word, touched) in self.touched.iter_mut().enumerate() {
+            while *touched != 0 {
+                let number = word * 64 + touched.trailing_zeros() as usize;
+                *touched &= *touched - 1;
+                let count = std::mem::take(&mut self.bins[number]);
+                if count != T::default() {
+                    bins.push((number as u16, count));
                 }
             }
         }
-        merged.extend_from_slice(&ours[i..]);
-        merged.extend_from_slice(&theirs[j..]);
-        self.bins = merged;
+        bins
     }
 }
 
@@ -189,9 +288,8 @@ impl Monoid for Sums {
 impl Abelian for Sums {
     fn negate(&mut self) {
         self.tally = -self.tally;
-        for (_, bin) in &mut self.bins {
-            *bin = -*bin;
-        }
+        self.bins.iter_mut().for_each(|(_, bin)| *bin = -*bin);
+        self.prospects.iter_mut().for_each(|(_, prospect)| *prospect = -*prospect);
     }
 }
 
@@ -199,8 +297,9 @@ impl Abelian for Sums {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
-    const ALL: BinsRead = BinsRead { task: Task::Binary, fine: true, coarse: true, confusion: true };
+    const ALL: BinsRead = BinsRead { task: Task::Binary, fine: true, coarse: true, confusion: true, estimates: true };
 
     fn change(score: f64, before: Option<bool>, after: impl Into<Option<bool>>) -> Change {
         Change::label(&score.into(), (before.map(Label::from), after.into().map(Label::from)), ALL)
@@ -208,21 +307,29 @@ mod tests {
 
     fn sums(rows: &[(f64, bool)]) -> Sums {
         let mut draft = Draft::default();
-        rows.iter().for_each(|(score, label)| draft.add(&change(*score, None, *label)));
+        for (score, label) in rows {
+            draft.add(&Change::scored(&(*score).into(), ALL));
+            draft.add(&change(*score, None, *label));
+        }
         draft.finish()
     }
 
     /// A bin at a time, each looked for.
     fn naive(rows: &[(f64, bool)]) -> Sums {
         let mut sums = Sums::default();
-        let mut found = std::collections::BTreeMap::<u16, Bin>::new();
+        let mut found = BTreeMap::<u16, Bin>::new();
+        let mut prospects = BTreeMap::<u16, Prospect>::new();
         for (score, label) in rows {
-            sums.tally += Tally::labelled(Task::Binary, &(*score).into(), (*label).into());
+            sums.tally += Tally::prediction() + Tally::labelled(Task::Binary, &(*score).into(), (*label).into());
+            let (number, prospect) = Prospect::of(Task::Binary, &(*score).into()).expect("of a binary task");
+            *prospects.entry(number).or_default() += prospect;
+            *prospects.entry(LABELLED + number).or_default() += prospect;
             bins::labelled(*score, *label)
                 .into_iter()
                 .for_each(|(number, bin)| *found.entry(number).or_default() += bin);
         }
         sums.bins = found.into_iter().collect();
+        sums.prospects = prospects.into_iter().collect();
         sums
     }
 
@@ -243,7 +350,9 @@ mod tests {
             let mut gone = Draft::default();
             a.iter().for_each(|(score, label)| gone.add(&change(*score, Some(*label), None)));
             both.plus_equals(&gone.finish());
-            prop_assert!(both.is_zero());
+            let mut unlabelled = Draft::default();
+            a.iter().for_each(|(score, _)| unlabelled.add(&Change::scored(&(*score).into(), ALL)));
+            prop_assert_eq!(both, unlabelled.finish());
         }
 
         #[test]
@@ -251,8 +360,7 @@ mod tests {
             rows in prop::collection::vec((0.0..1.0f64, any::<bool>()), 0..900),
             corrected in 0..900_usize,
         ) {
-            let mut draft = Draft::default();
-            rows.iter().for_each(|(score, label)| draft.add(&change(*score, None, *label)));
+            let mut draft = Draft::of(sums(&rows));
             let mut right = rows.clone();
             for (score, label) in right.iter_mut().take(corrected) {
                 draft.add(&change(*score, Some(*label), !*label));
@@ -264,14 +372,17 @@ mod tests {
 
     #[test]
     fn bins_that_no_metric_reads_are_not_kept() {
-        for (names, kept) in [
-            (&[Metric::LogLoss][..], 0),
-            (&[Metric::RocAuc], 1),
-            (&[Metric::Ece], 1),
-            (&[Metric::Ece, Metric::RocAuc], 2),
+        for (names, estimates, kept) in [
+            (&[Metric::LogLoss][..], false, 0),
+            (&[Metric::LogLoss], true, 1),
+            (&[Metric::RocAuc], false, 1),
+            (&[Metric::Ece], false, 1),
+            (&[Metric::Ece, Metric::RocAuc], false, 2),
         ] {
-            let change = Change::label(&0.3.into(), (None, Some(true.into())), BinsRead::by(Task::Binary, names));
+            let read = BinsRead::by(Task::Binary, names, estimates);
+            let change = Change::label(&0.3.into(), (None, Some(true.into())), read);
             assert_eq!(change.bins.len(), kept, "{names:?}");
+            assert_eq!(change.prospect.is_some(), estimates, "{names:?}");
         }
     }
 }

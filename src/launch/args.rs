@@ -7,9 +7,11 @@
 
 mod export;
 mod forget;
+mod retrain;
 
 pub use export::{ExamplesArgs, ExportArgs, ExportCommand, ExportFormat};
 pub use forget::ForgetArgs;
+pub use retrain::RetrainArgs;
 
 use crate::flow::saving::Cadence;
 use crate::time::Span;
@@ -65,17 +67,9 @@ pub enum Command {
     /// Ask a run to forget the labels of events at its next boundary
     #[command(disable_help_flag = true)]
     Forget(ForgetArgs),
-    /// Ask a run for a retraining at its next boundary
+    /// Ask a run for a retraining at its next boundary, of one model or of all
     #[command(disable_help_flag = true)]
     Retrain(RetrainArgs),
-}
-
-/// `tidemill retrain`
-#[derive(Debug, clap::Args)]
-pub struct RetrainArgs {
-    /// The run's outputs
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
 }
 
 /// `tidemill run`

@@ -25,7 +25,7 @@ pub(super) fn forget(args: &ForgetArgs) -> Exit {
     println!("asked to forget {} ids at the run's next boundary; its record is in decisions, kind forget", all.len());
     for model in replayed {
         println!("{model}: its online learner depends on order and is not changed; a retraining removes them:");
-        println!("  tidemill retrain --out {}", out.display());
+        println!("  tidemill retrain --out {} --model {model}", out.display());
     }
     Exit::Done
 }

@@ -194,6 +194,10 @@ fn model(model: &ModelSpec) -> Vec<String> {
     let metrics = &model.metrics;
     let names: Vec<&str> = metrics.names.iter().map(|m| m.name()).collect();
     row("metrics", names.join(", "));
+    if let Some(estimate) = &metrics.estimate {
+        let names = joined(estimate.names.iter().map(|m| m.name()));
+        row("estimate", format!("{names}, by at least {} labels", estimate.min_labels));
+    }
     let since = metrics.since.iter().map(|t| format!("since {t}"));
     let windows = metrics.windows.iter().map(|w| format!("last {w}"));
     row("windows", joined(["all".to_string()].into_iter().chain(windows).chain(since)));

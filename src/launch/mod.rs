@@ -22,8 +22,9 @@ mod summary;
 pub mod supervise;
 mod verify;
 
+use crate::config::suggest;
 use crate::deploy::Wish;
-use args::{CheckArgs, Command, ExportCommand, FeedArgs, KafkaArgs, ModelsArgs, ModelsCommand};
+use args::{CheckArgs, Command, ExportCommand, FeedArgs, KafkaArgs, ModelsArgs, ModelsCommand, RetrainArgs};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
@@ -64,10 +65,7 @@ pub fn main() -> ExitCode {
         Command::Feed(args) => play(&args) as i32,
         Command::Models(args) => models(&args) as i32,
         Command::Forget(args) => forget::forget(&args) as i32,
-        Command::Retrain(args) => match requests::request(&args.out) {
-            Ok(()) => Exit::Done as i32,
-            Err(error) => usage(&format!("cannot leave a request in {}: {error}", args.out.display())) as i32,
-        },
+        Command::Retrain(args) => retrain(&args) as i32,
     };
     ExitCode::from(u8::try_from(code).unwrap_or(Exit::Failed as u8))
 }
@@ -168,6 +166,22 @@ fn wish(out: &Path, model: Option<&str>, wish: Wish) -> Exit {
     }
 }
 
+/// Asks the run that writes to `out` for a training of one model, or of all.
+fn retrain(RetrainArgs { out, model }: &RetrainArgs) -> Exit {
+    let model = match model.as_deref().map(|name| meant(out, Some(name))).transpose() {
+        Ok(model) => model,
+        Err(message) => return usage(&message),
+    };
+    match requests::request(out, model.as_deref()) {
+        Ok(()) => {
+            let of = model.as_deref().unwrap_or("all models");
+            println!("asked for a retraining of {of}; it is decided at the run's next boundary");
+            Exit::Done
+        }
+        Err(error) => usage(&format!("cannot leave a request in {}: {error}", out.display())),
+    }
+}
+
 /// The model of the run that writes to `out` which is meant.
 fn meant(out: &Path, model: Option<&str>) -> Result<String, String> {
     let known = crate::registry::list(out).map_err(|error| error.to_string())?;
@@ -175,9 +189,12 @@ fn meant(out: &Path, model: Option<&str>) -> Result<String, String> {
     let names = known.join(", ");
     match (model, &known[..]) {
         (Some(model), _) if known.iter().any(|name| name == model) => Ok(model.to_owned()),
-        (Some(model), _) => Err(format!("no model `{model}` in {}, known: {names}", out.display())),
+        (_, []) => Err(format!("no run writes to {}: it has no models", out.display())),
+        (Some(model), _) => {
+            let names: Vec<&str> = known.iter().map(String::as_str).collect();
+            Err(format!("no model `{model}` in {}; {}", out.display(), suggest(model, &names)))
+        }
         (None, [only]) => Ok(only.clone()),
-        (None, []) => Err(format!("no run writes to {}: it has no models", out.display())),
         (None, _) => Err(format!("--model says which of {names} is meant")),
     }
 }

@@ -10,7 +10,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// The file that asks for a training; several requests before a boundary are one.
+/// The file that asks for a training of all models; several requests before a boundary are one.
 fn training(out: &Path) -> PathBuf {
     out.join("retrain.request")
 }
@@ -25,6 +25,11 @@ enum Request {
     Push {
         /// The digest of its artifact, which the registry keeps.
         push: String,
+    },
+    /// To train it.
+    Training {
+        /// Nothing more is said of it.
+        retrain: (),
     },
 }
 
@@ -48,12 +53,15 @@ pub fn forget(out: &Path, all: &[Forget]) -> io::Result<()> {
     append(&forgets(out), &text)
 }
 
-/// Asks the run that writes to `out` for a training at its next boundary.
+/// Asks the run that writes to `out` for a training at its next boundary, of one model or of all.
 ///
 /// # Errors
 /// The folder is not there or cannot be written.
-pub fn request(out: &Path) -> io::Result<()> {
-    fs::write(training(out), "")
+pub fn request(out: &Path, model: Option<&str>) -> io::Result<()> {
+    match model {
+        None => fs::write(training(out), ""),
+        Some(model) => leave(out, model, &Request::Training { retrain: () }),
+    }
 }
 
 /// Asks the run that writes to `out` for a change of roles at its next boundary.
@@ -111,6 +119,8 @@ pub fn requests(out: &Path) -> Requests {
                         asked.pushed.push(pushed);
                     }
                 }
+                Ok((model, Request::Training { .. })) if asked.trainings_of.contains(&model) => {}
+                Ok((model, Request::Training { .. })) => asked.trainings_of.push(model),
                 Err(error) => tracing::warn!(%error, line, "not a request of tidemill models"),
             }
         }

@@ -2,7 +2,7 @@
 
 use super::judge::{Memory, Sight};
 use super::when::When;
-use crate::config::spec::{CauseSpec, Cron, NewData, TriggerSpec};
+use crate::config::spec::{CauseSpec, Cron, Measure, NewData, TriggerSpec};
 use crate::time::{Span, Time};
 use std::collections::BTreeMap;
 
@@ -56,11 +56,12 @@ impl Trigger {
             CauseSpec::Drift(_) => drift(place, sight),
             CauseSpec::Degradation { when, min_labels, min_coverage, .. } => {
                 let parsed = self.when.as_ref().expect("a degradation trigger is made with its condition");
-                let now = |metric, window| {
-                    let reading = (sight.metric)(metric, window)?;
+                let now = |measure, window| {
+                    let reading = (sight.metric)(measure, window)?;
                     // Written so that a NaN coverage is below every minimum.
                     let enough = reading.labelled >= *min_labels && reading.coverage >= *min_coverage;
-                    enough.then_some(reading.value)
+                    // What is estimated needs no labels in the window.
+                    (enough || matches!(measure, Measure::Estimated(_))).then_some(reading.value)
                 };
                 let outcome = parsed.holds(&now, sight.at_release);
                 if outcome.holds != Some(true) {

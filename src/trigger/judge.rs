@@ -14,7 +14,7 @@
 use super::cause::{Found, Trigger};
 use super::decision::{Cause, Decision, Suppression, Verdict};
 use super::when::When;
-use crate::config::spec::{CauseSpec, Metric, ModelSpec, Spanned, TriggerSpec};
+use crate::config::spec::{CauseSpec, Measure, Metric, ModelSpec, Spanned, TriggerSpec};
 use crate::feature::plan::Fault;
 use crate::time::{Span, Time};
 use serde::{Deserialize, Serialize};
@@ -42,8 +42,8 @@ pub struct Sight<'a> {
     pub rollout: bool,
     /// Whether the champion is pinned by hand.
     pub pinned: bool,
-    /// The champion's own figure of a metric in a window, over predictions since its release.
-    pub metric: &'a dyn Fn(Metric, Span) -> Option<Reading>,
+    /// The champion's own figure in a window, over predictions since its release.
+    pub metric: &'a dyn Fn(Measure, Span) -> Option<Reading>,
     /// The figure with which the champion passed its gate; for version 1 that of its first full window.
     pub at_release: &'a dyn Fn(Metric) -> Option<f64>,
     /// What the detectors said since the last boundary.
@@ -84,7 +84,7 @@ pub fn check_triggers(model: &ModelSpec) -> Vec<Fault> {
             let found = match When::parse(&condition.value, &model.metrics.windows) {
                 Err(found) => found,
                 Ok(parsed) => {
-                    parsed.metrics().into_iter().filter_map(|metric| strange(metric, model, condition)).collect()
+                    parsed.measures().into_iter().filter_map(|measure| strange(measure, model, condition)).collect()
                 }
             };
             for mut fault in found {
@@ -96,14 +96,22 @@ pub fn check_triggers(model: &ModelSpec) -> Vec<Fault> {
     faults
 }
 
-/// A metric that says nothing of the model's task.
-fn strange(metric: Metric, model: &ModelSpec, when: &Spanned<String>) -> Option<Fault> {
-    let names: Vec<&str> = Metric::of(model.task).into_iter().map(|(name, _)| name).collect();
-    (!metric.is_of(model.task)).then(|| Fault {
-        message: format!("`{}` says nothing of the task `{}`", metric.name(), model.task.word()),
-        span: 0..when.value.len(),
-        help: Some(format!("metrics of this task are {}", names.join(", "))),
-    })
+/// A metric that says nothing of the model's task, or is not estimated.
+fn strange(measure: Measure, model: &ModelSpec, when: &Spanned<String>) -> Option<Fault> {
+    let metric = measure.metric();
+    let fault = |message: String, help: String| Some(Fault { message, span: 0..when.value.len(), help: Some(help) });
+    if !metric.is_of(model.task) {
+        let names: Vec<&str> = Metric::of(model.task).into_iter().map(|(name, _)| name).collect();
+        let message = format!("`{}` says nothing of the task `{}`", metric.name(), model.task.word());
+        return fault(message, format!("metrics of this task are {}", names.join(", ")));
+    }
+    let estimate = &model.metrics.estimate;
+    if measure != Measure::Known(metric) && !estimate.iter().any(|estimate| estimate.names.contains(&metric)) {
+        let message = format!("`{}` is not estimated", metric.name());
+        let help = format!("declare `estimate = {{ names = [\"{}\"] }}` in the model's metrics", metric.name());
+        return fault(message, help);
+    }
+    None
 }
 
 /// The triggers of one model.

@@ -5,8 +5,9 @@
 
 use super::lexer::{Token, tokens};
 use super::when::{Comparison, Number, Truth, When};
-use crate::config::spec::Metric;
+use crate::config::spec::{Measure, Metric};
 use crate::feature::plan::Fault;
+use crate::task::Task;
 use crate::time::Span;
 use std::ops::Range;
 
@@ -195,12 +196,28 @@ impl Parser<'_> {
         }
     }
 
-    /// `metric[window]` or `metric_at_release`. An unknown name is noted, and reading goes on.
+    /// `metric[window]`, `estimated_metric[window]`, its error, or `metric_at_release`. An unknown name is noted, and
+    /// reading goes on.
     fn figure(&mut self, word: &str, span: Range<usize>) -> Parsed<Piece> {
         let name = word.strip_suffix("_at_release").unwrap_or(word);
-        let metric = Metric::ALL.iter().find(|(known, _)| *known == name).map(|(_, metric)| *metric);
-        if metric.is_none() {
-            self.unknown_metric(name, span.start..span.start + name.len());
+        let (part, measure) = Measure::dissect(name);
+        let place = span.start + part.start..span.start + part.end;
+        let base = &name[part];
+        let metric = Metric::ALL.iter().find(|(known, _)| *known == base).map(|(_, metric)| *metric);
+        match metric {
+            None => self.unknown_metric(base, place),
+            Some(metric) if base != name && !metric.can_be_estimated(Task::Binary) => {
+                let known = Metric::estimated_of(Task::Binary).into_iter().map(|(known, _)| known);
+                let help = format!("what can be is {}", known.collect::<Vec<_>>().join(", "));
+                let message = format!("`{base}` cannot be estimated");
+                self.faults.push(Fault { message, span: place, help: Some(help) });
+            }
+            Some(_) if base != name && name != word => {
+                let message = "an estimate has no figure at release".to_string();
+                let help = Some(format!("compare it with `{base}_at_release`"));
+                self.faults.push(Fault { message, span: span.clone(), help });
+            }
+            Some(_) => {}
         }
         let metric = metric.unwrap_or(Metric::LogLoss);
         if name.len() != word.len() {
@@ -229,7 +246,8 @@ impl Parser<'_> {
                 help: Some("write a whole number and a unit: 12h, 7d, 2w".to_string()),
             }),
         }
-        Ok((Node::Number(Number::Now(metric, window.unwrap_or_default())), span.start..bracket.end))
+        let now = Number::Now(measure(metric), window.unwrap_or_default());
+        Ok((Node::Number(now), span.start..bracket.end))
     }
 
     fn unknown_metric(&mut self, name: &str, span: Range<usize>) {

@@ -2,13 +2,14 @@
 //!
 //! In: the text, and the windows that are maintained. Out: true, false or unknown, with the figures that it looked at.
 //! Grammar, from weak to strong: `or`, `and`, one comparison (`> >= < <= = !=`, also `==` and `<>`), `+ -`, `* /`,
-//! unary `-`; parentheses; numbers; `metric[window]`, the champion's own over predictions since its release; and
-//! `metric_at_release`. One unknown figure makes the whole unknown, and so does an arithmetic result that is not
-//! finite. Limits: [`When::MAX_BYTES`] of text, [`When::MAX_DEPTH`] of nesting. Not SQL: its parsers take `[7d]` for an
+//! unary `-`; parentheses; numbers; `metric[window]`, the champion's own over predictions since its release, by the
+//! labels that are known; `estimated_metric[window]`, without them; `estimated_metric_error[window]`, the difference
+//! where they are known; and `metric_at_release`. One unknown figure makes the whole unknown, and so does an arithmetic
+//! result that is not finite. Limits: [`When::MAX_BYTES`] of text, [`When::MAX_DEPTH`] of nesting. Not SQL: its parsers take `[7d]` for an
 //! array index.
 
 use super::parser::parse;
-use crate::config::spec::Metric;
+use crate::config::spec::{Measure, Metric};
 use crate::feature::plan::Fault;
 use crate::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,7 +54,7 @@ pub(super) enum Truth {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Number {
     Constant(f64),
-    Now(Metric, Span),
+    Now(Measure, Span),
     AtRelease(Metric),
     Negative(Box<Number>),
     Arithmetic(Box<Number>, char, Box<Number>),
@@ -86,19 +87,22 @@ impl When {
         Ok(When { root: parse(text, windows)? })
     }
 
-    /// The metrics that it names.
-    pub fn metrics(&self) -> BTreeSet<Metric> {
-        fn of_number(number: &Number, found: &mut BTreeSet<Metric>) {
+    /// What it names of metrics.
+    pub fn measures(&self) -> BTreeSet<Measure> {
+        fn of_number(number: &Number, found: &mut BTreeSet<Measure>) {
             match number {
                 Number::Constant(_) => {}
-                Number::Now(metric, _) | Number::AtRelease(metric) => {
-                    found.insert(*metric);
+                Number::Now(measure, _) => {
+                    found.insert(*measure);
+                }
+                Number::AtRelease(metric) => {
+                    found.insert(Measure::Known(*metric));
                 }
                 Number::Negative(a) => of_number(a, found),
                 Number::Arithmetic(a, _, b) => [a, b].into_iter().for_each(|number| of_number(number, found)),
             }
         }
-        fn of_truth(truth: &Truth, found: &mut BTreeSet<Metric>) {
+        fn of_truth(truth: &Truth, found: &mut BTreeSet<Measure>) {
             match truth {
                 Truth::Any(a, b) | Truth::All(a, b) => [a, b].into_iter().for_each(|truth| of_truth(truth, found)),
                 Truth::Compare(a, _, b) => [a, b].into_iter().for_each(|number| of_number(number, found)),
@@ -109,10 +113,10 @@ impl When {
         found
     }
 
-    /// Whether it holds, given the champion's figure of a metric in a window and at its release.
+    /// Whether it holds, given the champion's figures in a window, and of a metric at its release.
     pub fn holds(
         &self,
-        now: &dyn Fn(Metric, Span) -> Option<f64>,
+        now: &dyn Fn(Measure, Span) -> Option<f64>,
         at_release: &dyn Fn(Metric) -> Option<f64>,
     ) -> Outcome {
         let mut reader = Reader { now, at_release, figures: BTreeMap::new() };
@@ -122,7 +126,7 @@ impl When {
 }
 
 struct Reader<'a> {
-    now: &'a dyn Fn(Metric, Span) -> Option<f64>,
+    now: &'a dyn Fn(Measure, Span) -> Option<f64>,
     at_release: &'a dyn Fn(Metric) -> Option<f64>,
     figures: BTreeMap<String, f64>,
 }
@@ -157,9 +161,9 @@ impl Reader<'_> {
     fn number(&mut self, node: &Number) -> Option<f64> {
         let value = match node {
             Number::Constant(value) => Some(*value),
-            Number::Now(metric, window) => {
-                let value = (self.now)(*metric, *window);
-                self.note(format!("{}[{window}]", metric.name()), value)
+            Number::Now(measure, window) => {
+                let value = (self.now)(*measure, *window);
+                self.note(format!("{}[{window}]", measure.name()), value)
             }
             Number::AtRelease(metric) => {
                 let value = (self.at_release)(*metric);
@@ -197,10 +201,12 @@ mod tests {
 
     fn verdict(text: &str) -> Option<bool> {
         let when = When::parse(text, &WINDOWS).unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
-        let now = |metric, window| match metric {
-            Metric::LogLoss if window == Span::DAY => Some(0.6),
-            Metric::LogLoss => Some(0.5),
-            Metric::Accuracy => Some(0.8),
+        let now = |measure, window| match measure {
+            Measure::Known(Metric::LogLoss) if window == Span::DAY => Some(0.6),
+            Measure::Known(Metric::LogLoss) => Some(0.5),
+            Measure::Known(Metric::Accuracy) => Some(0.8),
+            Measure::Estimated(Metric::Accuracy) => Some(0.7),
+            Measure::Error(Metric::Accuracy) => Some(-0.1),
             _ => None,
         };
         when.holds(&now, &|metric| (metric == Metric::LogLoss).then_some(0.4)).holds
@@ -229,6 +235,9 @@ mod tests {
             ("2 > 1 or roc_auc[7d] < 0.6", None),
             ("accuracy_at_release > 0", None),
             ("log_loss[7d] / 0 > 1", None),
+            ("estimated_accuracy[7d] < 0.75 and accuracy[7d] > 0.75", Some(true)),
+            ("estimated_accuracy_error[1d] < -0.05", Some(true)),
+            ("estimated_f1[7d] < 0.5", None),
         ] {
             assert_eq!(verdict(text), expected, "{text}");
         }
@@ -244,6 +253,10 @@ mod tests {
             ("log_loss[3 days] > 1", "[3 days]", "not a span of time"),
             ("logloss[1d] > 1", "logloss", "unknown metric"),
             ("loss_at_release > 1", "loss", "unknown metric"),
+            ("estimated_acuracy[1d] > 1", "acuracy", "unknown metric `acuracy`"),
+            ("estimated_f2_error[1d] > 1", "f2", "unknown metric `f2`"),
+            ("estimated_ece[1d] > 1", "ece", "`ece` cannot be estimated"),
+            ("estimated_f1_at_release > 1", "estimated_f1", "an estimate has no figure at release"),
             ("log_loss[1d > 1", "[1d > 1", "not closed"),
             ("(log_loss[1d] > 1", "(", "not closed"),
             ("log_loss[1d] > 1 > 2", ">", "expected an operator or the end"),

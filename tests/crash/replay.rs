@@ -60,6 +60,7 @@ retrain = { kind = "logistic" }
 [model.m.metrics]
 windows = ["1h"]
 names = ["log_loss", "accuracy"]
+estimate = { names = ["log_loss", "roc_auc"], min_labels = 50 }
 [[model.m.trigger]]
 kind = "schedule"
 every = "1h"
@@ -283,6 +284,11 @@ fn a_file_run_goes_on_as_it_would_have_behind_any_tick() {
     let activations = progress.iter().filter(|line| !field(line, "activation").is_null()).count();
     let ahead = progress.iter().filter(|line| field(line, "ahead") != serde_json::json!([])).count();
     assert!(progress.len() > 60 && activations > 1 && ahead > 5, "{} {activations} {ahead}", progress.len());
+    let pages = whole.written.iter().flat_map(|tick| &tick.pages);
+    let estimated = |line: &str| line.contains("\"estimated_roc_auc\":0.") && !line.contains("error\":null");
+    let lines_of =
+        |page: &tidemill::sink::Page| String::from_utf8_lossy(&page.lines).lines().filter(|l| estimated(l)).count();
+    assert!(pages.map(lines_of).sum::<usize>() > 10, "metrics are estimated");
     for behind in (0..=progress.len()).step_by(7).chain([1, progress.len() - 1, progress.len()]) {
         let rest = well(&lines, &progress[..behind], false, behind as u64, 1 + behind % 3);
         assert_eq!(rest.progress(), progress[behind..], "behind tick {behind}");

@@ -90,7 +90,8 @@ fn commands_are_done_at_the_boundary_behind_them() {
     let command = |minutes: i64, rest: &str| format!("{{\"at\":\"{}\",{rest}}}\n", at(minutes * 60 * SECOND));
     let commands = [
         command(150, r#""command":"retrain""#),
-        command(150, r#""command":"retrain""#),
+        command(150, r#""command":"retrain","model":"m""#),
+        command(350, r#""command":"retrain","model":"n""#),
         command(170, r#""command":"retrian""#),
         command(170, r#""command":"promote","model":"m""#),
         command(170, r#""command":"rollback""#),
@@ -108,7 +109,7 @@ fn commands_are_done_at_the_boundary_behind_them() {
         said.collect::<Vec<_>>()
     };
     let (third, sixth) = (at(3 * HOUR), at(6 * HOUR));
-    assert_eq!(said("retrain"), [format!("m fired {third}"), format!("n fired {third}")]);
+    assert_eq!(said("retrain"), [format!("m fired {third}"), format!("n fired {third}"), format!("n fired {sixth}")]);
     assert_eq!(said("forget"), [format!("m forgotten {sixth}"), format!("n forgotten {sixth}")]);
     assert_eq!(said("deploy"), [format!("n pin {sixth}")], "it came behind all that is before it in its partition");
     let dead = run.records("dead_letters");
@@ -120,7 +121,7 @@ fn commands_are_done_at_the_boundary_behind_them() {
     assert_eq!((text(&dead[4], "reason"), dead.len()), ("malformed", 5));
 
     // From the boundary on the exact learner never saw what was forgotten.
-    let never = small("never", Some(330), &commands[..2].concat()).run("out", &["-w", "1"]);
+    let never = small("never", Some(330), &commands[..3].concat()).run("out", &["-w", "1"]);
     let predicted = |run: &Run, from: &str| {
         let of_m = |record: &Value| text(record, "model") == "m" && text(record, "at") >= from;
         let scores = run.records("predictions").into_iter().filter(of_m);

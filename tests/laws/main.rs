@@ -3,6 +3,7 @@
 //!
 //! Runs leave their outputs in the build folder, under `tmp/laws`, where they can be looked at after a failure.
 
+mod asked;
 mod bad_input;
 mod balance;
 mod bounds;
@@ -12,6 +13,7 @@ mod correction;
 mod decisions;
 mod deployment;
 mod elsewhere;
+mod estimates;
 mod export;
 mod features;
 mod forget;

@@ -50,7 +50,7 @@ strategy = "immediate"
 const MINUTE: i64 = 60_000_000;
 
 /// An event a minute, whose label says whether `x` is high, but for one in nine; it lands ten minutes later.
-fn streams(hours: i64) -> (String, String) {
+pub(super) fn streams(hours: i64) -> (String, String) {
     let start = Time::parse("2024-03-01").expect("a time").0;
     let (mut events, mut labels) = (String::new(), String::new());
     for n in 0..hours * 60 {
@@ -75,7 +75,7 @@ fn stump(high: f64) -> Body {
 }
 
 /// A run that is fed by hand; its labels, which are all there, wait for it.
-struct Fed<'a> {
+pub(super) struct Fed<'a> {
     out: &'a Path,
     child: std::process::Child,
     input: Option<std::process::ChildStdin>,
@@ -83,7 +83,7 @@ struct Fed<'a> {
 }
 
 impl<'a> Fed<'a> {
-    fn start(small: &Small, out: &'a Path, workers: &str) -> Fed<'a> {
+    pub(super) fn start(small: &Small, out: &'a Path, workers: &str) -> Fed<'a> {
         let mut run = program();
         run.arg("run").arg(&small.file).arg("--out").arg(out);
         run.args(["--quiet", "--input", "events=-", "-w", workers]);
@@ -94,7 +94,7 @@ impl<'a> Fed<'a> {
     }
 
     /// Lets so many hours pass, and waits for what is written then.
-    fn hours(&mut self, hours: usize, file: &str, wanted: &str) {
+    pub(super) fn hours(&mut self, hours: usize, file: &str, wanted: &str) {
         let input = self.input.as_mut().expect("it is open");
         for line in self.lines.by_ref().take(hours * 60) {
             writeln!(input, "{line}").expect("it reads");
@@ -106,7 +106,7 @@ impl<'a> Fed<'a> {
         }
     }
 
-    fn end(mut self) -> Run {
+    pub(super) fn end(mut self) -> Run {
         let mut input = self.input.take().expect("it is open");
         self.lines.for_each(|line| writeln!(input, "{line}").expect("it reads"));
         drop(input);
@@ -129,7 +129,7 @@ fn push(out: &Path, artifact: &[u8]) -> (i32, String) {
     (ended.code, format!("{}{}", ended.stdout, ended.stderr))
 }
 
-fn verify(small: &Small, out: &Path, workers: &str) -> (i32, String) {
+pub(super) fn verify(small: &Small, out: &Path, workers: &str) -> (i32, String) {
     let words = ["verify", small.file.to_str().expect("a path"), "--out", out.to_str().expect("a path")];
     let ended = tidemill(words.into_iter().chain(["--quiet", "-w", workers]));
     (ended.code, ended.stderr)

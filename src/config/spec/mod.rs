@@ -5,12 +5,14 @@ mod cron;
 mod deploy;
 mod feature;
 mod learner;
+mod measure;
 
 pub use cron::{Cron, CronFault};
 pub use deploy::{DeploySpec, Loss, Strategy};
 pub use feature::{FeatureKind, FeatureSpec, Function, Level, Over};
 pub use learner::{AlmaSpec, BaggingSpec, Boosting, ElasticNet, ForestSpec, LearnerSpec, NearestSpec, OptimizerSpec};
 pub use learner::{PassiveAggressiveSpec, PatchesSpec, RetrainSpec, TreeSpec};
+pub use measure::{EstimateSpec, Measure};
 
 use crate::record::{Kind, Schema};
 use crate::task::Task;
@@ -154,6 +156,17 @@ pub struct MetricsSpec {
     pub slices: Vec<Spanned<String>>,
     /// At most so many values a slice are kept apart; the rest counts as `other`. Default 200.
     pub max_slice_values: usize,
+    /// What is estimated where labels are missing. Default nothing.
+    pub estimate: Option<EstimateSpec>,
+}
+
+impl MetricsSpec {
+    /// All that is published of a window, by name.
+    pub fn measures(&self) -> impl Iterator<Item = Measure> {
+        let estimated = self.estimate.iter().flat_map(|estimate| &estimate.names);
+        let both = estimated.flat_map(|metric| [Measure::Estimated(*metric), Measure::Error(*metric)]);
+        self.names.iter().map(|metric| Measure::Known(*metric)).chain(both)
+    }
 }
 
 /// What is measured.

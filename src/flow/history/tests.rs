@@ -30,6 +30,7 @@ fn tick(tick: Tick) -> Progress {
         pipeline_time: stamp(tick),
         poison: if tick == 4 { vec![poison()] } else { Vec::new() },
         pushed: Vec::new(),
+        retrain: if tick == 2 { vec!["m".into()] } else { Vec::new() },
         tick,
     }
 }

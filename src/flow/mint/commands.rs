@@ -27,7 +27,10 @@ pub(super) fn take(plan: &Plan, row: &Row, asked: &mut Asked) {
         (Some("pin"), _) => Some(Wish::Pin),
         (Some("unpin"), _) => Some(Wish::Unpin),
         (Some("retrain"), _) => {
-            asked.trainings = 1;
+            match text("model") {
+                Some(model) => asked.trainings_of.push(model),
+                None => asked.trainings = 1,
+            }
             None
         }
         (Some("forget"), _) => {

@@ -38,8 +38,9 @@ impl Minter {
             Ok(Pushed { model: model.clone(), digest: digest.clone(), body: Some(body) })
         };
         let pushed = progress.pushed.iter().map(pushed).collect::<Result<_, Failure>>()?;
+        let (trainings, trainings_of) = (progress.manual, progress.retrain.clone());
         let (wishes, forget) = (progress.wishes.clone(), progress.forget.clone());
-        Ok(Asked { trainings: progress.manual, wishes, pushed, forget })
+        Ok(Asked { trainings, trainings_of, wishes, pushed, forget })
     }
 
     fn read(&self, model: &str, digest: &str) -> Result<Arc<Body>, String> {

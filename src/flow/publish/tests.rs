@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config;
+use crate::evaluate::{Calibration, Estimate};
 use crate::feature::Vector;
 use crate::flow::items::{Outcome, Scored, Turn};
 use crate::flow::measure::Contributions;
@@ -35,6 +36,7 @@ learner = { kind = "logistic" }
 windows = ["2h", "5h"]
 since = ["1970-01-11T05:20:00Z", "1970-01-11"]
 slices = ["who"]
+estimate = { names = ["log_loss", "roc_auc", "accuracy", "f1", "kappa", "brier"], min_labels = 3 }
 "#;
 
 const MINUTE: i64 = 60_000_000;
@@ -206,6 +208,10 @@ impl Bench {
         }
         found.sort();
         assert_eq!(one.tally, tally, "{one:?}");
+        let all = self.rows.iter().map(|(row, _)| row);
+        let within = all.filter(|row| row.at >= start && row.at < end && row.counted < open && mine(row.who));
+        let rows: Vec<_> = within.map(|row| (row.score, row.label)).collect();
+        assert_eq!(one.estimated, self.estimated(one, &rows, &tally), "{one:?}");
         for (metric, value) in &one.values {
             assert_eq!(
                 *value,
@@ -213,6 +219,48 @@ impl Bench {
                 "{metric:?} of {one:?}"
             );
         }
+    }
+}
+
+impl Bench {
+    /// The estimates for some rows, of all rows that were settled before them.
+    fn estimated(&self, one: &Published, rows: &[(f64, Option<bool>)], known: &Tally) -> Option<Estimated> {
+        let settled = one.end.0 - self.plan.timeout.0;
+        let cut = match one.extent {
+            Extent::Last(window) => (one.end.0 - window.0).min(settled.div_euclid(HOUR) * HOUR),
+            Extent::Since(start) if start.0 <= settled => start.0,
+            Extent::Since(_) => settled.div_euclid(HOUR) * HOUR,
+            Extent::All => return None,
+        };
+        if one.series.who == Some(Contestant::Majority) {
+            return None;
+        }
+        let histogram = |rows: &[(f64, bool)]| {
+            let mut all: Vec<_> = rows.iter().flat_map(|(score, label)| bins::labelled(*score, *label)).collect();
+            all.sort_by_key(|(bin, _)| *bin);
+            let mut whole = BTreeMap::<u16, Bin>::new();
+            all.into_iter().for_each(|(bin, one)| *whole.entry(bin).or_default() += one);
+            whole
+        };
+        let before = self.rows.iter().filter(|(row, _)| row.at < cut);
+        let reference: Vec<_> = before.filter_map(|(row, _)| Some((row.score, row.label?))).collect();
+        let map = Calibration::of(histogram(&reference)).filter(|_| reference.len() >= 3);
+        let labelled: Vec<_> = rows.iter().filter_map(|(score, label)| Some((*score, (*label)?))).collect();
+        let figure = |metric: Metric| {
+            let estimate = |scores: &mut dyn Iterator<Item = f64>| {
+                let mut estimate = Estimate::default();
+                for score in scores {
+                    estimate.add(Prospect::of(Task::Binary, &score.into()), map.as_ref()?);
+                }
+                estimate.value(metric, Task::Binary)
+            };
+            let all = estimate(&mut rows.iter().map(|row| row.0));
+            let of_labelled = estimate(&mut labelled.iter().map(|row| row.0));
+            let known = value(metric, Task::Binary, known, histogram(&labelled));
+            (metric, all, all.and_then(|_| Some(of_labelled? - known?)))
+        };
+        let values = Metric::estimated_of(Task::Binary).into_iter().map(|(_, metric)| figure(metric)).collect();
+        Some(Estimated { reference: reference.len() as i64, values })
     }
 }
 

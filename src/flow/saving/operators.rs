@@ -107,8 +107,12 @@ impl ModelOperators {
         let metrics = &model.metrics;
         let slices: Vec<&str> = metrics.slices.iter().map(|slice| slice.value.as_str()).collect();
         let counted = format!(
-            "{slices:?} of {:?}, {:?} of at most {}, {:?} of {classes:?}, every {every}",
-            metrics.windows, metrics.since, metrics.max_slice_values, metrics.names
+            "{slices:?} of {:?}, {:?} of at most {}, {:?} of {classes:?}, every {every}, estimates {}",
+            metrics.windows,
+            metrics.since,
+            metrics.max_slice_values,
+            metrics.names,
+            metrics.estimate.is_some()
         );
         let causes: Vec<String> = model.triggers.iter().map(|trigger| cause(&trigger.cause)).collect();
         let by = model.gate.slices.as_ref().map(|slices| &slices.by);
