@@ -38,7 +38,8 @@ impl Minter {
         };
         let pushed = progress.pushed.iter().map(pushed).collect::<Result<_, Failure>>()?;
         let (wishes, forget) = (progress.wishes.clone(), progress.forget.clone());
-        Ok(Asked { trainings: progress.manual, wishes, pushed, forget })
+        let measured = progress.boundary.map(|boundary| self.history.measured_at(boundary.0)).unwrap_or_default();
+        Ok(Asked { trainings: progress.manual, wishes, pushed, forget, measured })
     }
 
     fn read(&self, model: &str, digest: &str) -> Result<Arc<Body>, String> {
