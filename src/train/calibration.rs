@@ -2,8 +2,8 @@
 //!
 //! In: a fitted model, and rows with labels. Out: a line a vote ([`Platt`]), and the model with it. The line is that of
 //! the logistic regression of the labels on the votes; of several classes each is held against the rest. Targets are
-//! not 1 and 0 but as if each class had one row more on the other side, so that votes that happen to tell all rows apart
-//! do not make it sure. Keeps: nothing. Cost: a prediction a row and some ten passes over the votes.
+//! not 1 and 0 but as if each class had one row more on the other side, so that votes that happen to tell all rows
+//! apart do not make it sure. Keeps: nothing. Cost: a prediction a row and some ten passes over the votes.
 //!
 //! A release is fitted again on all rows, of which none is left to calibrate by: it has the line that was found for the
 //! fit that was judged.
@@ -99,7 +99,7 @@ fn platt(told: &[(f64, bool)]) -> Platt {
                 break Some((next, then));
             }
             share *= 0.5;
-            if !(share > 1e-10) {
+            if share < 1e-10 {
                 break None;
             }
         };

@@ -1,9 +1,9 @@
 //! Logistic regression by FTRL-Proximal, over the window again and again.
 //!
 //! In: rows of a binary task, oldest first. Out: a [`Logistic`] that has learned every row `epochs` times, one step a
-//! row, as the online learner with this optimizer would; with `l1` slots that do not matter weigh exactly 0. Keeps while
-//! fitting: three numbers a slot. Cost: `epochs` passes over the stored slots. Parameters and defaults are those of the
-//! optimizer `ftrl`. The start is ignored.
+//! row, as the online learner with this optimizer would; with `l1` slots that do not matter weigh exactly 0. Keeps
+//! while fitting: three numbers a slot. Cost: `epochs` passes over the stored slots. Parameters and defaults are those
+//! of the optimizer `ftrl`. The start is ignored.
 //!
 //! Ours, and not linfa-ftrl 0.8, which takes one step a call, on the sum of the batch that it is called with, so that
 //! what it fits depends on how rows are cut into batches, and which has no bias.

@@ -6,8 +6,8 @@
 //! a version that has seen held-out rows; the fit forgets its start within the estimator's tolerance.
 //!
 //! Where a candidate's votes are calibrated, the older part of what is held out is for that, and nobody is judged by
-//! it: all contestants are judged on the same newer rows. What is asked whether it is still waited for, and is not, ends
-//! as soon as a fit gets round to ask; its verdict is of no use to anybody.
+//! it: all contestants are judged on the same newer rows. What is asked whether it is still waited for, and is not,
+//! ends as soon as a fit gets round to ask; its verdict is of no use to anybody.
 
 use super::calibration::{calibrated, calibration};
 use super::importance::{importance, without};

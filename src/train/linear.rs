@@ -1,10 +1,10 @@
 //! Batch least squares with an L2 penalty, by the normal equations.
 //!
 //! In: rows of a regression. Out: weights and bias that minimize the sum of squared errors plus `alpha` times the sum
-//! of the squared weights; the bias is not penalized. Keeps while fitting: three triangles of slots by slots. Cost: half
-//! the square of the stored slots a row, and a third of the cube of the slots once. Values and slots are taken about
-//! their means first, which is what the equations lose least digits by. With `alpha = 0` it is ordinary least squares,
-//! and refused where slots are collinear, as one-hot groups are. The start is ignored.
+//! of the squared weights; the bias is not penalized. Keeps while fitting: three triangles of slots by slots. Cost:
+//! half the square of the stored slots a row, and a third of the cube of the slots once. Values and slots are taken
+//! about their means first, which is what the equations lose least digits by. With `alpha = 0` it is ordinary least
+//! squares, and refused where slots are collinear, as one-hot groups are. The start is ignored.
 //!
 //! Ours, and not linfa-linear 0.8, whose decomposition of the dense rows has no penalty, and so no answer for vectors
 //! with a one-hot group. Parameters and defaults are those of scikit-learn's `Ridge`.

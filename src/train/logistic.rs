@@ -21,8 +21,8 @@
 //! prior by data augmentation: Greenland, Statistics in Medicine 26, 2007. The result is checked against the plain sum
 //! of squares.
 //!
-//! linfa-logistic 0.8 takes no weights of rows. Where classes weigh differently the same objective, with each row's loss
-//! by its weight, is minimized by [`super::newton`] instead.
+//! linfa-logistic 0.8 takes no weights of rows. Where classes weigh differently the same objective, with each row's
+//! loss by its weight, is minimized by [`super::newton`] instead.
 
 use super::newton::{Objective, minimize};
 use super::whitening::{Whitening, outer};
@@ -107,7 +107,7 @@ impl Estimator for LogisticEstimator {
 
     fn bytes(&self, rows: &Rows) -> u64 {
         let size = rows.width() as u64 + 1;
-        // The Hessian, its factor and the inverse; of linfa's fit the matrix, with the most pseudo-rows, and the labels.
+        // The Hessian, its factor and the inverse; for linfa the matrix, with the most pseudo-rows, and the labels.
         let most = if self.alpha > 0.0 { 2 * PAIRS[1] as u64 * rows.width() as u64 } else { 0 };
         let matrix = if rows.is_weighed() { 0 } else { (rows.len() as u64 + most) * (8 * size + 1) };
         24 * size * size + matrix

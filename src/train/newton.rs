@@ -20,8 +20,8 @@ pub(super) trait Objective {
     /// Its curvature, by rows; the upper triangle is read.
     fn hessian(&self, weights: &[f64]) -> Vec<f64>;
 
-    /// The norm of the gradient at which it stops, where it has this value. In the coordinates in which it is taken half
-    /// its square is about what is left to gain.
+    /// The norm of the gradient at which it stops, where it has this value. In the coordinates in which it is taken
+    /// half its square is about what is left to gain.
     fn allowed(&self, loss: f64) -> f64;
 }
 

@@ -84,8 +84,8 @@ impl Whitening {
     }
 }
 
-/// The upper triangle, by rows, of the sum over all rows of a number times the product of the row with itself; the bias,
-/// a slot that is always 1, is last.
+/// The upper triangle, by rows, of the sum over all rows of a number times the product of the row with itself; the
+/// bias, a slot that is always 1, is last.
 pub(super) fn outer(rows: &Rows, times: impl Fn(usize) -> f64) -> Vec<f64> {
     let (width, size) = (rows.width(), rows.width() + 1);
     let mut sums = vec![0.0; size * size];

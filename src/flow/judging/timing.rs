@@ -1,12 +1,13 @@
 //! A training against the clock.
 //!
-//! In: a job, its deadline, and what the clock said of it when its ticks were committed, if they were. Out: the verdict,
-//! and whether the deadline was missed, which goes into the progress record of the tick at which it takes effect. It is
-//! measured once: whoever makes these ticks again is told, and neither gives up a training that was in time nor runs one
-//! that was not. Until that record is written nothing has happened, and a run that is taken up again measures anew.
+//! In: a job, its deadline, and what the clock said of it when its ticks were committed, if they were. Out: the
+//! verdict, and whether the deadline was missed, which goes into the progress record of the tick at which it takes
+//! effect. It is measured once: whoever makes these ticks again is told, and neither gives up a training that was in
+//! time nor runs one that was not. Until that record is written nothing has happened, and a run that is taken up again
+//! measures anew.
 //!
-//! A fit is on a thread of its own, which asks between its steps whether it is still waited for. linfa's never ask: a fit
-//! that was given up goes on until it ends by itself, and nobody hears of it.
+//! A fit is on a thread of its own, which asks between its steps whether it is still waited for. linfa's never ask: a
+//! fit that was given up goes on until it ends by itself, and nobody hears of it.
 
 use super::super::items::Measured;
 use super::failed;

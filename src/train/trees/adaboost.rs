@@ -1,10 +1,11 @@
 //! AdaBoost over small trees (SAMME), of classes.
 //!
-//! In: rows. Out: [`VotingTrees`](crate::model::VotingTrees): each tree's leaves vote for one class, weighed by how seldom the tree is wrong on
-//! the rows as they weighed for it; rows that it has wrong weigh more for the next. What it says is a share of votes,
-//! which has the order of a probability and not its size: it is always calibrated. Keeps while fitting: what trees
-//! keep, and 16 bytes a row. Cost: that of its trees. Parameters and defaults are scikit-learn's
-//! (`AdaBoostClassifier`). A leaf in which classes weigh the same votes for the first. The start is ignored.
+//! In: rows. Out: [`VotingTrees`](crate::model::VotingTrees): each tree's leaves vote for one class, weighed by how
+//! seldom the tree is wrong on the rows as they weighed for it; rows that it has wrong weigh more for the next. What it
+//! says is a share of votes, which has the order of a probability and not its size: it is always calibrated. Keeps
+//! while fitting: what trees keep, and 16 bytes a row. Cost: that of its trees. Parameters and defaults are
+//! scikit-learn's (`AdaBoostClassifier`). A leaf in which classes weigh the same votes for the first. The start is
+//! ignored.
 //!
 //! Source: Freund and Schapire 1997; Zhu, Zou, Rosset and Hastie, Multi-class AdaBoost, Statistics and Its Interface 2,
 //! 2009. linfa-ensemble's counts votes by a randomly seeded `HashMap`, over linfa's trees (see [`super`]).

@@ -2,9 +2,9 @@
 //!
 //! A leaf is a range of row numbers. For each of its slots, or of those that are drawn for it, the weights of its rows
 //! and of what they vote for are summed by bin; the gain of a split is by how much it lessens the weighed variance, of
-//! classes half of Gini's impurity (of several: their sum). Sums are added up in the order of the rows, and weights that
-//! are whole numbers are exact, so swapping the classes mirrors the tree. Ties go to the older leaf, the slot that was
-//! looked at first (the lower one where none is drawn) and the lower limit.
+//! classes half of Gini's impurity (of several: their sum). Sums are added up in the order of the rows, and weights
+//! that are whole numbers are exact, so swapping the classes mirrors the tree. Ties go to the older leaf, the slot that
+//! was looked at first (the lower one where none is drawn) and the lower limit.
 
 use crate::config::spec::Cart;
 use crate::model::{Dice, Voter};
