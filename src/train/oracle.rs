@@ -2,12 +2,10 @@
 
 use super::*;
 use crate::config::spec::{AdaBoost, Boosting, Cart, ClassWeight, OptimizerSpec, RandomForest, Svm};
-use crate::evaluate::{self, Bin, Tally, bins};
 use crate::feature::Vector;
 use crate::model::{Artifact, BoostedTrees, Fixed, Voter, VotingTrees};
 use crate::task::{Label, Prediction, Task};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 #[derive(Deserialize)]
 struct Data {
@@ -182,17 +180,12 @@ fn adaboost_is_scikit_learns() {
     }
 }
 
+/// AUC and log loss on the rows from one on.
 fn judged(model: &Fixed, oracle: &Oracle, from: usize) -> (f64, f64) {
     let rows = oracle.vectors[from..].iter().zip(&oracle.labels[from..]);
     let rows: Vec<_> = rows.map(|(x, label)| (model.predict(x), Label::from(*label))).collect();
-    let (mut tally, mut content): (Tally, BTreeMap<u16, Bin>) = Default::default();
-    for (said, label) in &rows {
-        tally += Tally::prediction() + Tally::labelled(Task::Binary, said, *label);
-        bins::of(Task::Binary, said, *label).into_iter().for_each(|(bin, one)| *content.entry(bin).or_default() += one);
-    }
-    let value = |metric| evaluate::value(metric, Task::Binary, &tally, content.iter().map(|(bin, all)| (*bin, *all)));
-    use crate::config::spec::Metric;
-    (value(Metric::RocAuc).expect("two classes"), value(Metric::LogLoss).expect("rows"))
+    let figures = report::figures(Task::Binary, rows.iter().map(|(said, label)| (said, *label)));
+    (figures["roc_auc"], figures["log_loss"])
 }
 
 /// The draws differ, so the comparison is with its spread over seeds.
