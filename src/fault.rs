@@ -18,11 +18,12 @@ pub const DIE_AT: &str = "TIDEMILL_DIE_AT";
 pub const HOLD_AT: &str = "TIDEMILL_HOLD_AT";
 
 /// The points over files, in about the order in which a run passes them.
-pub const FILES: [&str; 22] = [
+pub const FILES: [&str; 23] = [
     "folder.written",
     "folder.synced",
     "folder.renamed",
     "stream.cut",
+    "training.begun",
     "version.written",
     "version.synced",
     "version.renamed",

@@ -7,8 +7,8 @@
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use tidemill::config::spec::{
-    CauseSpec, DeploySpec, DetectorSpec, Distance, FeatureKind, Function, LearnerSpec, Level, Metric, NewData,
-    OptimizerSpec, Over, PipelineSpec, RetrainSpec, SliceGate, Strategy as Deploy,
+    Cart, CauseSpec, ClassWeight, DeploySpec, DetectorSpec, Distance, FeatureKind, Function, LearnerSpec, Level,
+    Metric, NewData, OptimizerSpec, Over, PipelineSpec, RandomForest, RetrainSpec, SliceGate, Strategy as Deploy,
 };
 use tidemill::config::{ConfigErrors, read};
 use tidemill::launch::graph;
@@ -124,7 +124,7 @@ fn the_example_of_the_design_reads_in_full() {
 
     let model = &spec.models[0];
     assert_eq!(model.learner, LearnerSpec::Logistic { optimizer: OptimizerSpec::sgd(0.01), l2: 0.0 });
-    assert_eq!(model.retrain, [RetrainSpec::Logistic { alpha: 1.0, max_iterations: 100 }]);
+    assert_eq!(model.retrain, [RetrainSpec::Logistic { alpha: 1.0, max_iterations: 100 }.into()]);
     assert_eq!(model.metrics.windows, [Span::DAY, Span(7 * Span::DAY.0)]);
     assert_eq!(model.metrics.names, Metric::of(Task::Binary).into_iter().map(|(_, m)| m).collect::<Vec<_>>());
     assert_eq!(model.triggers.len(), 4);
@@ -198,7 +198,22 @@ fn other_forms_of_the_same_are_read() {
     let since = spec.expect("instants in both forms").models[0].metrics.since.clone();
     assert_eq!(since.first(), Time::parse("2013-04-01").as_ref());
     let spec = parse(&with("retrain = { kind = \"logistic\" }", "retrain = { kind = \"gaussian_nb\" }"));
-    assert_eq!(spec.expect("bayes").models[0].retrain, [RetrainSpec::GaussianNb { var_smoothing: 1e-9 }]);
+    assert_eq!(spec.expect("bayes").models[0].retrain, [RetrainSpec::GaussianNb { var_smoothing: 1e-9 }.into()]);
+    let forest = "retrain = [{ kind = \"random_forest\", class_weight = { true = 3 }, calibrated = true }, \
+                  { kind = \"adaboost\", class_weight = \"balanced\" }, { kind = \"ftrl\", l1 = 0.5 }]";
+    let spec = parse(&with("retrain = { kind = \"logistic\" }", forest)).expect("a forest");
+    let [forest, boosted, ftrl] = &spec.models[0].retrain[..] else { panic!("three") };
+    assert_eq!((&forest.class_weight, forest.calibrated), (&ClassWeight::Each(vec![1.0, 3.0]), true));
+    let tree = Cart { max_leaf_nodes: 1024, min_samples_leaf: 5 };
+    let spec = RandomForest { n_estimators: 100, max_features: None, seed: 0, tree };
+    assert_eq!(forest.learner, RetrainSpec::RandomForest(spec));
+    assert_eq!((&boosted.class_weight, boosted.calibrated), (&ClassWeight::Balanced, true), "it only votes");
+    let optimizer = OptimizerSpec::Ftrl { alpha: 0.05, beta: 1.0, l1: 0.5, l2: 1.0 };
+    assert_eq!(ftrl, &RetrainSpec::Ftrl { optimizer, epochs: 5 }.into());
+    let limits = "[model.late.train]\ndeadline = \"10m\"\nmax_memory_mib = 512\ncalibration = 0.5";
+    let train = parse(&with("[model.late.train]", limits)).expect("limits").models[0].train.clone();
+    assert_eq!((train.deadline, train.max_memory_mib), (Some(Span(Span::HOUR.0 / 6)), Some(512)));
+    assert_eq!(train.calibration, 0.5);
     let spec = parse(&with("detector = \"adwin\"", "detector = \"psi\"\nwindow = \"3d\"")).expect("psi");
     assert!(matches!(
         &spec.models[0].triggers[0].cause,

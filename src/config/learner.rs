@@ -189,7 +189,8 @@ fn adam(table: &mut Table<'_>) -> Option<OptimizerSpec> {
     Some(OptimizerSpec::Adam { learning_rate: learning_rate?, beta_1: beta_1?, beta_2: beta_2?, eps: eps? })
 }
 
-fn ftrl(table: &mut Table<'_>) -> Option<OptimizerSpec> {
+/// FTRL-Proximal, of the optimizer's table or a batch learner's.
+pub(super) fn ftrl(table: &mut Table<'_>) -> Option<OptimizerSpec> {
     let alpha = positive(table, "alpha", 0.05);
     let mut penalty =
         |key: &'static str, default| table.take(key).map_or(Some(default), |i| i.number(Bounds::from(0.0, 1e9)));

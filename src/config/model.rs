@@ -42,7 +42,7 @@ fn read(mut table: Table<'_>, name: String, every: Span, around: &Around<'_>) ->
     let task = table.need("task", "one of binary, multiclass, regression").and_then(|i| read_task(&i, around));
     let learner_help = "the online learner: { kind = \"logistic\", learning_rate = 0.01 }";
     let learner = table.need("learner", learner_help).and_then(|i| learner::read(&i, &table, task));
-    let retrain = table.take("retrain").map(|i| retrain::read_all(&i, &table, task)).unwrap_or_default();
+    let retrain = table.take("retrain").map(|i| retrain::read_all(&i, &table, task, around)).unwrap_or_default();
     let task = task.unwrap_or(Task::Binary);
     let freeze_at = table.take("freeze_at").and_then(|i| i.list_of(Item::instant)).unwrap_or_default();
     let (faults, before) = (table.faults, table.faults.count());
@@ -115,10 +115,13 @@ fn read_train(table: Option<Table<'_>>, every: Span) -> TrainSpec {
     let mut train = TrainSpec {
         window: Span(365 * Span::DAY.0),
         holdout: 0.2,
+        calibration: 0.3,
         // Where verdicts are rarer than daily, the next one is the first that can be waited for.
         activate_after: Span::DAY.max(every),
         max_examples: 2_000_000,
         min_examples: 500,
+        deadline: None,
+        max_memory_mib: None,
         ablate: false,
     };
     let Some(mut table) = table else { return train };
@@ -127,6 +130,9 @@ fn read_train(table: Option<Table<'_>>, every: Span) -> TrainSpec {
     }
     if let Some(holdout) = table.take("holdout").and_then(|i| i.number(Bounds::above(0.0, 0.9))) {
         train.holdout = holdout;
+    }
+    if let Some(share) = table.take("calibration").and_then(|i| i.number(Bounds::above(0.0, 0.9))) {
+        train.calibration = share;
     }
     if let Some(item) = table.take("activate_after")
         && let Some(after) = item.length(Span(0), LONGEST)
@@ -152,6 +158,8 @@ fn read_train(table: Option<Table<'_>>, every: Span) -> TrainSpec {
     } else {
         train.min_examples = train.min_examples.min(train.max_examples);
     }
+    train.deadline = table.take("deadline").and_then(|i| i.length(Span(1000), LONGEST));
+    train.max_memory_mib = table.take("max_memory_mib").and_then(|i| i.whole(1, 1 << 20));
     if let Some(ablate) = table.take("ablate").and_then(|i| i.boolean()) {
         train.ablate = ablate;
     }

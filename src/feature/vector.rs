@@ -41,6 +41,16 @@ impl Vector {
         self.hot.iter().fold(dense, |sum, slot| sum + weights[*slot as usize])
     }
 
+    /// Its inner product with itself.
+    ///
+    /// ```
+    /// use tidemill::feature::Vector;
+    /// assert_eq!(Vector { dense: [2.0, 1.0].into(), hot: [3].into() }.squared(), 6.0);
+    /// ```
+    pub fn squared(&self) -> f64 {
+        self.dense.iter().map(|x| x * x).sum::<f64>() + self.hot.len() as f64
+    }
+
     /// Adds `factor` times this vector to `weights` (one a slot).
     pub fn add_to(&self, weights: &mut [f64], factor: f64) {
         for (w, x) in weights.iter_mut().zip(&self.dense) {

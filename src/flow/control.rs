@@ -67,6 +67,14 @@ impl Resolution {
         }
     }
 
+    /// Of a training with a deadline: whether it missed it.
+    pub fn missed_deadline(&self) -> Option<bool> {
+        match &self.of {
+            Resolved::Training(trained) => trained.missed_deadline,
+            Resolved::Turn { .. } => None,
+        }
+    }
+
     /// Lets a roster follow.
     pub fn tell(&self, roster: &mut Roster, deploy: &DeploySpec) {
         match &self.of {
@@ -91,6 +99,8 @@ pub struct Trained {
     pub parent: u32,
     /// The feature distributions of the training window, if there is a new version.
     pub profile: Arc<Profile>,
+    /// Whether it missed its deadline; none if it has none.
+    pub missed_deadline: Option<bool>,
     /// How long the training took, for the summary only.
     pub took: Duration,
 }

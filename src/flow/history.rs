@@ -5,8 +5,9 @@
 //! the state as of a later tick needs only the lines after it.
 
 use super::caution::Place;
+use super::items::Measured;
 use super::plan::Plan;
-use super::progress::{Link, Progress, name_of, unsealed};
+use super::progress::{Activation, Link, Progress, name_of, unsealed};
 use super::ticks::Tick;
 use crate::sink::{Lengths, Stream};
 use crate::time::Time;
@@ -20,6 +21,8 @@ pub struct History {
     lengths: Lengths,
     /// Its pipeline time.
     now: Time,
+    /// What the clock said of trainings, by the boundary at which they were decided, with the tick of their effect.
+    measured: BTreeMap<Time, Vec<(Tick, Measured)>>,
     /// Whether nothing goes on behind it.
     alone: bool,
 }
@@ -103,7 +106,23 @@ impl History {
             *length = found;
         }
         self.now = progress.pipeline_time.0;
+        if let Some(Activation { decision, deadline: Some(deadline), .. }) = progress.activation {
+            let measured = Measured { decision, missed: deadline.missed };
+            self.measured.entry(deadline.decided.0).or_default().push((tick, measured));
+        }
         Ok(())
+    }
+
+    /// What the clock said of the trainings that were decided at a boundary.
+    pub(super) fn measured_at(&self, boundary: Time) -> Vec<Measured> {
+        let all = self.measured.get(&boundary).into_iter().flatten();
+        all.map(|(_, measured)| measured.clone()).collect()
+    }
+
+    /// What it said of those that take effect behind a tick.
+    pub(super) fn measured_behind(&self, tick: Tick) -> Vec<Measured> {
+        let all = self.measured.values().flatten().filter(|(effect, _)| *effect > tick);
+        all.map(|(_, measured)| measured.clone()).collect()
     }
 
     /// Nothing goes on behind it: it is made again to be compared, by the sink as well.

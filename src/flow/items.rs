@@ -72,6 +72,17 @@ pub struct Asked {
     pub pushed: Vec<Pushed>,
     /// Events whose labels are to be forgotten, each id once.
     pub forget: Vec<Forget>,
+    /// Of ticks that are made again: what the clock said of the trainings that begin.
+    pub measured: Vec<Measured>,
+}
+
+/// What the clock said of a training once and for all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The decision that began it.
+    pub decision: String,
+    /// Whether it missed its deadline.
+    pub missed: bool,
 }
 
 impl Asked {
@@ -81,6 +92,7 @@ impl Asked {
         self.trainings_of.extend(other.trainings_of);
         self.wishes.extend(other.wishes);
         self.pushed.extend(other.pushed);
+        self.measured.extend(other.measured);
         let new = |forget: &Forget| self.forget.iter().all(|known| known.id != forget.id);
         let forget: Vec<Forget> = other.forget.into_iter().filter(new).collect();
         self.forget.extend(forget);

@@ -8,7 +8,7 @@
 //! ahead of the effect that was announced.
 
 use super::control::{Resolution, Resolved, Trained};
-use super::items::{self, Asked, Outcome, Turn};
+use super::items::{self, Asked, Measured, Outcome, Turn};
 use super::plan::ModelPlan;
 use super::publish::Figure;
 use super::ticks::Tick;
@@ -19,7 +19,7 @@ use crate::drift::Profile;
 use crate::feature::Vector;
 use crate::model::Body;
 use crate::time::{Span, Time};
-use crate::train::{Contestant, Example, Job, Verdict, run};
+use crate::train::{Contestant, Example, Job, Verdict};
 use crate::trigger::{Decision, DriftSignal, Judge, Reading, Sight, Suppression};
 use forgetting::{Carrier, Found};
 use serde::{Deserialize, Serialize};
@@ -28,12 +28,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 mod forgetting;
 mod kept;
+mod timing;
 
 pub(super) use kept::announced;
+use timing::{Limit, Timed};
 
 /// A training that was decided: what it is given, and when it takes effect.
 struct Training {
@@ -41,13 +43,14 @@ struct Training {
     decision: Decision,
     tick: Tick,
     effect: Time,
+    limit: Limit,
 }
 
 /// From a decision until its resolution comes by.
 enum UnderWay {
     Nothing,
     /// On a thread of its own, whose verdict is awaited.
-    Training(Training, Receiver<(Verdict, Profile, Duration)>),
+    Training(Training, Receiver<(Timed, Profile)>),
     /// To be begun: a run that goes on from a checkpoint has no thread yet.
     Due(Training),
     /// The minter has the verdict, or is to be told it once more.
@@ -267,7 +270,7 @@ impl Judging {
             {
                 let body = pushed.body.as_deref().expect("the minter has read what it passes on");
                 let bodies = (live, Some(body.clone()));
-                begun = Some(self.begin(decision.clone(), (boundary, tick), bodies, wake));
+                begun = Some(self.begin(decision.clone(), (boundary, tick), (bodies, &asked.measured), wake));
             }
             decisions.push(decision);
         }
@@ -299,7 +302,7 @@ impl Judging {
         };
         let fired = decision.as_ref().filter(|decision| decision.fired()).cloned();
         if let (Some(decision), Some(live), Some(wake)) = (fired, live.as_deref().cloned(), wake.take()) {
-            begun = Some(self.begin(decision, (boundary, tick), (live, None), wake));
+            begun = Some(self.begin(decision, (boundary, tick), ((live, None), &asked.measured), wake));
             self.new_examples = 0;
             self.newest_trained = self.examples.newest();
         }
@@ -346,12 +349,13 @@ impl Judging {
     /// The verdict of the training under way, once it is in.
     pub(super) fn verdict(&mut self) -> Option<Arc<Resolution>> {
         let UnderWay::Training(training, receiver) = &self.under_way else { return None };
-        let (verdict, profile, took) = match receiver.try_recv() {
+        let (Timed { verdict, missed_deadline, took }, profile) = match receiver.try_recv() {
             Ok(ended) => ended,
             Err(TryRecvError::Empty) => return None,
             Err(TryRecvError::Disconnected) => {
                 let reason = "the training's thread ended without a verdict".to_owned();
-                (failed(reason), Profile::default(), Duration::ZERO)
+                let missed_deadline = training.limit.met();
+                (Timed { verdict: failed(reason), missed_deadline, took: Duration::ZERO }, Profile::default())
             }
         };
         let Training { decision, tick, effect, .. } = training;
@@ -370,6 +374,7 @@ impl Judging {
                 parent: self.rollout.roster().champion,
                 verdict,
                 profile: Arc::new(profile),
+                missed_deadline,
                 took,
             })),
         });
@@ -378,9 +383,16 @@ impl Judging {
     }
 
     /// Goes on with what a checkpoint had under way: begins its training, or gives the verdict that was in.
-    pub(super) fn go_on(&mut self, wake: impl FnOnce() + Send + 'static) -> Option<Arc<Resolution>> {
+    pub(super) fn go_on(
+        &mut self,
+        measured: &[Measured],
+        wake: impl FnOnce() + Send + 'static,
+    ) -> Option<Arc<Resolution>> {
         match std::mem::replace(&mut self.under_way, UnderWay::Nothing) {
-            UnderWay::Due(training) => self.start(training, wake),
+            UnderWay::Due(training) => {
+                let limit = Limit::of(&training.job, &training.decision.id, measured);
+                self.start(Training { limit, ..training }, wake);
+            }
             other => self.under_way = other,
         }
         match &self.under_way {
@@ -393,7 +405,7 @@ impl Judging {
         &mut self,
         decision: Decision,
         (boundary, tick): (Time, Tick),
-        (live, pushed): (Body, Option<Body>),
+        ((live, pushed), measured): ((Body, Option<Body>), &[Measured]),
         wake: impl FnOnce() + Send + 'static,
     ) -> Time {
         let effect = boundary.plus(self.plan.model.train.activate_after);
@@ -401,7 +413,8 @@ impl Judging {
         let examples = self.examples.values().cloned().collect();
         let job = self.job(examples, (live, self.champion_is_live()), self.last_batch.clone());
         let job = Arc::new(Job { pushed, ..job });
-        self.start(Training { job, decision, tick, effect }, wake);
+        let limit = Limit::of(&job, &decision.id, measured);
+        self.start(Training { job, decision, tick, effect, limit }, wake);
         effect
     }
 
@@ -430,12 +443,11 @@ impl Judging {
     }
 
     fn start(&mut self, training: Training, wake: impl FnOnce() + Send + 'static) {
-        let (plan, job) = (self.plan.clone(), training.job.clone());
+        let (plan, job, limit) = (self.plan.clone(), training.job.clone(), training.limit);
         let (sender, receiver) = channel();
         let work = move || {
-            let start = Instant::now();
-            let verdict = run(&job);
-            let profile = match &verdict {
+            let timed = limit.run(&job);
+            let profile = match &timed.verdict {
                 Verdict::Released { .. } => {
                     let vectors: Vec<&Vector> = job.examples.iter().map(|example| &*example.vector).collect();
                     Profile::of(plan.features.program.layout(), vectors.iter().copied())
@@ -443,7 +455,7 @@ impl Judging {
                 _ => Profile::default(),
             };
             // The room may be gone when the process ends; then nobody asks any more.
-            let _ = sender.send((verdict, profile, start.elapsed()));
+            let _ = sender.send((timed, profile));
             wake();
         };
         // Without a thread to be had, the verdict is the hang-up of the sender: a failed training.

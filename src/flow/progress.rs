@@ -3,7 +3,7 @@
 //! The digest of the inputs covers every consumed record's bytes, that of the outputs every line written; each is
 //! chained with the one before by blake3, so a record vouches for all that came before it. `chain` does the same for
 //! the records themselves, so damage to one is seen when they are read. A record holds all that minting its tick again
-//! needs. Wall clocks play no part in it.
+//! needs. Wall clocks play no part in it, but for one word: whether a training met its deadline.
 
 use super::balance::Balance;
 use super::caution::Culprit;
@@ -82,6 +82,19 @@ pub struct Activation {
     pub decision: String,
     /// How it ended.
     pub verdict: String,
+    /// Of a training with a deadline: what the clock said, which making it again takes from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Deadline>,
+}
+
+/// What the clock said of a training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deadline {
+    /// The boundary at which it was decided.
+    pub decided: Stamp,
+    /// Whether it was given up.
+    pub missed: bool,
 }
 
 /// A record that was refused at a partition's head.
@@ -152,6 +165,9 @@ impl Chain {
             activation: minted.resolution.as_ref().map(|resolution| Activation {
                 decision: resolution.decision.clone(),
                 verdict: resolution.word().to_owned(),
+                deadline: resolution
+                    .missed_deadline()
+                    .map(|missed| Deadline { decided: Stamp(resolution.decided), missed }),
             }),
             ahead: minted.ahead.iter().map(ahead).collect(),
             balance: *balance,

@@ -115,9 +115,9 @@ pub fn retrain<'scope>(
             };
             while let Some((tick, permits, mut open)) = ticks.complete(frontiers) {
                 heed(&archive, open.mark.as_ref(), &mut [all]);
-                if let Some(Order::Restore(_)) = open.mark.as_ref().and_then(|mark| mark.order) {
+                if let Some(Mark { order: Some(Order::Restore(_)), asked, .. }) = &open.mark {
                     for (judging, model) in all.iter_mut().zip(0..) {
-                        match judging.go_on(waking()) {
+                        match judging.go_on(&asked.measured, waking()) {
                             Some(resolution) => words.session(&permits[1]).give(Word::Verdict(resolution)),
                             None if judging.is_training() => drop(verdict_permits.insert(model, permits[1].clone())),
                             None => {}

@@ -214,7 +214,7 @@ fn model(model: &ModelSpec) -> Vec<String> {
             none if none.is_empty() => "nothing is fitted; triggers judge the online learner".to_string(),
             retrain => format!(
                 "{} on {} of examples, newest {}% held out; in effect {} after the decision",
-                joined(retrain.iter().map(|spec| Parameters::from(spec).name())),
+                joined(retrain.iter().map(|spec| Parameters::from(&spec.learner).name())),
                 train.window,
                 train.holdout * 100.0,
                 train.activate_after

@@ -9,7 +9,7 @@ use super::{
     AdaptiveRandomForest, Alma, BoostedTrees, Ensemble, GaussianNb, HoeffdingTree, Learner, LeveragingBagging,
 };
 use super::{Linear, Logistic, Majority, MultinomialNb, NearestNeighbors, NoChange, OnlineGaussianNb};
-use super::{PassiveAggressive, RegressionForest, RegressionTree, Ridge, Softmax, StreamingRandomPatches};
+use super::{PassiveAggressive, RegressionForest, RegressionTree, Ridge, Softmax, StreamingRandomPatches, VotingTrees};
 use crate::feature::Vector;
 use crate::task::{Prediction, Task};
 use serde::de::{Deserializer, SeqAccess, Visitor};
@@ -72,6 +72,8 @@ pub enum Body {
     NearestNeighbors(NearestNeighbors),
     /// Boosted trees, fitted.
     BoostedTrees(BoostedTrees),
+    /// Trees that vote, fitted.
+    VotingTrees(VotingTrees),
     /// A Hoeffding tree, online.
     HoeffdingTree(HoeffdingTree),
     /// An adaptive random forest, online.
@@ -263,6 +265,7 @@ macro_rules! each {
             Body::Alma($model) => $do,
             Body::NearestNeighbors($model) => $do,
             Body::BoostedTrees($model) => $do,
+            Body::VotingTrees($model) => $do,
             Body::HoeffdingTree($model) => $do,
             Body::AdaptiveRandomForest($model) => $do,
             Body::LeveragingBagging($model) => $do,
@@ -290,6 +293,7 @@ impl Body {
             Body::Alma(_) => "alma",
             Body::NearestNeighbors(_) => "nearest_neighbors",
             Body::BoostedTrees(_) => "boosted_trees",
+            Body::VotingTrees(_) => "voting_trees",
             Body::HoeffdingTree(_) => "hoeffding_tree",
             Body::AdaptiveRandomForest(_) => "adaptive_random_forest",
             Body::LeveragingBagging(_) => "leveraging_bagging",
@@ -318,6 +322,7 @@ impl Body {
             Body::PassiveAggressive(model) => model.task(),
             Body::NearestNeighbors(model) => model.task(),
             Body::BoostedTrees(model) => model.task,
+            Body::VotingTrees(model) => model.task,
             Body::HoeffdingTree(model) => model.task(),
             Body::AdaptiveRandomForest(model) => model.task(),
             Body::LeveragingBagging(model) => model.task(),
@@ -340,7 +345,7 @@ impl Body {
     /// A learner that goes on from this state; `None` if the kind only predicts.
     pub fn learner(self) -> Option<Box<dyn Learner>> {
         Some(match self {
-            Body::GaussianNb(_) | Body::BoostedTrees(_) => return None,
+            Body::GaussianNb(_) | Body::BoostedTrees(_) | Body::VotingTrees(_) => return None,
             Body::Logistic(model) => Box::new(model),
             Body::Softmax(model) => Box::new(model),
             Body::Linear(model) => Box::new(model),
@@ -388,6 +393,7 @@ impl Body {
             Body::Alma(model) => model.check(width),
             Body::NearestNeighbors(model) => model.check(width),
             Body::BoostedTrees(model) => model.check(width),
+            Body::VotingTrees(model) => model.check(width),
             Body::HoeffdingTree(model) => model.check(width),
             Body::AdaptiveRandomForest(model) => model.check(width),
             Body::LeveragingBagging(model) => model.check(width),

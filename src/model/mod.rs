@@ -34,6 +34,7 @@ mod ridge;
 mod role;
 mod softmax;
 mod votes;
+mod voting_trees;
 mod weights;
 
 pub use alma::Alma;
@@ -60,6 +61,7 @@ pub use regression_forest::RegressionForest;
 pub use ridge::Ridge;
 pub use role::Role;
 pub use softmax::Softmax;
+pub use voting_trees::{Platt, Voter, VotingTrees};
 pub use weights::Weights;
 
 use crate::config::spec::LearnerSpec;

@@ -1,6 +1,7 @@
 //! The registry on a real folder: written once, read back, torn, tampered with.
 
 use super::*;
+use crate::config::spec::ClassWeight;
 use crate::model::{Artifact, Logistic, Role};
 use crate::time::{Span, Time};
 use crate::train::{Bounds, Candidate, Figures, Parameters, Report};
@@ -37,6 +38,7 @@ fn card(number: u32, artifact: &[u8]) -> Card {
         report: Some(Report {
             examples: 100,
             window: Some(Bounds { from: day(0), to: day(31) }),
+            calibrated: None,
             held_out: 20,
             held_out_window: Some(Bounds { from: day(25), to: day(31) }),
             fitted: 78,
@@ -49,7 +51,9 @@ fn card(number: u32, artifact: &[u8]) -> Card {
             live: Figures::new(),
             candidates: vec![Candidate {
                 parameters: Parameters::Logistic { alpha: 1.0, max_iterations: 100, tolerance: 0.1 },
+                class_weight: ClassWeight::Even,
                 figures: Some(figures),
+                calibration: Vec::new(),
                 error: None,
                 digest: Some("ab".repeat(32)),
             }],

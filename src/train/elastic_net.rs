@@ -34,4 +34,8 @@ impl Estimator for ElasticNetEstimator {
         let weights = fitted.hyperplane().to_vec();
         Ok(Body::Linear(Linear::fitted(weights, fitted.intercept(), rows.len() as u64)))
     }
+    fn bytes(&self, rows: &Rows) -> u64 {
+        // The matrix, what is left of the labels, and the labels.
+        8 * (rows.len() * (rows.width() + 2)) as u64
+    }
 }

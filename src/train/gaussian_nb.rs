@@ -65,4 +65,8 @@ impl Estimator for GaussianNbEstimator {
         let classes = (0..rows.task().classes()).map(&mut class).collect::<Result<_, _>>()?;
         Ok(Body::GaussianNb(GaussianNb { classes, examples: rows.len() as u64 }))
     }
+    fn bytes(&self, rows: &Rows) -> u64 {
+        // The matrix, and the rows of a class once more.
+        8 * (rows.len() * (2 * rows.width() + 1)) as u64
+    }
 }

@@ -4,16 +4,21 @@
 //! and the online learner have learned from them since, so they are judged by what they said when these rows came; the
 //! candidate is fitted only on rows whose label was known by the first held-out prediction. A warm start may come from
 //! a version that has seen held-out rows; the fit forgets its start within the estimator's tolerance.
+//!
+//! Where a candidate's votes are calibrated, the older part of what is held out is for that, and nobody is judged by
+//! it: all contestants are judged on the same newer rows. What is asked whether it is still waited for, and is not,
+//! ends as soon as a fit gets round to ask; its verdict is of no use to anybody.
 
+use super::calibration::{calibrated, calibration};
 use super::importance::{importance, without};
 use super::paired::Paired;
-use super::report::{Bounds, Candidate, Check, Figures, Parameters, figures};
+use super::report::{Bounds, Calibrated, Candidate, Check, Figures, Parameters, figures};
 use super::{FitError, Report, Rows, estimator};
-use crate::config::spec::{GateSpec, Metric, RetrainSpec, SliceGate, TrainSpec};
+use crate::config::spec::{ClassWeight, GateSpec, Metric, Retrain, SliceGate, TrainSpec};
 use crate::evaluate::Tally;
 use crate::feature::Vector;
 use crate::feature::program::Slots;
-use crate::model::{Artifact, Body, Fixed, Learner, Majority};
+use crate::model::{Artifact, ArtifactError, Body, Fixed, Learner, Majority, Platt};
 use crate::task::{Label, Prediction, Task};
 use crate::time::Time;
 use compact_str::CompactString;
@@ -61,7 +66,7 @@ pub struct Job {
     /// What it is asked.
     pub task: Task,
     /// The batch learners that are declared.
-    pub retrain: Vec<RetrainSpec>,
+    pub retrain: Vec<Retrain>,
     /// `[model.NAME.train]`
     pub train: TrainSpec,
     /// `[model.NAME.gate]`
@@ -142,14 +147,39 @@ impl Verdict {
     }
 }
 
-/// Runs a training. Pure, and slow: seconds for hundreds of thousands of rows.
-pub fn run(job: &Job) -> Verdict {
+/// The rows of a job: to fit on if their label is known in time, to calibrate by, and to judge by.
+struct Parts<'a> {
+    older: &'a [Arc<Example>],
+    calibration: &'a [Arc<Example>],
+    held_out: &'a [Arc<Example>],
+}
+
+impl Parts<'_> {
+    fn of(job: &Job) -> Parts<'_> {
+        let (older, rest) = job.examples.split_at(job.examples.len() - held_out(job));
+        let calibrates = job.pushed.is_none() && job.retrain.iter().any(|retrain| retrain.calibrated);
+        let share = (rest.len() as f64 * job.train.calibration).round() as usize;
+        let share = if calibrates { share.clamp(1, rest.len().saturating_sub(1).max(1)) } else { 0 };
+        let (calibration, held_out) = rest.split_at(if rest.len() > 1 { share } else { 0 });
+        Parts { older, calibration, held_out }
+    }
+}
+
+/// What a training is that nobody waited for to its end: failed, with what is known without it.
+pub fn given_up(job: &Job, reason: &str) -> Verdict {
+    Verdict::Failed { reason: reason.to_owned(), report: blank(job, &Parts::of(job)) }
+}
+
+/// Runs a training. Pure, and slow: seconds for hundreds of thousands of rows. `waits` says whether it is still waited
+/// for; if it stops to, the verdict is `failed`.
+pub fn run(job: &Job, waits: &dyn Fn() -> bool) -> Verdict {
     assert!(
         job.examples.windows(2).all(|pair| (pair[0].predicted, &pair[0].id) <= (pair[1].predicted, &pair[1].id)),
         "a job's examples are in order"
     );
-    let (older, held_out) = job.examples.split_at(job.examples.len() - held_out(job));
-    let mut report = blank(job, held_out);
+    let parts = Parts::of(job);
+    let Parts { older, held_out, .. } = parts;
+    let mut report = blank(job, &parts);
     if job.examples.len() < job.train.min_examples.max(2) {
         let (found, needed) = (job.examples.len(), job.train.min_examples.max(2));
         let reason = match job.pushed {
@@ -159,7 +189,7 @@ pub fn run(job: &Job) -> Verdict {
         return Verdict::Failed { reason, report };
     }
 
-    let first = held_out[0].predicted;
+    let first = parts.calibration.first().unwrap_or(&held_out[0]).predicted;
     let known: Vec<&Example> = older.iter().map(Arc::as_ref).filter(|example| example.known <= first).collect();
     report.not_yet_known = (older.len() - known.len()) as u64;
     let fitting = newest(&known, job.width);
@@ -173,14 +203,16 @@ pub fn run(job: &Job) -> Verdict {
         report.majority = figures(job.task, held_out.iter().map(|example| (&constant, example.label)));
     }
 
+    let fits = Fits { job, waits };
     if let Some(body) = &job.pushed {
         let best = pushed(job, body, held_out, &mut report);
-        return gate(job, best, report, held_out);
+        return fits.gate(best, report, held_out);
     }
     let start = job.start_from.as_ref().unwrap_or(&job.live);
+    let by = known_by(parts.calibration, held_out);
     let mut best: Option<(f64, Judged)> = None;
     for (index, spec) in job.retrain.iter().enumerate() {
-        let (candidate, body) = candidate(job, spec, fitting, start, held_out);
+        let (candidate, body) = fits.candidate(spec, (fitting, start), (&by, held_out));
         let found = candidate.figures.as_ref().and_then(|figures| gain(job, figures));
         report.candidates.push(candidate);
         // Of equals the first that is declared.
@@ -188,13 +220,20 @@ pub fn run(job: &Job) -> Verdict {
             && best.as_ref().is_none_or(|(best, _)| found > *best)
         {
             report.best = Some(index as u32);
-            best = Some((found, Judged { index, body }));
+            best = Some((found, Judged { index, body, lines: report.candidates[index].calibration.clone() }));
         }
     }
     if job.train.ablate {
-        report.without_rolling = best.as_ref().and_then(|(_, judged)| without_rolling(job, judged, fitting, held_out));
+        let bare = |(_, judged): &(f64, Judged)| fits.without_rolling(judged, fitting, (&by, held_out));
+        report.without_rolling = best.as_ref().and_then(bare);
     }
-    gate(job, best, report, held_out)
+    fits.gate(best, report, held_out)
+}
+
+/// Of rows to calibrate by, those whose label was known at the first held-out prediction.
+fn known_by<'a>(rows: &'a [Arc<Example>], held_out: &[Arc<Example>]) -> Vec<&'a Example> {
+    let first = held_out.first().map_or(Time(i64::MAX), |example| example.predicted);
+    rows.iter().map(Arc::as_ref).filter(|example| example.known <= first).collect()
 }
 
 /// The candidate that may stand before the gate.
@@ -202,37 +241,155 @@ struct Judged {
     /// Its place in the pipeline file.
     index: usize,
     body: Body,
+    /// What its votes are made of.
+    lines: Vec<Platt>,
 }
 
-/// Fits one of the declared learners and asks it about the held-out rows.
-fn candidate(
-    job: &Job,
-    spec: &RetrainSpec,
-    fitting: &[&Example],
-    start: &Body,
-    held_out: &[Arc<Example>],
-) -> (Candidate, Option<Body>) {
-    let blank = Candidate { parameters: Parameters::from(spec), figures: None, error: None, digest: None };
-    match fit(job, spec, fitting, start) {
-        Err(error) => (Candidate { error: Some(error.to_string()), ..blank }, None),
-        Ok((body, digest)) => {
-            let fixed = Fixed::from(body.clone());
-            let said: Vec<Prediction> = held_out.iter().map(|e| fixed.predict(&e.vector)).collect();
-            let figures = figures(job.task, said.iter().zip(held_out.iter().map(|e| e.label)));
-            (Candidate { figures: Some(figures), digest: Some(digest), ..blank }, Some(body))
+/// The fits of a job.
+struct Fits<'a> {
+    job: &'a Job,
+    waits: &'a dyn Fn() -> bool,
+}
+
+impl Fits<'_> {
+    /// Fits one of the declared learners and asks it about the held-out rows.
+    fn candidate(
+        &self,
+        spec: &Retrain,
+        (fitting, start): (&[&Example], &Body),
+        (by, held_out): (&[&Example], &[Arc<Example>]),
+    ) -> (Candidate, Option<Body>) {
+        let mut told = Candidate {
+            parameters: Parameters::from(&spec.learner),
+            class_weight: spec.class_weight.clone(),
+            figures: None,
+            calibration: Vec::new(),
+            error: None,
+            digest: None,
+        };
+        let fitted = self.fit(spec, fitting, start).and_then(|body| {
+            if spec.calibrated {
+                let rows: Vec<_> = by.iter().map(|example| (example.vector.as_ref(), example.label)).collect();
+                told.calibration = calibration(&body, &rows, self.job.task)?;
+            }
+            artifact(self.job, heard(body, &told.calibration))
+        });
+        match fitted {
+            Err(error) => (Candidate { error: Some(error.to_string()), ..told }, None),
+            Ok((body, digest)) => {
+                let fixed = Fixed::from(body.clone());
+                let said: Vec<Prediction> = held_out.iter().map(|e| fixed.predict(&e.vector)).collect();
+                let figures = figures(self.job.task, said.iter().zip(held_out.iter().map(|e| e.label)));
+                (Candidate { figures: Some(figures), digest: Some(digest), ..told }, Some(body))
+            }
+        }
+    }
+
+    /// The best once more, fitted and judged on vectors in which whatever was made from windows is 0.
+    fn without_rolling(
+        &self,
+        best: &Judged,
+        fitting: &[&Example],
+        (by, held_out): (&[&Example], &[Arc<Example>]),
+    ) -> Option<Figures> {
+        let rolling = || self.job.features.iter().filter(|feature| feature.rolling);
+        rolling().next()?;
+        let bare =
+            |example: &Example| Example { vector: Arc::new(without(&example.vector, rolling())), ..example.clone() };
+        let fitting: Vec<Example> = fitting.iter().map(|example| bare(example)).collect();
+        let by: Vec<Example> = by.iter().map(|example| bare(example)).collect();
+        let held_out: Vec<Arc<Example>> = held_out.iter().map(|example| Arc::new(bare(example))).collect();
+        let (fitting, by): (Vec<&Example>, Vec<&Example>) = (fitting.iter().collect(), by.iter().collect());
+        let spec = &self.job.retrain[best.index];
+        self.candidate(spec, (&fitting, &self.job.live), (&by, &held_out)).0.figures
+    }
+
+    fn fit(&self, spec: &Retrain, rows: &[&Example], start: &Body) -> Result<Body, FitError> {
+        let rows = rows.iter().map(|example| (example.vector.as_ref(), example.label));
+        let rows = Rows::new(rows, self.job.width, self.job.task)?.weighed(&spec.class_weight).asking(self.waits);
+        rows.go_on()?;
+        let estimator = estimator(&spec.learner);
+        if let Some(mib) = self.job.train.max_memory_mib {
+            let (needed, allowed) = (estimator.bytes(&rows), mib << 20);
+            if needed > allowed {
+                return Err(FitError::Memory { needed, allowed });
+            }
+        }
+        estimator.fit(&rows, Some(start))
+    }
+
+    /// The better contestant against the champion.
+    fn gate(&self, best: Option<(f64, Judged)>, mut report: Report, held_out: &[Arc<Example>]) -> Verdict {
+        let job = self.job;
+        let (Some(champion), Some(live)) = (gain(job, &report.champion), gain(job, &report.live)) else {
+            let name = job.gate.metric.name();
+            let reason = format!("{name} is undefined on the {} held-out rows", report.held_out);
+            return Verdict::Failed { reason, report };
+        };
+        if job.pushed.is_some() && best.is_none() {
+            let name = job.gate.metric.name();
+            let reason = format!("{name} of the pushed model is undefined on the {} held-out rows", report.held_out);
+            return Verdict::Failed { reason, report };
+        }
+        // At a tie the learner that is there already stands; it does not stand against what was pushed.
+        let batch = best.filter(|(found, _)| *found > live || job.pushed.is_some());
+        let source = match (&batch, &job.pushed) {
+            (Some(_), None) => Contestant::Batch,
+            (Some(_), Some(_)) => Contestant::Pushed,
+            (None, _) => Contestant::Live,
+        };
+        let gained = batch.as_ref().map_or(live, |(found, _)| *found) - champion;
+        // Nothing could be fitted at all; the failure of some stands in the report only.
+        let failed = report.candidates.first().filter(|_| report.best.is_none()).and_then(|first| first.error.clone());
+        if source == Contestant::Live && job.champion_is_live {
+            return match failed {
+                Some(reason) => Verdict::Failed { reason, report },
+                None => Verdict::Kept { report },
+            };
+        }
+        let fixed = batch.as_ref().map(|(_, judged)| Fixed::from(judged.body.clone()));
+        let said = |e: &Arc<Example>| fixed.as_ref().map_or_else(|| e.live.clone(), |fixed| fixed.predict(&e.vector));
+        let said: Vec<Prediction> = held_out.iter().map(said).collect();
+        let rows = held_out.iter().zip(&said).map(|(e, said)| (said.clone(), &e.served, e.label));
+        report.paired = Some(Paired::of(job.task, rows, job.gate.significance.unwrap_or(0.05)));
+        report.checks = checks(job, gained, batch.is_some(), &report, held_out);
+        report.checks.extend(job.gate.slices.as_ref().map(|gate| slices(job.task, gate, held_out, &said)));
+        if !report.checks.iter().all(|check| check.passed) {
+            return match failed {
+                Some(reason) => Verdict::Failed { reason, report },
+                None => Verdict::Rejected { report },
+            };
+        }
+        let judged = batch.as_ref().map_or(&job.live, |(_, judged)| &judged.body);
+        report.importance = importance(job.task, &Fixed::from(judged.clone()), held_out, &job.features);
+        let released = match batch {
+            Some((_, judged)) if source == Contestant::Pushed => artifact(job, judged.body),
+            Some((_, judged)) => {
+                let all: Vec<&Example> = job.examples.iter().map(Arc::as_ref).collect();
+                let rows = newest(&all, job.width);
+                report.refitted = rows.len() as u64;
+                let start = &judged.body;
+                let fitted = self.fit(&job.retrain[judged.index], rows, start);
+                fitted.and_then(|body| artifact(job, heard(body, &judged.lines)))
+            }
+            None => artifact(job, job.live.clone()),
+        };
+        match released {
+            Ok((body, digest)) => {
+                report.digest = Some(digest);
+                Verdict::Released { body, source, report }
+            }
+            Err(error) => {
+                report.refitted = 0;
+                Verdict::Failed { reason: error.to_string(), report }
+            }
         }
     }
 }
 
-/// The best once more, fitted and judged on vectors in which whatever was made from windows is 0.
-fn without_rolling(job: &Job, best: &Judged, fitting: &[&Example], held_out: &[Arc<Example>]) -> Option<Figures> {
-    let rolling = || job.features.iter().filter(|feature| feature.rolling);
-    rolling().next()?;
-    let bare = |example: &Example| Example { vector: Arc::new(without(&example.vector, rolling())), ..example.clone() };
-    let fitting: Vec<Example> = fitting.iter().map(|example| bare(example)).collect();
-    let held_out: Vec<Arc<Example>> = held_out.iter().map(|example| Arc::new(bare(example))).collect();
-    let fitting: Vec<&Example> = fitting.iter().collect();
-    candidate(job, &job.retrain[best.index], &fitting, &job.live, &held_out).0.figures
+/// A model as it is heard: its votes calibrated, if there is anything to calibrate them by.
+fn heard(body: Body, lines: &[Platt]) -> Body {
+    if lines.is_empty() { body } else { calibrated(body, lines) }
 }
 
 /// Asks a model that was made elsewhere about the held-out rows. It is the only candidate; whether it has learned from
@@ -248,80 +405,16 @@ fn pushed(job: &Job, body: &Body, held_out: &[Arc<Example>], report: &mut Report
     };
     (report.fitted, report.over_limit) = (0, 0);
     let parameters = Parameters::Pushed { kind: body.kind().to_owned() };
-    report.candidates.push(Candidate { parameters, figures: Some(figures), error, digest });
+    let (class_weight, calibration) = (ClassWeight::Even, Vec::new());
+    report.candidates.push(Candidate { parameters, class_weight, figures: Some(figures), calibration, error, digest });
     report.best = Some(0);
-    Some((found?, Judged { index: 0, body: body.clone() }))
+    Some((found?, Judged { index: 0, body: body.clone(), lines: Vec::new() }))
 }
 
 /// The gate's metric, turned so that higher is better.
 fn gain(job: &Job, figures: &Figures) -> Option<f64> {
     let value = figures.get(job.gate.metric.name())?;
     Some(if job.gate.metric.lower_is_better() { -value } else { *value })
-}
-
-/// The better contestant against the champion.
-fn gate(job: &Job, best: Option<(f64, Judged)>, mut report: Report, held_out: &[Arc<Example>]) -> Verdict {
-    let (Some(champion), Some(live)) = (gain(job, &report.champion), gain(job, &report.live)) else {
-        let name = job.gate.metric.name();
-        let reason = format!("{name} is undefined on the {} held-out rows", report.held_out);
-        return Verdict::Failed { reason, report };
-    };
-    if job.pushed.is_some() && best.is_none() {
-        let name = job.gate.metric.name();
-        let reason = format!("{name} of the pushed model is undefined on the {} held-out rows", report.held_out);
-        return Verdict::Failed { reason, report };
-    }
-    // At a tie the learner that is there already stands; it does not stand against what was pushed.
-    let batch = best.filter(|(found, _)| *found > live || job.pushed.is_some());
-    let source = match (&batch, &job.pushed) {
-        (Some(_), None) => Contestant::Batch,
-        (Some(_), Some(_)) => Contestant::Pushed,
-        (None, _) => Contestant::Live,
-    };
-    let gained = batch.as_ref().map_or(live, |(found, _)| *found) - champion;
-    // Nothing could be fitted at all; the failure of some stands in the report only.
-    let failed = report.candidates.first().filter(|_| report.best.is_none()).and_then(|first| first.error.clone());
-    if source == Contestant::Live && job.champion_is_live {
-        return match failed {
-            Some(reason) => Verdict::Failed { reason, report },
-            None => Verdict::Kept { report },
-        };
-    }
-    let fixed = batch.as_ref().map(|(_, judged)| Fixed::from(judged.body.clone()));
-    let said = |e: &Arc<Example>| fixed.as_ref().map_or_else(|| e.live.clone(), |fixed| fixed.predict(&e.vector));
-    let said: Vec<Prediction> = held_out.iter().map(said).collect();
-    let rows = held_out.iter().zip(&said).map(|(e, said)| (said.clone(), &e.served, e.label));
-    report.paired = Some(Paired::of(job.task, rows, job.gate.significance.unwrap_or(0.05)));
-    report.checks = checks(job, gained, batch.is_some(), &report, held_out);
-    report.checks.extend(job.gate.slices.as_ref().map(|gate| slices(job.task, gate, held_out, &said)));
-    if !report.checks.iter().all(|check| check.passed) {
-        return match failed {
-            Some(reason) => Verdict::Failed { reason, report },
-            None => Verdict::Rejected { report },
-        };
-    }
-    let judged = batch.as_ref().map_or(&job.live, |(_, judged)| &judged.body);
-    report.importance = importance(job.task, &Fixed::from(judged.clone()), held_out, &job.features);
-    let released = match batch {
-        Some((_, judged)) if source == Contestant::Pushed => artifact(job, judged.body),
-        Some((_, judged)) => {
-            let all: Vec<&Example> = job.examples.iter().map(Arc::as_ref).collect();
-            let rows = newest(&all, job.width);
-            report.refitted = rows.len() as u64;
-            fit(job, &job.retrain[judged.index], rows, &judged.body)
-        }
-        None => artifact(job, job.live.clone()),
-    };
-    match released {
-        Ok((body, digest)) => {
-            report.digest = Some(digest);
-            Verdict::Released { body, source, report }
-        }
-        Err(error) => {
-            report.refitted = 0;
-            Verdict::Failed { reason: error.to_string(), report }
-        }
-    }
 }
 
 /// What the gate asks of the batch candidate, or else of the online learner, which gained so much on the champion.
@@ -393,19 +486,20 @@ fn newest<'a, 'b>(rows: &'b [&'a Example], width: usize) -> &'b [&'a Example] {
     &rows[rows.len().saturating_sub(Rows::limit(width))..]
 }
 
-fn fit(job: &Job, spec: &RetrainSpec, rows: &[&Example], start: &Body) -> Result<(Body, String), FitError> {
-    let rows = Rows::new(rows.iter().map(|example| (example.vector.as_ref(), example.label)), job.width, job.task)?;
-    artifact(job, estimator(spec).fit(&rows, Some(start))?)
-}
-
 /// A model with the digest of its artifact, or why it cannot be one.
 fn artifact(job: &Job, body: Body) -> Result<(Body, String), FitError> {
     let artifact = Artifact::new(&job.model, &job.features_digest, job.width, body)?;
-    let digest = Artifact::digest(&artifact.to_bytes());
+    let bytes = artifact.to_bytes();
+    if bytes.len() > Artifact::MAX_BYTES {
+        // It could be written, and never read again.
+        return Err(ArtifactError::TooLong { found: bytes.len() }.into());
+    }
+    let digest = Artifact::digest(&bytes);
     Ok((artifact.body, digest))
 }
 
-fn blank(job: &Job, held_out: &[Arc<Example>]) -> Report {
+fn blank(job: &Job, parts: &Parts) -> Report {
+    let held_out = parts.held_out;
     let bounds = |rows: &[Arc<Example>]| {
         let (first, last) = (rows.first()?, rows.last()?);
         Some(Bounds { from: first.predicted, to: last.predicted })
@@ -413,6 +507,10 @@ fn blank(job: &Job, held_out: &[Arc<Example>]) -> Report {
     Report {
         examples: job.examples.len() as u64,
         window: bounds(&job.examples),
+        calibrated: Some(parts.calibration).filter(|rows| !rows.is_empty()).map(|rows| {
+            let known = known_by(rows, held_out).len();
+            Calibrated { rows: known as u64, not_yet_known: (rows.len() - known) as u64, window: bounds(rows) }
+        }),
         held_out: held_out.len() as u64,
         held_out_window: bounds(held_out),
         fitted: 0,

@@ -1,7 +1,7 @@
 //! The laws of every estimator, each as a test over all of them; and what an outside reference fits.
 
 use super::*;
-use crate::config::spec::Boosting;
+use crate::config::spec::{AdaBoost, Boosting, Cart, ClassWeight, OptimizerSpec, RandomForest, Svm};
 use crate::feature::Vector;
 use crate::model::{Artifact, ClassStatistics, Fixed, GaussianNb};
 use crate::task::Task;
@@ -17,12 +17,26 @@ const BOOSTING: BoostingEstimator = BoostingEstimator(Boosting {
 
 /// Every estimator joins here.
 fn all() -> Vec<(&'static str, Box<dyn Estimator>)> {
+    let tree = Cart { max_leaf_nodes: 12, min_samples_leaf: 20 };
+    let forest = RandomForest { n_estimators: 20, max_features: None, seed: 0, tree };
+    let boosted = AdaBoost { n_estimators: 20, learning_rate: 0.5, tree: Cart { max_leaf_nodes: 3, ..tree } };
+    let ftrl = OptimizerSpec::Ftrl { alpha: 0.05, beta: 1.0, l1: 0.0, l2: 1.0 };
     vec![
         ("logistic", Box::new(LogisticEstimator { alpha: 1.0, max_iterations: 100 })),
         ("logistic without penalty", Box::new(LogisticEstimator { alpha: 0.0, max_iterations: 100 })),
         ("gaussian_nb", Box::new(GaussianNbEstimator { var_smoothing: 1e-9 })),
         ("gradient_boosting", Box::new(BOOSTING)),
+        ("decision_tree", Box::new(DecisionTreeEstimator(tree))),
+        ("random_forest", Box::new(RandomForestEstimator(forest))),
+        ("adaboost", Box::new(AdaBoostEstimator(boosted))),
+        ("svm", Box::new(SvmEstimator(Svm { c: 0.1, max_iterations: 100 }))),
+        ("ftrl", Box::new(FtrlEstimator { optimizer: ftrl, epochs: 5 })),
     ]
+}
+
+/// Those that weigh rows by class.
+fn weighing() -> Vec<(&'static str, Box<dyn Estimator>)> {
+    all().into_iter().filter(|(name, _)| !["logistic without penalty", "gaussian_nb", "ftrl"].contains(name)).collect()
 }
 
 #[derive(Deserialize)]
@@ -200,6 +214,47 @@ fn fits_have_the_same_bytes_in_every_process() {
         let text = String::from_utf8(child.stdout).expect("it prints text");
         let there: Vec<&str> = text.lines().filter(|line| line.starts_with("fit ")).collect();
         assert_eq!(here, there);
+    }
+}
+
+/// A row that weighs twice is about the row twice, and what weighs more is said more.
+#[test]
+fn weights_count_rows() {
+    let (golden, vectors) = golden();
+    let of = |copies: usize| {
+        let times = move |label: bool| if label { copies } else { 1 };
+        let every = vectors.iter().zip(&golden.labels);
+        every.flat_map(move |(x, label)| std::iter::repeat_n((x, (*label).into()), times(*label)))
+    };
+    let (once, twice) = (Rows::new(of(1), golden.width, Task::Binary), Rows::new(of(2), golden.width, Task::Binary));
+    let (once, twice) = (once.expect("the rows are good"), twice.expect("the rows are good"));
+    let weighed = once.weighed(&ClassWeight::Each(vec![1.0, 2.0]));
+    for (name, estimator) in weighing() {
+        // A forest draws rows, and the fewest rows of a leaf are rows, whatever they weigh.
+        if name == "random_forest" {
+            continue;
+        }
+        let (one, other) = (estimator.fit(&weighed, None), estimator.fit(&twice, None));
+        let (one, other) = (Fixed::from(one.expect("it fits")), Fixed::from(other.expect("it fits")));
+        let mean = |of: &Fixed| vectors.iter().map(|x| of.score(x)).sum::<f64>() / vectors.len() as f64;
+        let even = Fixed::from(estimator.fit(&rows(&vectors, &golden.labels, golden.width), None).expect("it fits"));
+        let (one, other, even) = (mean(&one), mean(&other), mean(&even));
+        assert!((one - other).abs() < 0.02, "{name}: {one} is not {other}");
+        assert!(one > even + 0.04, "{name}: what weighs more is said more, {one} and {even}");
+    }
+}
+
+/// What a fit says that it keeps grows with the rows, and is not nothing.
+#[test]
+fn memory_is_told_by_a_formula() {
+    let (golden, vectors) = golden();
+    let whole = rows(&vectors, &golden.labels, golden.width);
+    let half = rows(&vectors[..vectors.len() / 2], &golden.labels[..vectors.len() / 2], golden.width);
+    for (name, estimator) in all() {
+        let (some, more) = (estimator.bytes(&half), estimator.bytes(&whole));
+        // These two keep nothing a row.
+        let grows = !["svm", "ftrl"].contains(&name);
+        assert!(some > 0 && (more > some) == grows, "{name}: {some} and {more}");
     }
 }
 

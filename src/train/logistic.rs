@@ -20,8 +20,12 @@
 //! / 2` less a share of `alpha w^2 / (12 k)`, which is kept below 1 % by giving large weights more pairs. This is a
 //! prior by data augmentation: Greenland, Statistics in Medicine 26, 2007. The result is checked against the plain sum
 //! of squares.
+//!
+//! linfa-logistic 0.8 takes no weights of rows. Where classes weigh differently the same objective, with each row's
+//! loss by its weight, is minimized by [`super::newton`] instead.
 
-use super::whitening::Whitening;
+use super::newton::{Objective, minimize};
+use super::whitening::{Whitening, outer};
 use super::{Estimator, FitError, Rows};
 use crate::feature::Vector;
 use crate::model::{Body, Logistic};
@@ -58,8 +62,13 @@ impl LogisticEstimator {
 impl Estimator for LogisticEstimator {
     fn fit(&self, rows: &Rows, start: Option<&Body>) -> Result<Body, FitError> {
         let start = self.start(rows, start);
+        if rows.is_weighed() {
+            let weights = minimize(&Weighed { of: self, rows }, rows, start, self.max_iterations)?;
+            let (bias, weights) = weights.split_last().expect("the bias is always there");
+            return Ok(Body::Logistic(Logistic::fitted(weights.to_vec(), *bias, rows.len() as u64)));
+        }
         let size = rows.width() + 1;
-        let whitening = Whitening::of(&self.hessian(rows, &start), size)
+        let whitening = Whitening::of(&self.hessian(rows, &start, LEAST_CURVATURE), size)
             .ok_or_else(|| FitError::Solver("the features are too far apart in size".to_string()))?;
 
         let pseudo_rows = self.pseudo_rows(rows, &whitening, &start);
@@ -95,6 +104,14 @@ impl Estimator for LogisticEstimator {
         let (bias, weights) = weights.split_last().expect("the bias is always there");
         Ok(Body::Logistic(Logistic::fitted(weights.to_vec(), *bias, rows.len() as u64)))
     }
+
+    fn bytes(&self, rows: &Rows) -> u64 {
+        let size = rows.width() as u64 + 1;
+        // The Hessian, its factor and the inverse; for linfa the matrix, with the most pseudo-rows, and the labels.
+        let most = if self.alpha > 0.0 { 2 * PAIRS[1] as u64 * rows.width() as u64 } else { 0 };
+        let matrix = if rows.is_weighed() { 0 } else { (rows.len() as u64 + most) * (8 * size + 1) };
+        24 * size * size + matrix
+    }
 }
 
 impl LogisticEstimator {
@@ -118,9 +135,10 @@ impl LogisticEstimator {
 
     /// Where to begin: the model near by, if it is better than the share of the positives alone.
     fn start(&self, rows: &Rows, near: Option<&Body>) -> Vec<f64> {
-        let share = rows.positives() as f64 / rows.len() as f64;
+        let positives = rows.positives() as f64 * rows.weight(true.into());
+        let negatives = (rows.len() - rows.positives()) as f64 * rows.weight(false.into());
         let mut cold = vec![0.0; rows.width() + 1];
-        cold[rows.width()] = (share / (1.0 - share)).ln();
+        cold[rows.width()] = (positives / negatives).ln();
         match near {
             Some(Body::Logistic(model)) if model.weights().len() == rows.width() => {
                 let mut warm = model.weights().to_vec();
@@ -138,7 +156,7 @@ impl LogisticEstimator {
         for (x, label) in rows.vectors().iter().zip(rows.labels()) {
             let z = logit(x, weights);
             let wrong = if label.is_true() { -z } else { z };
-            sum += wrong.max(0.0) + (-wrong.abs()).exp().ln_1p();
+            sum += rows.weight(*label) * (wrong.max(0.0) + (-wrong.abs()).exp().ln_1p());
         }
         sum + 0.5 * self.alpha * weights[..rows.width()].iter().map(|w| w * w).sum::<f64>()
     }
@@ -147,7 +165,7 @@ impl LogisticEstimator {
     fn gradient(&self, rows: &Rows, weights: &[f64]) -> Vec<f64> {
         let mut gradient = vec![0.0; weights.len()];
         for (x, label) in rows.vectors().iter().zip(rows.labels()) {
-            let error = probability(logit(x, weights)) - label.amount();
+            let error = rows.weight(*label) * (probability(logit(x, weights)) - label.amount());
             x.add_to(&mut gradient, error);
             gradient[rows.width()] += error;
         }
@@ -155,27 +173,13 @@ impl LogisticEstimator {
         gradient
     }
 
-    /// The upper triangle of the Hessian at some weights, by rows; the bias is last.
-    fn hessian(&self, rows: &Rows, weights: &[f64]) -> Vec<f64> {
+    /// The upper triangle of the Hessian at some weights, by rows; the bias is last. Each row has at least a curvature.
+    fn hessian(&self, rows: &Rows, weights: &[f64], least: f64) -> Vec<f64> {
         let (width, size) = (rows.width(), rows.width() + 1);
-        let mut hessian = vec![0.0; size * size];
-        for x in rows.vectors() {
-            let p = probability(logit(x, weights));
-            let curvature = (p * (1.0 - p)).max(LEAST_CURVATURE);
-            for (i, value) in x.dense.iter().enumerate() {
-                let scaled = curvature * value;
-                let row = &mut hessian[i * size..(i + 1) * size];
-                row[i..].iter_mut().zip(&x.dense[i..]).for_each(|(h, other)| *h += scaled * other);
-                x.hot.iter().for_each(|slot| row[*slot as usize] += scaled);
-                row[width] += scaled;
-            }
-            for (i, slot) in x.hot.iter().enumerate() {
-                let row = &mut hessian[*slot as usize * size..(*slot as usize + 1) * size];
-                x.hot[i..].iter().for_each(|other| row[*other as usize] += curvature);
-                row[width] += curvature;
-            }
-            hessian[width * size + width] += curvature;
-        }
+        let mut hessian = outer(rows, |row| {
+            let p = probability(logit(rows.vectors()[row], weights));
+            rows.weight(rows.labels()[row]) * (p * (1.0 - p)).max(least)
+        });
         for slot in 0..size {
             // Without a penalty a direction may have no curvature at all; any will do, the coordinates decide nothing.
             let diagonal = &mut hessian[slot * size + slot];
@@ -183,6 +187,31 @@ impl LogisticEstimator {
             *diagonal += penalty + 1e-9 * *diagonal + if *diagonal + penalty > 0.0 { 0.0 } else { 1.0 };
         }
         hessian
+    }
+}
+
+/// The objective where classes weigh differently.
+struct Weighed<'a> {
+    of: &'a LogisticEstimator,
+    rows: &'a Rows<'a>,
+}
+
+impl Objective for Weighed<'_> {
+    fn loss(&self, weights: &[f64]) -> f64 {
+        self.of.loss(self.rows, weights)
+    }
+
+    fn gradient(&self, weights: &[f64]) -> Vec<f64> {
+        self.of.gradient(self.rows, weights)
+    }
+
+    fn hessian(&self, weights: &[f64]) -> Vec<f64> {
+        // A little curvature, so that the step stays finite where all rows are sure.
+        self.of.hessian(self.rows, weights, 1e-6)
+    }
+
+    fn allowed(&self, _loss: f64) -> f64 {
+        LogisticEstimator::TOLERANCE
     }
 }
 

@@ -4,30 +4,43 @@
 //! Keeps nothing; a job's verdict is a function of the job alone, to the byte. Adding an estimator is its file, an
 //! [`Estimator`] in it, a variant of the configuration, and joining the battery in `laws.rs`.
 
+mod bins;
 mod boosting;
+mod calibration;
 mod elastic_net;
+mod ftrl;
 mod gaussian_nb;
 mod importance;
 mod job;
 #[cfg(test)]
 mod laws;
+mod linear;
 mod logistic;
+mod newton;
+#[cfg(test)]
+mod oracle;
 mod paired;
 mod report;
 mod rows;
+mod svm;
 #[cfg(test)]
 mod tests;
+mod trees;
 mod whitening;
 
 pub use boosting::BoostingEstimator;
 pub use elastic_net::ElasticNetEstimator;
+pub use ftrl::FtrlEstimator;
 pub use gaussian_nb::GaussianNbEstimator;
 pub use importance::Importance;
-pub use job::{Contestant, Example, Job, Verdict, run};
+pub use job::{Contestant, Example, Job, Verdict, given_up, run};
+pub use linear::LinearEstimator;
 pub use logistic::LogisticEstimator;
 pub use paired::Paired;
-pub use report::{Bounds, Candidate, Check, Figures, Parameters, Report};
+pub use report::{Bounds, Calibrated, Candidate, Check, Figures, Parameters, Report};
 pub use rows::Rows;
+pub use svm::SvmEstimator;
+pub use trees::{AdaBoostEstimator, DecisionTreeEstimator, RandomForestEstimator};
 
 use crate::config::spec::RetrainSpec;
 use crate::model::{ArtifactError, Body};
@@ -38,15 +51,25 @@ pub trait Estimator {
     /// Fits. `start` is a model near by, to begin from; an estimator may ignore it, and its result depends on it at
     /// most within the estimator's stated tolerance. The same rows and start give the same bytes, in any process.
     fn fit(&self, rows: &Rows, start: Option<&Body>) -> Result<Body, FitError>;
+
+    /// What a fit of these rows keeps beside them, in bytes, by the formula of its file: no measurement, so that
+    /// whether it may keep so much is the same everywhere.
+    fn bytes(&self, rows: &Rows) -> u64;
 }
 
 /// The estimator that a pipeline declares.
 pub fn estimator(spec: &RetrainSpec) -> Box<dyn Estimator> {
-    match *spec {
+    match spec.clone() {
         RetrainSpec::Logistic { alpha, max_iterations } => Box::new(LogisticEstimator { alpha, max_iterations }),
         RetrainSpec::ElasticNet(rules) => Box::new(ElasticNetEstimator(rules)),
         RetrainSpec::GaussianNb { var_smoothing } => Box::new(GaussianNbEstimator { var_smoothing }),
         RetrainSpec::GradientBoosting(boosting) => Box::new(BoostingEstimator(boosting)),
+        RetrainSpec::DecisionTree(tree) => Box::new(DecisionTreeEstimator(tree)),
+        RetrainSpec::RandomForest(forest) => Box::new(RandomForestEstimator(forest)),
+        RetrainSpec::AdaBoost(boosting) => Box::new(AdaBoostEstimator(boosting)),
+        RetrainSpec::Svm(svm) => Box::new(SvmEstimator(svm)),
+        RetrainSpec::Ftrl { optimizer, epochs } => Box::new(FtrlEstimator { optimizer, epochs }),
+        RetrainSpec::Linear { alpha } => Box::new(LinearEstimator { alpha }),
     }
 }
 
@@ -118,6 +141,20 @@ pub enum FitError {
     /// The arithmetic broke down: features too far apart in size, or a failure inside linfa.
     #[error("the fit failed: {0}")]
     Solver(String),
+    /// The fit would keep more than it may.
+    #[error("the fit keeps {needed} bytes, allowed are {allowed} (`max_memory_mib`)")]
+    Memory {
+        /// What it would keep.
+        needed: u64,
+        /// What it may keep.
+        allowed: u64,
+    },
+    /// Its votes could not be made probabilities.
+    #[error("the votes cannot be calibrated: {0}")]
+    Uncalibrated(&'static str),
+    /// Nobody waits for it any more.
+    #[error("given up")]
+    GivenUp,
     /// The result is no model: NaN, an infinity, a variance of 0.
     #[error("the fit is unusable: {0}")]
     Unusable(#[from] ArtifactError),

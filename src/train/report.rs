@@ -2,8 +2,10 @@
 
 use super::importance::Importance;
 use super::paired::Paired;
-use crate::config::spec::{Boosting, ElasticNet, Metric, RetrainSpec};
+use crate::config::spec::{AdaBoost, Boosting, Cart, ClassWeight, ElasticNet, Metric, OptimizerSpec, RandomForest};
+use crate::config::spec::{RetrainSpec, Svm};
 use crate::evaluate::{self, Bin, Tally, bins};
+use crate::model::Platt;
 use crate::task::{Label, Prediction, Task};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,9 @@ pub struct Report {
     pub examples: u64,
     /// The first and the last prediction in the window; `null` if it is empty.
     pub window: Option<Bounds>,
+    /// The older of the rows held out, if a candidate's votes are calibrated on them; nobody is judged by these.
+    #[serde(default)]
+    pub calibrated: Option<Calibrated>,
     /// The newest rows, on which all are judged.
     pub held_out: u64,
     /// Their first and last prediction.
@@ -92,10 +97,28 @@ pub struct Candidate {
     pub parameters: Parameters,
     /// How it did on the held-out rows; `null` if it could not be fitted.
     pub figures: Option<Figures>,
+    /// What rows weighed by class in the fit; its figures are those of rows that weigh alike.
+    #[serde(default)]
+    pub class_weight: ClassWeight,
+    /// What was made of its votes; empty if it says probabilities.
+    #[serde(default)]
+    pub calibration: Vec<Platt>,
     /// Why it could not be fitted.
     pub error: Option<String>,
     /// The digest of the artifact that was judged.
     pub digest: Option<String>,
+}
+
+/// The rows on which votes are calibrated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibrated {
+    /// The rows: those whose label was known at the first held-out prediction.
+    pub rows: u64,
+    /// Those whose label was not.
+    pub not_yet_known: u64,
+    /// The first and the last prediction of both.
+    pub window: Option<Bounds>,
 }
 
 /// Two instants, both included.
@@ -131,6 +154,32 @@ pub enum Parameters {
     ElasticNet(ElasticNet),
     /// Gradient boosting.
     GradientBoosting(Boosting),
+    /// One tree.
+    DecisionTree(Cart),
+    /// Many trees of drawn rows and slots.
+    RandomForest(RandomForest),
+    /// Small trees, each for what the ones before got wrong.
+    #[serde(rename = "adaboost")]
+    AdaBoost(AdaBoost),
+    /// A linear support vector machine.
+    Svm {
+        /// Its rules.
+        rules: Svm,
+        /// How far from the optimum it may be, as a share of the objective.
+        tolerance: f64,
+    },
+    /// FTRL-Proximal over the window.
+    Ftrl {
+        /// Its steps.
+        optimizer: OptimizerSpec,
+        /// Passes over the rows.
+        epochs: u32,
+    },
+    /// Least squares.
+    Linear {
+        /// L2 penalty of the summed squares.
+        alpha: f64,
+    },
     /// Fitted elsewhere.
     Pushed {
         /// What it is, `logistic` for example.
@@ -147,19 +196,31 @@ impl Parameters {
             Parameters::GaussianNb { .. } => "gaussian_nb",
             Parameters::ElasticNet(_) => "elastic_net",
             Parameters::GradientBoosting(_) => "gradient_boosting",
+            Parameters::DecisionTree(_) => "decision_tree",
+            Parameters::RandomForest(_) => "random_forest",
+            Parameters::AdaBoost(_) => "adaboost",
+            Parameters::Svm { .. } => "svm",
+            Parameters::Ftrl { .. } => "ftrl",
+            Parameters::Linear { .. } => "linear",
         }
     }
 }
 
 impl From<&RetrainSpec> for Parameters {
     fn from(spec: &RetrainSpec) -> Parameters {
-        match *spec {
+        match spec.clone() {
             RetrainSpec::Logistic { alpha, max_iterations } => {
                 Parameters::Logistic { alpha, max_iterations, tolerance: super::LogisticEstimator::TOLERANCE }
             }
             RetrainSpec::GaussianNb { var_smoothing } => Parameters::GaussianNb { var_smoothing },
             RetrainSpec::ElasticNet(rules) => Parameters::ElasticNet(rules),
             RetrainSpec::GradientBoosting(boosting) => Parameters::GradientBoosting(boosting),
+            RetrainSpec::DecisionTree(tree) => Parameters::DecisionTree(tree),
+            RetrainSpec::RandomForest(forest) => Parameters::RandomForest(forest),
+            RetrainSpec::AdaBoost(boosting) => Parameters::AdaBoost(boosting),
+            RetrainSpec::Svm(rules) => Parameters::Svm { rules, tolerance: super::SvmEstimator::TOLERANCE },
+            RetrainSpec::Ftrl { optimizer, epochs } => Parameters::Ftrl { optimizer, epochs },
+            RetrainSpec::Linear { alpha } => Parameters::Linear { alpha },
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The rows that an estimator is given: labelled vectors, checked.
 
 use super::FitError;
+use crate::config::spec::ClassWeight;
 use crate::feature::Vector;
 use crate::task::{Label, Task};
 use ndarray::Array2;
+use std::fmt;
 
 /// Labelled vectors of one width, all finite, whose labels are not all alike.
 #[derive(Debug)]
@@ -12,6 +14,18 @@ pub struct Rows<'a> {
     labels: Vec<Label>,
     width: usize,
     task: Task,
+    /// What the rows of each class weigh; empty if all weigh 1.
+    class_weights: Vec<f64>,
+    asked: Asked<'a>,
+}
+
+/// Whether a fit is still waited for.
+struct Asked<'a>(&'a dyn Fn() -> bool);
+
+impl fmt::Debug for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("asked")
+    }
 }
 
 impl<'a> Rows<'a> {
@@ -43,7 +57,53 @@ impl<'a> Rows<'a> {
         if labels.iter().all(|label| *label == labels[0]) {
             return Err(FitError::OneLabel { label: labels[0], task, rows: labels.len() });
         }
-        Ok(Rows { vectors, labels, width, task })
+        let (class_weights, asked) = (Vec::new(), Asked(&|| true));
+        Ok(Rows { vectors, labels, width, task, class_weights, asked })
+    }
+
+    /// Lets the rows of each class weigh as is said. A class without rows weighs nothing.
+    #[must_use]
+    pub fn weighed(self, by: &ClassWeight) -> Rows<'a> {
+        let class_weights = match by {
+            ClassWeight::Even => Vec::new(),
+            ClassWeight::Each(weights) => weights.clone(),
+            ClassWeight::Balanced => {
+                let all = self.len() as f64;
+                let by_class = self.by_class();
+                let classes = by_class.len() as f64;
+                by_class.into_iter().map(|rows| if rows == 0 { 0.0 } else { all / (classes * rows as f64) }).collect()
+            }
+        };
+        Rows { class_weights, ..self }
+    }
+
+    /// Lets long fits ask between their steps whether they are still waited for.
+    #[must_use]
+    pub fn asking(self, waits: &'a dyn Fn() -> bool) -> Rows<'a> {
+        Rows { asked: Asked(waits), ..self }
+    }
+
+    /// Asked between two steps of a fit.
+    ///
+    /// # Errors
+    /// Nobody waits for it any more.
+    pub fn go_on(&self) -> Result<(), FitError> {
+        if (self.asked.0)() { Ok(()) } else { Err(FitError::GivenUp) }
+    }
+
+    /// Whether some rows weigh more than others.
+    pub fn is_weighed(&self) -> bool {
+        !self.class_weights.is_empty()
+    }
+
+    /// What a row of this label weighs.
+    pub fn weight(&self, label: Label) -> f64 {
+        if self.class_weights.is_empty() { 1.0 } else { self.class_weights[label.number()] }
+    }
+
+    /// What each row weighs.
+    pub fn weights(&self) -> Vec<f64> {
+        self.labels.iter().map(|label| self.weight(*label)).collect()
     }
 
     /// The most rows of `width` slots that an estimator is given.

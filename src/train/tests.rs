@@ -9,6 +9,8 @@ use crate::task::{Label, Prediction, Task};
 use crate::time::{Span, Time};
 use std::sync::Arc;
 
+mod votes;
+
 const ROWS: i64 = 1000;
 
 /// A fixed stream of pseudo-random numbers in [0, 1).
@@ -45,10 +47,13 @@ fn job(served: f64, live: f64) -> Job {
         features_digest: "0a".to_string(),
         model: "late".to_string(),
         task: Task::Binary,
-        retrain: vec![RetrainSpec::Logistic { alpha: 1.0, max_iterations: 100 }],
+        retrain: vec![RetrainSpec::Logistic { alpha: 1.0, max_iterations: 100 }.into()],
         train: TrainSpec {
             window: Span(365 * Span::DAY.0),
             holdout: 0.2,
+            calibration: 0.3,
+            deadline: None,
+            max_memory_mib: None,
             activate_after: Span::DAY,
             max_examples: 10_000,
             min_examples: 500,
@@ -88,7 +93,7 @@ fn falsify(example: &mut Example, which: bool) {
 #[test]
 fn a_better_candidate_is_released_refitted() {
     let job = job(0.5, 0.5);
-    let Verdict::Released { body, source, report } = run(&job) else { panic!("it is better than a coin") };
+    let Verdict::Released { body, source, report } = run(&job, &|| true) else { panic!("it is better than a coin") };
     assert_eq!(source, Contestant::Batch);
     assert_eq!((report.examples, report.held_out, report.refitted), (1000, 200, 1000));
     // The label of row i is known at i + 5, and the first held-out prediction is that of row 800.
@@ -113,18 +118,18 @@ fn a_better_candidate_is_released_refitted() {
 
 #[test]
 fn the_candidate_is_judged_by_a_fit_that_saw_no_later_label() {
-    let honest = run(&job(0.5, 0.5));
+    let honest = run(&job(0.5, 0.5), &|| true);
     // Turning every label that was not known yet, held out or not, changes nothing in what was fitted for the gate.
     let mut turned = job(0.5, 0.5);
     edit(&mut turned, |i, example| turn(example, i + 5 > 800));
-    let turned = run(&turned);
+    let turned = run(&turned, &|| true);
     assert_eq!(judged(honest.report()), judged(turned.report()));
     assert!(batch(turned.report())["log_loss"] > 1.0);
     assert_eq!(turned.word(), "rejected");
     // One label that was known just in time is another fit.
     let mut known = job(0.5, 0.5);
     edit(&mut known, |i, example| turn(example, i == 795));
-    assert_ne!(judged(honest.report()), judged(run(&known).report()));
+    assert_ne!(judged(honest.report()), judged(run(&known, &|| true).report()));
 }
 
 #[test]
@@ -134,7 +139,7 @@ fn champion_and_live_are_judged_by_what_they_said_then() {
         example.served = (0.1 + 0.8 * noise(i, 3)).into();
         example.live = (0.1 + 0.8 * noise(i, 4)).into();
     });
-    let verdict = run(&job);
+    let verdict = run(&job, &|| true);
     for (figures, score) in [
         (&verdict.report().champion, (|e| e.served.score()) as fn(&Example) -> f64),
         (&verdict.report().live, |e| e.live.score()),
@@ -156,7 +161,7 @@ fn verdict(served: f64, live: f64, change: impl Fn(&mut Job)) -> (&'static str, 
         (example.served, example.live) = (toward(served), toward(live));
     });
     change(&mut job);
-    let verdict = run(&job);
+    let verdict = run(&job, &|| true);
     let source = if let Verdict::Released { source, .. } = &verdict { Some(*source) } else { None };
     (verdict.word(), source)
 }
@@ -172,7 +177,7 @@ fn what_was_pushed_is_judged_as_it_is() {
     assert_eq!(verdict(0.95, 0.5, pushed(good())), ("rejected", None));
 
     let mut job = Job { pushed: Some(good()), ..job(0.5, 0.5) };
-    let Verdict::Released { body, report, .. } = run(&job) else { panic!("it is better than a coin") };
+    let Verdict::Released { body, report, .. } = run(&job, &|| true) else { panic!("it is better than a coin") };
     let wanted = Artifact::digest(&Artifact::new("late", "0a", 3, good()).expect("it is usable").to_bytes());
     assert_eq!((&body, report.digest.as_deref()), (&good(), Some(wanted.as_str())));
     assert_eq!((report.fitted, report.refitted, report.candidates.len()), (0, 0, 1));
@@ -180,7 +185,7 @@ fn what_was_pushed_is_judged_as_it_is() {
     assert!(report.majority["log_loss"] > 0.6, "what a constant score would have come to is still known");
 
     job.examples.truncate(100);
-    let Verdict::Failed { reason, .. } = run(&job) else { panic!("there is nothing to judge by") };
+    let Verdict::Failed { reason, .. } = run(&job, &|| true) else { panic!("there is nothing to judge by") };
     assert_eq!(reason, "100 rows to judge by, at least 500 are needed");
 }
 
@@ -210,7 +215,7 @@ fn what_cannot_be_judged_says_why() {
     let reason = |change: &dyn Fn(&mut Job)| {
         let mut job = job(0.5, 0.5);
         change(&mut job);
-        match run(&job) {
+        match run(&job, &|| true) {
             Verdict::Failed { reason, report } => (reason, report),
             other => panic!("{} instead of failed", other.word()),
         }
@@ -227,7 +232,7 @@ fn a_holdout_of_one_class_has_no_auc() {
     let mut job = job(0.5, 0.5);
     job.gate.metric = Metric::RocAuc;
     edit(&mut job, |i, example| falsify(example, i >= 800));
-    let Verdict::Failed { reason, report } = run(&job) else { panic!("an AUC of one class") };
+    let Verdict::Failed { reason, report } = run(&job, &|| true) else { panic!("an AUC of one class") };
     assert_eq!(reason, "roc_auc is undefined on the 200 held-out rows");
     assert!(!report.champion.contains_key("roc_auc") && report.champion.contains_key("log_loss"));
 }
@@ -235,11 +240,11 @@ fn a_holdout_of_one_class_has_no_auc() {
 #[test]
 fn verdicts_are_deterministic_and_a_start_is_forgotten() {
     let cold = job(0.5, 0.5);
-    let (first, again) = (run(&cold), run(&cold));
+    let (first, again) = (run(&cold, &|| true), run(&cold, &|| true));
     assert_eq!(first, again);
     let Verdict::Released { body, .. } = first else { panic!("it is released") };
     let warm = Job { start_from: Some(body.clone()), ..cold.clone() };
-    let Verdict::Released { body: warm, .. } = run(&warm) else { panic!("it is released") };
+    let Verdict::Released { body: warm, .. } = run(&warm, &|| true) else { panic!("it is released") };
     for example in &cold.examples {
         let (a, b) = (Fixed::from(body.clone()), Fixed::from(warm.clone()));
         assert!((a.score(&example.vector) - b.score(&example.vector)).abs() < 0.01);
@@ -251,7 +256,7 @@ fn a_live_release_is_the_learner_as_it_stood() {
     let mut job = job(0.5, 0.9);
     job.retrain.clear();
     edit(&mut job, |_, example| example.live = (if example.label.is_true() { 0.9 } else { 0.1 }).into());
-    let Verdict::Released { body, report, .. } = run(&job) else { panic!("it is released") };
+    let Verdict::Released { body, report, .. } = run(&job, &|| true) else { panic!("it is released") };
     assert_eq!(body, job.live);
     let bytes = Artifact::new("late", "0a", 3, job.live.clone()).expect("it is in range").to_bytes();
     assert_eq!((judged(&report), report.digest), (None, Some(Artifact::digest(&bytes))));
@@ -273,8 +278,9 @@ fn of_several_candidates_the_best_stands_before_the_gate() {
         l2_regularization: 0.0,
     });
     let spoilt = RetrainSpec::Logistic { alpha: 0.0, max_iterations: 1 };
-    job.retrain = vec![spoilt, RetrainSpec::Logistic { alpha: 1.0, max_iterations: 100 }, boosting];
-    let Verdict::Released { body, report, .. } = run(&job) else { panic!("it is better than a coin") };
+    let logistic = RetrainSpec::Logistic { alpha: 1.0, max_iterations: 100 };
+    job.retrain = vec![spoilt.into(), logistic.into(), boosting.into()];
+    let Verdict::Released { body, report, .. } = run(&job, &|| true) else { panic!("it is better than a coin") };
     assert_eq!((body.kind(), report.best, report.candidates.len()), ("boosted_trees", Some(2), 3));
     let figures: Vec<Option<f64>> =
         report.candidates.iter().map(|c| c.figures.as_ref().map(|figures| figures["log_loss"])).collect();
@@ -283,10 +289,10 @@ fn of_several_candidates_the_best_stands_before_the_gate() {
 
     // The order in the file decides nothing but ties.
     job.retrain.reverse();
-    let Verdict::Released { body: again, report, .. } = run(&job) else { panic!("it is better than a coin") };
+    let Verdict::Released { body: again, report, .. } = run(&job, &|| true) else { panic!("it is better than a coin") };
     assert_eq!((again, report.best), (body, Some(0)));
     job.retrain = vec![job.retrain[1].clone(); 2];
-    assert_eq!(run(&job).report().best, Some(0));
+    assert_eq!(run(&job, &|| true).report().best, Some(0));
 }
 
 /// Each check passes or rejects by itself, and its figure is on record either way.
@@ -295,7 +301,7 @@ fn every_check_of_the_gate_is_on_record() {
     let with = |change: &dyn Fn(&mut GateSpec), served: f64| {
         let mut job = job(served, 0.5);
         change(&mut job.gate);
-        run(&job)
+        run(&job, &|| true)
     };
     let told = |verdict: &Verdict| -> Vec<(String, bool)> {
         verdict.report().checks.iter().map(|check| (check.check.clone(), check.passed)).collect()
@@ -326,7 +332,7 @@ fn every_check_of_the_gate_is_on_record() {
                 });
             }
         }
-        let verdict = run(&job);
+        let verdict = run(&job, &|| true);
         assert!(matches!(verdict, Verdict::Rejected { .. }), "{name}");
         assert!(told(&verdict).contains(&(name.to_owned(), false)), "{name}: {:?}", told(&verdict));
     }
@@ -337,7 +343,7 @@ fn every_check_of_the_gate_is_on_record() {
         example.vector = Arc::new(Vector { dense: [(i % 3) as f64].into(), hot: [1].into() })
     });
     noise.gate.baseline = true;
-    let verdict = run(&noise);
+    let verdict = run(&noise, &|| true);
     let baseline = verdict.report().checks.iter().find(|check| check.check == "baseline").expect("it was asked for");
     let gained = verdict.report().majority["log_loss"] - batch(verdict.report())["log_loss"];
     assert!((baseline.figure.expect("defined") - gained).abs() < 1e-12);
@@ -356,7 +362,7 @@ fn no_slice_may_be_much_worse_than_the_champion() {
                 example.served = (if example.label.is_true() { 0.8 } else { 0.2 }).into();
             }
         });
-        let verdict = run(&job);
+        let verdict = run(&job, &|| true);
         let check = verdict.report().checks.iter().find(|check| check.check == "slices").expect("it was asked").clone();
         (verdict, check, job)
     };
@@ -365,7 +371,7 @@ fn no_slice_may_be_much_worse_than_the_champion() {
     // As by looking at all rows of the slice anew.
     let mut alone = job.clone();
     alone.gate.slices = None;
-    let Verdict::Released { report, .. } = run(&alone) else { panic!("on the whole it is better") };
+    let Verdict::Released { report, .. } = run(&alone, &|| true) else { panic!("on the whole it is better") };
     let body = fit_for_gate(&job);
     let of_c: Vec<&Arc<Example>> = job.examples[800..].iter().filter(|e| e.slices[0] == "c").collect();
     let loss = |score: f64, truth: bool| -(if truth { score } else { 1.0 - score }).ln();
@@ -388,7 +394,7 @@ fn no_slice_may_be_much_worse_than_the_champion() {
 fn fit_for_gate(job: &Job) -> Fixed {
     let known = || job.examples[..800].iter().filter(|e| e.known <= job.examples[800].predicted);
     let rows = Rows::new(known().map(|e| (e.vector.as_ref(), e.label)), job.width, job.task).expect("they are rows");
-    Fixed::from(estimator(&job.retrain[0]).fit(&rows, Some(&job.live)).expect("it fits"))
+    Fixed::from(estimator(&job.retrain[0].learner).fit(&rows, Some(&job.live)).expect("it fits"))
 }
 
 #[test]
@@ -400,7 +406,7 @@ fn a_candidate_may_have_to_beat_the_newest_label() {
             let said = if example.label.is_true() { right } else { 1.0 - right };
             example.no_change = known.then(|| said.into());
         });
-        let verdict = run(&job);
+        let verdict = run(&job, &|| true);
         let check = verdict.report().checks.iter().find(|check| check.check == "no_change").expect("asked").clone();
         let gained = -right.ln() - batch(verdict.report())["log_loss"];
         (verdict.word(), check, gained)
@@ -428,14 +434,14 @@ fn other_tasks_are_trained_and_judged() {
     let mut several = job(0.5, 0.5);
     several.task = Task::Multiclass(3);
     several.gate.baseline = true;
-    several.retrain = vec![RetrainSpec::GaussianNb { var_smoothing: 1e-9 }, boosting.clone()];
+    several.retrain = vec![RetrainSpec::GaussianNb { var_smoothing: 1e-9 }.into(), boosting.clone().into()];
     let no_idea = Prediction::unknown(several.task);
     edit(&mut several, |i, example| {
         let class = (example.vector.dense[0] + 2.0 + noise(i, 5) / 2.0).clamp(0.0, 3.9) / 1.34;
         example.label = Label::class(class as usize);
         (example.served, example.live) = (no_idea.clone(), no_idea.clone());
     });
-    let Verdict::Released { report, .. } = run(&several) else { panic!("it is better than no idea") };
+    let Verdict::Released { report, .. } = run(&several, &|| true) else { panic!("it is better than no idea") };
     assert!((report.champion["log_loss"] - 3.0_f64.ln()).abs() < 1e-9);
     let best = batch(&report);
     assert!(best["accuracy"] > 0.75 && best["kappa"] > 0.6 && best["f1"] > 0.7, "{best:?}");
@@ -446,13 +452,13 @@ fn other_tasks_are_trained_and_judged() {
     value.gate = GateSpec::of(Metric::Mae, 0.0);
     (value.gate.significance, value.gate.baseline) = (Some(0.01), true);
     let net = ElasticNet { penalty: 1e-3, l1_ratio: 0.5, max_iterations: 1000 };
-    value.retrain = vec![RetrainSpec::ElasticNet(net), boosting];
+    value.retrain = vec![RetrainSpec::ElasticNet(net).into(), boosting.into()];
     edit(&mut value, |i, example| {
         let amount = 100.0 + 50.0 * example.vector.dense[0] + 10.0 * noise(i, 6);
         example.label = Label::value(amount).expect("a value");
         (example.served, example.live) = (100.0.into(), 100.0.into());
     });
-    let Verdict::Released { body, report, .. } = run(&value) else { panic!("it is better than a constant") };
+    let Verdict::Released { body, report, .. } = run(&value, &|| true) else { panic!("it is better than a constant") };
     assert_eq!((body.kind(), report.best), ("linear", Some(0)), "a line is what it is");
     let best = batch(&report);
     assert!(best["mae"] < 3.0 && best["r2"] > 0.99, "{best:?}");

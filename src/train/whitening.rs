@@ -4,6 +4,7 @@
 //! Cholesky factor and its inverse, two dense triangles. Cost: `size^3 / 3` once, and one pass over half a triangle a
 //! stored slot for a row. Source: Golub and Van Loan, Matrix Computations, 4th edition, 4.2 (Cholesky).
 
+use super::Rows;
 use crate::feature::Vector;
 
 /// A change of coordinates of `size` dimensions, the last of which is the bias.
@@ -46,6 +47,11 @@ impl Whitening {
         back.iter().all(|x| x.is_finite()).then_some(Whitening { size, lower, back })
     }
 
+    /// What of a slot's own square the slots before it do not explain.
+    pub(super) fn rest(&self, slot: usize) -> f64 {
+        self.lower[slot * (self.size + 1)].powi(2)
+    }
+
     /// The new coordinates of weights.
     pub(super) fn whiten(&self, weights: &[f64]) -> Vec<f64> {
         (0..self.size).map(|i| (i..self.size).map(|k| self.lower[k * self.size + i] * weights[k]).sum()).collect()
@@ -76,6 +82,33 @@ impl Whitening {
         let tail = &self.back[slot * self.size + slot..(slot + 1) * self.size];
         row[slot..].iter_mut().zip(tail).for_each(|(out, b)| *out += value * b);
     }
+}
+
+/// The upper triangle, by rows, of the sum over all rows of a number times the product of the row with itself; the
+/// bias, a slot that is always 1, is last.
+pub(super) fn outer(rows: &Rows, times: impl Fn(usize) -> f64) -> Vec<f64> {
+    let (width, size) = (rows.width(), rows.width() + 1);
+    let mut sums = vec![0.0; size * size];
+    for (row, x) in rows.vectors().iter().enumerate() {
+        let times = times(row);
+        if times == 0.0 {
+            continue;
+        }
+        for (i, value) in x.dense.iter().enumerate() {
+            let scaled = times * value;
+            let row = &mut sums[i * size..(i + 1) * size];
+            row[i..].iter_mut().zip(&x.dense[i..]).for_each(|(sum, other)| *sum += scaled * other);
+            x.hot.iter().for_each(|slot| row[*slot as usize] += scaled);
+            row[width] += scaled;
+        }
+        for (i, slot) in x.hot.iter().enumerate() {
+            let row = &mut sums[*slot as usize * size..(*slot as usize + 1) * size];
+            x.hot[i..].iter().for_each(|other| row[*other as usize] += times);
+            row[width] += times;
+        }
+        sums[width * size + width] += times;
+    }
+    sums
 }
 
 #[cfg(test)]

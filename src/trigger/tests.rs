@@ -364,6 +364,9 @@ fn model(triggers: Vec<TriggerSpec>) -> ModelSpec {
         triggers,
         train: TrainSpec {
             window: Span(365 * Span::DAY.0),
+            calibration: 0.3,
+            deadline: None,
+            max_memory_mib: None,
             holdout: 0.2,
             activate_after: Span::DAY,
             max_examples: 10_000,

@@ -4,6 +4,7 @@ mod asked;
 mod blocked;
 mod changed;
 mod checkpoints;
+mod deadline;
 mod dice;
 mod files;
 mod points;

@@ -40,6 +40,9 @@ fn pipeline(name: &str, sources: Vec<SourceSpec>) -> PipelineSpec {
             triggers: Vec::new(),
             train: TrainSpec {
                 window: Span::DAY,
+                calibration: 0.3,
+                deadline: None,
+                max_memory_mib: None,
                 holdout: 0.2,
                 activate_after: Span::DAY,
                 max_examples: 10,

@@ -6,13 +6,15 @@ mod deploy;
 mod feature;
 mod learner;
 mod measure;
+mod retrain;
 
 pub use cron::{Cron, CronFault};
 pub use deploy::{DeploySpec, Loss, Strategy};
 pub use feature::{FeatureKind, FeatureSpec, Function, Level, Over};
-pub use learner::{AlmaSpec, BaggingSpec, Boosting, ElasticNet, ForestSpec, LearnerSpec, NearestSpec, OptimizerSpec};
-pub use learner::{PassiveAggressiveSpec, PatchesSpec, RetrainSpec, TreeSpec};
+pub use learner::{AlmaSpec, BaggingSpec, ForestSpec, LearnerSpec, NearestSpec, OptimizerSpec};
+pub use learner::{PassiveAggressiveSpec, PatchesSpec, TreeSpec};
 pub use measure::{EstimateSpec, Measure};
+pub use retrain::{AdaBoost, Boosting, Cart, ClassWeight, ElasticNet, RandomForest, Retrain, RetrainSpec, Svm};
 
 use crate::record::{Kind, Schema};
 use crate::task::Task;
@@ -127,7 +129,7 @@ pub struct ModelSpec {
     /// The online learner.
     pub learner: LearnerSpec,
     /// The batch learners fitted when a trigger fires; of those the best stands before the gate.
-    pub retrain: Vec<RetrainSpec>,
+    pub retrain: Vec<Retrain>,
     /// `[model.NAME.metrics]`
     pub metrics: MetricsSpec,
     /// `[[model.NAME.trigger]]`, in order.
@@ -448,12 +450,19 @@ pub struct TrainSpec {
     pub window: Span,
     /// Share of the newest rows held out, in (0, 0.9]. Default 0.2.
     pub holdout: f64,
+    /// Share of the held-out rows, the oldest of them, on which votes are calibrated and which the gate does not judge
+    /// by, in (0, 0.9]. Default 0.3; without a candidate that is calibrated there is no such part.
+    pub calibration: f64,
     /// Pipeline time from decision to effect, at least `every`. Default 1d.
     pub activate_after: Span,
     /// At most so many examples are kept (the oldest leave first, counted). Default 2,000,000.
     pub max_examples: usize,
     /// Fewer examples than this do not train. Default 500.
     pub min_examples: usize,
+    /// A training that takes longer, by the clock, is given up: a failure. Default none.
+    pub deadline: Option<Span>,
+    /// What a fit may keep beside the examples, by the estimator's formula. Default none.
+    pub max_memory_mib: Option<u64>,
     /// Whether the best candidate is fitted once more without what is made from windows, for the record. Default false.
     pub ablate: bool,
 }

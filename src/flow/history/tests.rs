@@ -1,7 +1,7 @@
 //! Histories that are whole, and ones that are damaged in every way, each refused by name.
 
 use super::super::balance::Balance;
-use super::super::progress::{Activation, Ahead, Poison, Stamp};
+use super::super::progress::{Activation, Ahead, Deadline, Poison, Stamp};
 use super::*;
 use proptest::prelude::*;
 
@@ -14,7 +14,11 @@ fn plan() -> Plan {
 fn tick(tick: Tick) -> Progress {
     let stamp = |n: u64| Stamp(Time(1_700_000_000_000_000 + n as i64 * 1_000_000));
     Progress {
-        activation: (tick == 3).then(|| Activation { decision: "d".to_owned(), verdict: "kept".to_owned() }),
+        activation: (tick == 3).then(|| Activation {
+            decision: "d".to_owned(),
+            verdict: "kept".to_owned(),
+            deadline: None,
+        }),
         ahead: vec![Ahead { of: "events/0".to_owned(), offset: 10 * tick, now: stamp(tick) }],
         balance: Balance::default(),
         boundary: (tick == 2).then(|| stamp(tick)),
@@ -127,4 +131,33 @@ proptest! {
     fn no_text_makes_it_panic(lines in prop::collection::vec(".*", 0..4)) {
         let _ = History::check(&plan(), lines, "here", "");
     }
+}
+
+/// What the clock said of trainings is found by the boundary of the decision, and behind the tick of a checkpoint.
+#[test]
+fn what_the_clock_said_is_indexed() {
+    let stamp = |n: u64| tick(n).pipeline_time;
+    let told = |n: u64| {
+        let mut told = tick(n);
+        let of = |decided: u64, missed| Activation {
+            decision: format!("d{n}"),
+            verdict: "failed".to_owned(),
+            deadline: Some(Deadline { decided: stamp(decided), missed }),
+        };
+        told.activation = match n {
+            5 => Some(of(2, true)),
+            6 => Some(of(2, false)),
+            8 => Some(of(7, true)),
+            _ => told.activation,
+        };
+        told
+    };
+    let history = History::check(&plan(), sealed((0..9).map(told)), "here", "").expect("it is whole");
+    let words = |all: Vec<Measured>| all.into_iter().map(|one| (one.decision, one.missed)).collect::<Vec<_>>();
+    let (d5, d6, d8) = (("d5".to_owned(), true), ("d6".to_owned(), false), ("d8".to_owned(), true));
+    assert_eq!(words(history.measured_at(stamp(2).0)), [d5, d6.clone()]);
+    assert_eq!(words(history.measured_at(stamp(7).0)), std::slice::from_ref(&d8));
+    assert_eq!(words(history.measured_at(stamp(3).0)), [], "one without a deadline was not measured");
+    assert_eq!(words(history.measured_behind(5)), [d6, d8]);
+    assert_eq!(words(history.measured_behind(8)), []);
 }

@@ -9,7 +9,7 @@ use super::super::saving::{Keeps, ModelOperators, Sections, Shares};
 use super::super::ticks::Tick;
 use super::super::window::{Place, Window};
 use super::forgetting::Carrier;
-use super::{Judging, Standing, Training, UnderWay};
+use super::{Judging, Limit, Standing, Training, UnderWay};
 use crate::deploy::RolloutState;
 use crate::model::Body;
 use crate::time::Time;
@@ -143,7 +143,7 @@ impl Keeps for Judging {
                     all.ok_or_else(|| format!("section {}: an example of its training is missing", training.name))?;
                 let job = self.job(all, (live, champion_is_live), start_from);
                 let job = Arc::new(Job { pushed, ..job });
-                UnderWay::Due(Training { job, decision, tick, effect })
+                UnderWay::Due(Training { job, decision, tick, effect, limit: Limit::None })
             }
         };
         self.examples = Window::of(window.into_iter().map(placed));

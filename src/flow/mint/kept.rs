@@ -152,7 +152,12 @@ impl Minter {
 
     fn send_alone(&mut self, out: &mut Outputs, order: Order) {
         let (now, order) = (self.now.unwrap_or_default(), Some(order));
-        let mark = Mark { now, boundary: None, last: false, asked: Asked::default(), order };
+        // What a checkpoint had under way is begun anew, and was measured then.
+        let measured = match order {
+            Some(Order::Restore(name)) => self.history.measured_behind(name.tick),
+            _ => Vec::new(),
+        };
+        let mark = Mark { now, boundary: None, last: false, asked: Asked { measured, ..Asked::default() }, order };
         out.marks.session(&self.capabilities[1]).give(mark);
         out.minted.session(&self.capabilities[3]).give(Minted { order, order_alone: true, ..Minted::default() });
     }

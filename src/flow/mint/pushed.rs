@@ -40,7 +40,8 @@ impl Minter {
         let pushed = progress.pushed.iter().map(pushed).collect::<Result<_, Failure>>()?;
         let (trainings, trainings_of) = (progress.manual, progress.retrain.clone());
         let (wishes, forget) = (progress.wishes.clone(), progress.forget.clone());
-        Ok(Asked { trainings, trainings_of, wishes, pushed, forget })
+        let measured = progress.boundary.map(|boundary| self.history.measured_at(boundary.0)).unwrap_or_default();
+        Ok(Asked { trainings, trainings_of, wishes, pushed, forget, measured })
     }
 
     fn read(&self, model: &str, digest: &str) -> Result<Arc<Body>, String> {

@@ -4,9 +4,9 @@
 //! counts the rows of its smaller side anew; the other side is what is left. Ties of gain go to the older leaf, the
 //! lower slot and the lower limit.
 
-use super::bins::{Binned, GROUP};
 use crate::config::spec::Boosting;
 use crate::model::Node;
+use crate::train::bins::{Binned, GROUP};
 use std::ops::{AddAssign, Range, Sub};
 
 /// The unit of gradients, in bits: their sum over 2^23 rows is below 2^54.
@@ -17,6 +17,35 @@ const CURVATURE_BITS: i32 = 18;
 const COUNT_BITS: i32 = 24;
 /// The least curvature of a leaf (scikit-learn's).
 const MIN_CURVATURE: f64 = 1e-3;
+
+/// How a tree grows, in the unit of the pulls.
+#[derive(Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) learning_rate: f64,
+    pub(super) max_leaf_nodes: usize,
+    pub(super) min_samples_leaf: u32,
+    pub(super) l2_regularization: f64,
+    /// The least curvature of a leaf.
+    pub(super) min_curvature: f64,
+}
+
+impl Rules {
+    /// Of pulls that are multiplied by `unit`.
+    pub(super) fn of(parameters: &Boosting, unit: f64) -> Rules {
+        Rules {
+            learning_rate: parameters.learning_rate,
+            max_leaf_nodes: parameters.max_leaf_nodes,
+            min_samples_leaf: parameters.min_samples_leaf,
+            l2_regularization: parameters.l2_regularization * unit,
+            min_curvature: MIN_CURVATURE * unit,
+        }
+    }
+}
+
+/// What the histogram of a leaf keeps, in bytes.
+pub(super) fn histogram_bytes(dense: usize, sparse: usize) -> u64 {
+    (size_of::<Sums>() * (256 * dense.next_multiple_of(GROUP) + sparse)) as u64
+}
 
 /// Gradient and curvature of one row's loss by its sum, in fixed point.
 #[derive(Clone, Copy, Default)]
@@ -115,7 +144,7 @@ struct Split {
 
 /// Grows trees over the same rows, one after the other.
 pub(super) struct Grower<'a> {
-    parameters: Boosting,
+    rules: Rules,
     binned: &'a Binned,
     /// All rows, those of a leaf side by side.
     order: Vec<u32>,
@@ -126,15 +155,8 @@ pub(super) struct Grower<'a> {
 }
 
 impl<'a> Grower<'a> {
-    pub(super) fn new(parameters: &Boosting, binned: &'a Binned) -> Grower<'a> {
-        Grower {
-            parameters: *parameters,
-            binned,
-            order: Vec::new(),
-            scratch: Vec::new(),
-            pulls: Vec::new(),
-            spare: Vec::new(),
-        }
+    pub(super) fn new(rules: &Rules, binned: &'a Binned) -> Grower<'a> {
+        Grower { rules: *rules, binned, order: Vec::new(), scratch: Vec::new(), pulls: Vec::new(), spare: Vec::new() }
     }
 
     /// The next tree for some pulls, one a row; adds what it says of each row to the row's sum.
@@ -146,7 +168,7 @@ impl<'a> Grower<'a> {
         let histogram = self.histogram(0..self.binned.rows, pulls);
         let mut nodes = vec![Node::Leaf(0.0)];
         let mut leaves = vec![self.leaf(0, 0..self.binned.rows, sums, histogram)];
-        while leaves.len() < self.parameters.max_leaf_nodes {
+        while leaves.len() < self.rules.max_leaf_nodes {
             let gain = |leaf: &Leaf| leaf.best.map_or(0.0, |split| split.gain);
             // The first of the greatest.
             let best = (0..leaves.len()).rev().max_by(|a, b| gain(&leaves[*a]).total_cmp(&gain(&leaves[*b])));
@@ -158,7 +180,7 @@ impl<'a> Grower<'a> {
             leaves.extend(self.split(leaf, &split, child, pulls));
         }
         for leaf in leaves {
-            let value = -self.parameters.learning_rate * leaf.sums.gradient() / self.weight(leaf.sums);
+            let value = -self.rules.learning_rate * leaf.sums.gradient() / self.weight(leaf.sums);
             nodes[leaf.node] = Node::Leaf(value);
             self.order[leaf.rows].iter().for_each(|row| odds[*row as usize] += value);
             self.spare.push(leaf.histogram);
@@ -237,18 +259,18 @@ impl<'a> Grower<'a> {
 
     /// What a leaf's gradient is divided by; the last term is scikit-learn's, against 0.
     fn weight(&self, sums: Sums) -> f64 {
-        sums.curvature() + self.parameters.l2_regularization + 1e-15
+        sums.curvature() + self.rules.l2_regularization + 1e-15
     }
 
     /// The split that gains most, if any gains.
     fn best(&self, all: Sums, histogram: &Histogram) -> Option<Split> {
-        let least = self.parameters.min_samples_leaf;
+        let least = self.rules.min_samples_leaf;
         if u64::from(all.rows()) < 2 * u64::from(least) {
             return None;
         }
         let value = |sums: Sums| sums.gradient() * sums.gradient() / self.weight(sums);
         let before = value(all);
-        let enough = |sums: Sums| sums.rows() >= least && sums.curvature() >= MIN_CURVATURE;
+        let enough = |sums: Sums| sums.rows() >= least && sums.curvature() >= self.rules.min_curvature;
         let mut best: Option<Split> = None;
         let mut consider = |slot: usize, bin: usize, low: Sums| {
             let high = all - low;

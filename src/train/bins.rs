@@ -1,10 +1,10 @@
-//! Rows in bins: each dense slot in at most 255 intervals, each sparse slot by its ones.
+//! Rows in bins, for trees: each dense slot in at most 255 intervals, each sparse slot by its ones.
 //!
 //! A slot of at most 255 different values has a bin for each, with limits half-way between; one of more is cut where
 //! its sorted values have equal shares, as found in at most 200,000 rows at equal distances (scikit-learn draws as many
 //! at random).
 
-use crate::train::Rows;
+use super::Rows;
 
 /// The most bins of a dense slot.
 const MAX_BINS: usize = 255;
@@ -48,6 +48,15 @@ impl Binned {
             starts.push(ones.len());
         }
         Binned { rows: rows.len(), limits, groups, ones, starts, sparse: rows.width() - slots }
+    }
+
+    /// What the bins of some rows keep, in bytes.
+    pub(super) fn bytes(rows: &Rows) -> u64 {
+        let dense = rows.vectors().iter().map(|x| x.dense.len()).max().unwrap_or(0);
+        let ones: usize = rows.vectors().iter().map(|x| x.hot.len()).sum();
+        // Limits are found in a copy of the sampled values and of those that differ.
+        let sorting = 16 * rows.len().min(SAMPLE);
+        (rows.len() * (dense.next_multiple_of(GROUP) + 8) + 4 * ones + 8 * MAX_BINS * dense + sorting) as u64
     }
 
     /// The bin of a dense slot in a row.
