@@ -16,8 +16,9 @@
 //! Limits: what a score means must not have changed since the reference. Then other inputs than before (covariate
 //! shift) are followed; a changed relation of label and score (concept drift) is not seen at all, and shows only as
 //! the error of the estimate, once labels are known. The ends of a map rest on few labels, and on one end or the other
-//! they may all be alike; where many predictions lie there or beyond, an estimate is far off. A metric that is no mean of rows (F1, kappa, the area) is that of
-//! the expected counts, not the expectation of the metric; with few rows these differ. 2^32 predictions a window.
+//! they may all be alike; where many predictions lie there or beyond, an estimate is far off. A metric that is no mean
+//! of rows (F1, kappa, the area) is that of the expected counts, not the expectation of the metric; with few rows these
+//! differ. 2^32 predictions a window.
 //! Sources: Bialek, Kuberski, Perrakis and Bifet, Estimating model performance under covariate shift without labels,
 //! 2024; Ayer and others, An empirical distribution function for sampling with incomplete information, 1955.
 

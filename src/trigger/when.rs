@@ -5,8 +5,8 @@
 //! unary `-`; parentheses; numbers; `metric[window]`, the champion's own over predictions since its release, by the
 //! labels that are known; `estimated_metric[window]`, without them; `estimated_metric_error[window]`, the difference
 //! where they are known; and `metric_at_release`. One unknown figure makes the whole unknown, and so does an arithmetic
-//! result that is not finite. Limits: [`When::MAX_BYTES`] of text, [`When::MAX_DEPTH`] of nesting. Not SQL: its parsers take `[7d]` for an
-//! array index.
+//! result that is not finite. Limits: [`When::MAX_BYTES`] of text, [`When::MAX_DEPTH`] of nesting. Not SQL: its parsers
+//! take `[7d]` for an array index.
 
 use super::parser::parse;
 use crate::config::spec::{Measure, Metric};

@@ -364,6 +364,7 @@ estimate = { names = ["accuracy", "roc_auc"] }
 [[model.m.trigger]]
 kind = "degradation"
 when = "estimated_accuracy[12h] < 0.62"
+warm_up = 5_000
 cooldown = "30d"
 "#;
 

@@ -152,8 +152,8 @@ fn die() -> impl FnMut() -> f64 {
 }
 
 /// With many labels in the reference an estimate is near what the labels say then, also for other inputs than the
-/// reference's and scores that are not calibrated; not where labels have another relation to scores. Inputs that move to
-/// the very end of the scores are left out: there a map rests on few labels, however many there are.
+/// reference's and scores that are not calibrated; not where labels have another relation to scores. Inputs that move
+/// to the very end of the scores are left out: there a map rests on few labels, however many there are.
 #[test]
 fn with_many_labels_an_estimate_is_what_labels_say() {
     let mut die = die();
