@@ -435,6 +435,7 @@ impl Judging {
             retrain: model.retrain.clone(),
             train: model.train.clone(),
             gate: model.gate.clone(),
+            golden: self.plan.golden.clone(),
             live,
             champion_is_live,
             start_from,

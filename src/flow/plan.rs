@@ -6,6 +6,7 @@ use crate::feature::plan::{Fault, FeaturePlan, compile};
 use crate::model::{Ensemble, Learner, learner};
 use crate::record::{Key, Kind, Type, Value};
 use crate::time::{Span, Time};
+use crate::train::{Golden, golden};
 use crate::trigger::check_triggers;
 use compact_str::{CompactString, ToCompactString};
 use std::ops::Deref;
@@ -32,6 +33,8 @@ pub struct Plan {
     pub labels_read_events: bool,
     /// What keeps something beside the models, by name.
     pub operators: Operators,
+    /// The golden rows of each model's gate.
+    golden: Vec<Arc<Vec<Golden>>>,
 }
 
 /// One model of a pipeline, as its rooms use it.
@@ -50,6 +53,8 @@ pub struct ModelPlan {
     sticky: Vec<usize>,
     /// What of it keeps something, by name.
     pub keeps: ModelOperators,
+    /// The golden rows of its gate.
+    pub golden: Arc<Vec<Golden>>,
 }
 
 /// What its rooms need of the pipeline.
@@ -79,6 +84,9 @@ impl Plan {
                 return Err(faults);
             }
         };
+        let layout = features.program.layout();
+        let golden: Result<Vec<_>, _> = spec.models.iter().map(|model| golden(model, layout).map(Arc::new)).collect();
+        let golden = golden?;
         let kinds = spec.sources.iter().map(|s| s.kind).collect();
         let events = spec.sources.iter().position(|s| s.kind == Kind::Event).unwrap_or(0);
         let source = &spec.sources[events];
@@ -94,7 +102,7 @@ impl Plan {
             .any(|argument| argument.columns().iter().any(event_columns));
         let max_pending = spec.max_pending;
         let operators = Operators::of(&spec, &features, events);
-        Ok(Plan { kinds, features, events, id, timeout, max_pending, labels_read_events, operators, spec })
+        Ok(Plan { kinds, features, events, id, timeout, max_pending, labels_read_events, operators, golden, spec })
     }
 
     /// Its models, in the order of the file.
@@ -108,6 +116,7 @@ impl Plan {
                 classes: labels(&self.spec).map(|labels| labels.classes.clone()).unwrap_or_default(),
                 sticky: model.deploy.by.iter().map(place).collect(),
                 keeps: ModelOperators::of(model, &self.features, self.spec.every),
+                golden: self.golden[number].clone(),
                 model: model.clone(),
                 pipeline: self.clone(),
             })

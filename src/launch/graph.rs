@@ -232,6 +232,7 @@ fn model(model: &ModelSpec) -> Vec<String> {
             .as_ref()
             .map(|slices| format!("no slice by {} worse by more than {}", joined(slices.by.iter()), slices.max_worse)),
     );
+    checks.extend(gate.golden.as_ref().map(|golden| format!("right about {} golden rows", golden.rows.len())));
     row("gate", checks.join("; "));
     row("deploy", deploy(&model.deploy));
     if !model.freeze_at.is_empty() {

@@ -4,6 +4,7 @@
 mod cron;
 mod deploy;
 mod feature;
+mod golden;
 mod learner;
 mod measure;
 mod retrain;
@@ -11,6 +12,7 @@ mod retrain;
 pub use cron::{Cron, CronFault};
 pub use deploy::{DeploySpec, Loss, Strategy};
 pub use feature::{FeatureKind, FeatureSpec, Function, Level, Over};
+pub use golden::{Expected, GoldenRow, GoldenSpec};
 pub use learner::{AlmaSpec, BaggingSpec, ForestSpec, LearnerSpec, NearestSpec, OptimizerSpec};
 pub use learner::{PassiveAggressiveSpec, PatchesSpec, TreeSpec};
 pub use measure::{EstimateSpec, Measure};
@@ -485,6 +487,8 @@ pub struct GateSpec {
     pub no_change: bool,
     /// No slice of the held-out rows may be much worse. Default none.
     pub slices: Option<SliceGate>,
+    /// Of these rows what must be said is known. Default none.
+    pub golden: Option<GoldenSpec>,
 }
 
 /// `slices = { by = ["carrier"], max_worse = 0.05, min_rows = 200 }`
@@ -502,6 +506,15 @@ pub struct SliceGate {
 impl GateSpec {
     /// A margin of a metric, and no other check.
     pub fn of(metric: Metric, margin: f64) -> GateSpec {
-        GateSpec { metric, margin, significance: None, baseline: false, max_ece: None, no_change: false, slices: None }
+        GateSpec {
+            metric,
+            margin,
+            significance: None,
+            baseline: false,
+            max_ece: None,
+            no_change: false,
+            slices: None,
+            golden: None,
+        }
     }
 }
