@@ -49,6 +49,7 @@ learner = { kind = "logistic", learning_rate = 0.01 }
 [[model.n.trigger]]
 kind = "manual"
 warm_up = 50
+cooldown = "1h"
 "#;
 const SECOND: i64 = 1_000_000;
 const HOUR: i64 = 3600 * SECOND;

@@ -29,6 +29,7 @@ retrain = { kind = "logistic" }
 [[model.m.trigger]]
 kind = "schedule"
 every = "4h"
+warm_up = 100
 [model.m.train]
 holdout = 0.2
 min_examples = 100
