@@ -40,11 +40,11 @@ margin = 0.0
 golden = "datasets/small/golden.jsonl"
 "#;
 
-/// An event a minute, for six hours; it is true above 5.
+/// An event a minute, for eight hours; it is true above 5.
 fn run(name: &str, golden: &str) -> Run {
     let (mut events, mut labels) = (String::new(), String::new());
     let at = |minute: i64| Time(Time::parse("2024-03-01").expect("a time").0 + minute * 60_000_000);
-    for n in 0..360 {
+    for n in 0..480 {
         let x = (n * 37 % 101) as f64 / 10.0;
         events += &format!("{{\"id\":\"e{n}\",\"at\":\"{}\",\"x\":{x}}}\n", at(n));
         labels += &format!("{{\"id\":\"e{n}\",\"at\":\"{}\",\"y\":{}}}\n", at(n + 10), (x > 5.0) != (n % 9 == 0));
