@@ -5,7 +5,8 @@
 //! parsing, [`Artifact::MAX_WIDTH`] slots while parsing, every number finite and in its range after. An artifact is
 //! numbers; nothing in it is ever executed, whoever wrote it.
 
-use super::{AdaptiveRandomForest, Alma, BoostedTrees, GaussianNb, HoeffdingTree, Learner, LeveragingBagging};
+use super::{AdaptiveRandomForest, Alma, BoostedTrees, GaussianNb, HoeffdingAdaptiveTree, HoeffdingTree};
+use super::{Learner, LeveragingBagging};
 use super::{Linear, Logistic, Majority, MultinomialNb, NearestNeighbors, NoChange, OnlineGaussianNb};
 use super::{PassiveAggressive, RegressionForest, RegressionTree, Ridge, Softmax, StreamingRandomPatches};
 use crate::feature::Vector;
@@ -72,6 +73,8 @@ pub enum Body {
     BoostedTrees(BoostedTrees),
     /// A Hoeffding tree, online.
     HoeffdingTree(HoeffdingTree),
+    /// A Hoeffding adaptive tree, online.
+    HoeffdingAdaptiveTree(HoeffdingAdaptiveTree),
     /// An adaptive random forest, online.
     AdaptiveRandomForest(AdaptiveRandomForest),
     /// Leveraging bagging, online.
@@ -262,6 +265,7 @@ macro_rules! each {
             Body::NearestNeighbors($model) => $do,
             Body::BoostedTrees($model) => $do,
             Body::HoeffdingTree($model) => $do,
+            Body::HoeffdingAdaptiveTree($model) => $do,
             Body::AdaptiveRandomForest($model) => $do,
             Body::LeveragingBagging($model) => $do,
             Body::StreamingRandomPatches($model) => $do,
@@ -289,6 +293,7 @@ impl Body {
             Body::NearestNeighbors(_) => "nearest_neighbors",
             Body::BoostedTrees(_) => "boosted_trees",
             Body::HoeffdingTree(_) => "hoeffding_tree",
+            Body::HoeffdingAdaptiveTree(_) => "hoeffding_adaptive_tree",
             Body::AdaptiveRandomForest(_) => "adaptive_random_forest",
             Body::LeveragingBagging(_) => "leveraging_bagging",
             Body::StreamingRandomPatches(_) => "streaming_random_patches",
@@ -317,6 +322,7 @@ impl Body {
             Body::NearestNeighbors(model) => model.task(),
             Body::BoostedTrees(model) => model.task,
             Body::HoeffdingTree(model) => model.task(),
+            Body::HoeffdingAdaptiveTree(model) => model.task(),
             Body::AdaptiveRandomForest(model) => model.task(),
             Body::LeveragingBagging(model) => model.task(),
             Body::StreamingRandomPatches(model) => model.task(),
@@ -349,6 +355,7 @@ impl Body {
             Body::Alma(model) => Box::new(model),
             Body::NearestNeighbors(model) => Box::new(model),
             Body::HoeffdingTree(model) => Box::new(model),
+            Body::HoeffdingAdaptiveTree(model) => Box::new(model),
             Body::AdaptiveRandomForest(model) => Box::new(model),
             Body::LeveragingBagging(model) => Box::new(model),
             Body::StreamingRandomPatches(model) => Box::new(model),
@@ -377,6 +384,7 @@ impl Body {
             Body::NearestNeighbors(model) => model.check(width),
             Body::BoostedTrees(model) => model.check(width),
             Body::HoeffdingTree(model) => model.check(width),
+            Body::HoeffdingAdaptiveTree(model) => model.check(width),
             Body::AdaptiveRandomForest(model) => model.check(width),
             Body::LeveragingBagging(model) => model.check(width),
             Body::StreamingRandomPatches(model) => model.check(width),

@@ -9,8 +9,8 @@ mod learner;
 pub use cron::{Cron, CronFault};
 pub use deploy::{DeploySpec, Loss, Strategy};
 pub use feature::{FeatureKind, FeatureSpec, Function, Level, Over};
-pub use learner::{AlmaSpec, BaggingSpec, Boosting, ElasticNet, ForestSpec, LearnerSpec, NearestSpec, OptimizerSpec};
-pub use learner::{PassiveAggressiveSpec, PatchesSpec, RetrainSpec, TreeSpec};
+pub use learner::{AdaptiveTreeSpec, AlmaSpec, BaggingSpec, Boosting, ElasticNet, ForestSpec, LearnerSpec};
+pub use learner::{NearestSpec, OptimizerSpec, PassiveAggressiveSpec, PatchesSpec, RetrainSpec, TreeSpec};
 
 use crate::record::{Kind, Schema};
 use crate::task::Task;
