@@ -135,9 +135,11 @@ golden python="python3":
     {{python}} tests/golden/estimate.py
     {{python}} tests/golden/train.py > tests/golden/train.json
     {{python}} tests/golden/boosting.py
+    {{python}} tests/golden/batch.py
     {{python}} tests/golden/expressions.py
     {{python}} tests/golden/river_logistic.py
     {{python}} tests/golden/trees.py
+    {{python}} tests/golden/adaptive_trees.py
     {{python}} tests/golden/learners.py
     {{python}} tests/golden/weather.py
     TIDEMILL_BLESS=1 cargo test --test config

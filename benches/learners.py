@@ -98,6 +98,7 @@ CLASSES = {
     "gaussian_nb": lambda _: naive_bayes.GaussianNB(),
     "nearest_neighbors": lambda _: near(neighbors.KNNClassifier),
     "hoeffding_tree": lambda _: tree.HoeffdingTreeClassifier(),
+    "hoeffding_adaptive_tree": lambda seed: tree.HoeffdingAdaptiveTreeClassifier(seed=seed),
     "adaptive_random_forest": lambda seed: forest.ARFClassifier(seed=seed),
     "leveraging_bagging": lambda seed: ensemble.LeveragingBaggingClassifier(tree.HoeffdingTreeClassifier(), seed=seed),
     "streaming_random_patches": lambda seed: ensemble.SRPClassifier(
@@ -116,7 +117,7 @@ LEARNERS = {
         "adaptive_random_forest": lambda seed: preprocessing.StandardScaler() | forest.ARFRegressor(seed=seed),
     },
 }
-DRAWS = {"adaptive_random_forest", "leveraging_bagging", "streaming_random_patches"}
+DRAWS = {"hoeffding_adaptive_tree", "adaptive_random_forest", "leveraging_bagging", "streaming_random_patches"}
 
 
 def river_run(model, rows, regression):

@@ -167,6 +167,9 @@ fn learner(learner: &LearnerSpec) -> String {
             format!("nearest_neighbors, {} of the newest {}", rules.n_neighbors, rules.window_size)
         }
         LearnerSpec::HoeffdingTree(rules) => format!("hoeffding_tree of at most {} leaves", rules.max_leaves),
+        LearnerSpec::HoeffdingAdaptiveTree(rules) => {
+            format!("hoeffding_adaptive_tree of at most {} leaves", rules.tree.max_leaves)
+        }
         LearnerSpec::AdaptiveRandomForest(rules) => {
             format!("adaptive_random_forest of {} trees of at most {} leaves", rules.n_models, rules.tree.max_leaves)
         }

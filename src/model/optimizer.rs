@@ -108,14 +108,22 @@ impl Optimizer {
             }),
             Optimizer::Adam { learning_rate, beta_1, beta_2, eps, steps, means, squares } => {
                 *steps += 1;
-                let kept = |beta: f64| 1.0 - beta.powi(i32::try_from(*steps).unwrap_or(i32::MAX));
-                let rate = *learning_rate * kept(*beta_2).sqrt() / kept(*beta_1);
-                each(x, weights, |slot, w, x| {
+                let rate = *learning_rate * gone(*beta_2, *steps).sqrt() / gone(*beta_1, *steps);
+                let (beta_1, beta_2, eps) = (*beta_1, *beta_2, *eps);
+                let one = |w: &mut f64, mean: &mut f64, square: &mut f64, x: f64| {
                     let g = x * gradient + l2 * *w;
-                    means[slot] = bounded(*beta_1 * means[slot] + (1.0 - *beta_1) * g);
-                    squares[slot] = bounded(*beta_2 * squares[slot] + (1.0 - *beta_2) * (g * g));
-                    *w -= rate * means[slot] / (squares[slot].sqrt() + *eps);
-                });
+                    *mean = bounded(beta_1 * *mean + (1.0 - beta_1) * g);
+                    *square = bounded(beta_2 * *square + (1.0 - beta_2) * (g * g));
+                    *w = limited(*w, *w - rate * *mean / (square.sqrt() + eps));
+                };
+                // Side by side, and not by slot, so that the compiler divides and takes roots of several at once.
+                let state = means.iter_mut().zip(squares.iter_mut());
+                for ((w, (mean, square)), x) in weights.iter_mut().zip(state).zip(&x.dense) {
+                    one(w, mean, square, *x);
+                }
+                for slot in x.hot.iter().map(|slot| *slot as usize) {
+                    one(&mut weights[slot], &mut means[slot], &mut squares[slot], 1.0);
+                }
             }
             Optimizer::Ftrl { alpha, beta, l1, l2: ridge, z, n } => each(x, weights, |slot, w, x| {
                 let g = x * gradient + l2 * *w;
@@ -169,8 +177,7 @@ fn each(x: &Vector, weights: &mut [f64], mut step: impl FnMut(usize, &mut f64, f
     let mut one = |slot: usize, w: &mut f64, x: f64| {
         let before = *w;
         step(slot, w, x);
-        // Of a step that is no number nothing can be said.
-        *w = if w.is_nan() { before } else { w.clamp(-Optimizer::LIMIT, Optimizer::LIMIT) };
+        *w = limited(before, *w);
     };
     for ((slot, w), x) in weights.iter_mut().enumerate().zip(&x.dense) {
         one(slot, w, *x);
@@ -179,6 +186,20 @@ fn each(x: &Vector, weights: &mut [f64], mut step: impl FnMut(usize, &mut f64, f
         let slot = *slot as usize;
         one(slot, &mut weights[slot], 1.0);
     }
+}
+
+/// A weight behind a step, within the limit. Of a step that is no number nothing can be said.
+fn limited(before: f64, w: f64) -> f64 {
+    if w.is_nan() { before } else { w.clamp(-Optimizer::LIMIT, Optimizer::LIMIT) }
+}
+
+/// The share of a mean that is not its beginning's any more behind so many steps that keep `beta` of it.
+fn gone(beta: f64, steps: u64) -> f64 {
+    // Then `beta^steps < e^-38`, less than half of what 1 can be told from: the power need not be taken.
+    if (1.0 - beta) * steps as f64 > 38.0 {
+        return 1.0;
+    }
+    1.0 - beta.powi(i32::try_from(steps).unwrap_or(i32::MAX))
 }
 
 /// Squares may be as great as the square of a limit; beyond it, and of what is no number, nothing is kept.

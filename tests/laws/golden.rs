@@ -49,11 +49,8 @@ fn run(name: &str, golden: &str) -> Run {
         events += &format!("{{\"id\":\"e{n}\",\"at\":\"{}\",\"x\":{x}}}\n", at(n));
         labels += &format!("{{\"id\":\"e{n}\",\"at\":\"{}\",\"y\":{}}}\n", at(n + 10), (x > 5.0) != (n % 9 == 0));
     }
-    let streams: [(&str, &[u8]); 3] = [
-        ("events.jsonl", events.as_bytes()),
-        ("labels.jsonl", labels.as_bytes()),
-        ("golden.jsonl", golden.as_bytes()),
-    ];
+    let streams: [(&str, &[u8]); 3] =
+        [("events.jsonl", events.as_bytes()), ("labels.jsonl", labels.as_bytes()), ("golden.jsonl", golden.as_bytes())];
     Small::new(&format!("golden_{name}"), PIPELINE, &streams).run("out", &["-w", "2"])
 }
 
@@ -68,7 +65,8 @@ fn check(run: &Run) -> (String, Value) {
 
 #[test]
 fn who_fails_a_golden_row_answers_nobody() {
-    let known = "{\"features\":{\"x\":9},\"class\":true,\"why\":\"anybody knows\"}\n{\"features\":{\"x\":1},\"at_most\":0.4}\n";
+    let known =
+        "{\"features\":{\"x\":9},\"class\":true,\"why\":\"anybody knows\"}\n{\"features\":{\"x\":1},\"at_most\":0.4}\n";
     let met = run("met", known);
     let (verdict, golden) = check(&met);
     assert_eq!((verdict.as_str(), &golden["passed"], &golden["figure"]), ("released", &true.into(), &0.0.into()));

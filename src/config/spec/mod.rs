@@ -13,8 +13,8 @@ pub use cron::{Cron, CronFault};
 pub use deploy::{DeploySpec, Loss, Strategy};
 pub use feature::{FeatureKind, FeatureSpec, Function, Level, Over};
 pub use golden::{Expected, GoldenRow, GoldenSpec};
-pub use learner::{AlmaSpec, BaggingSpec, ForestSpec, LearnerSpec, NearestSpec, OptimizerSpec};
-pub use learner::{PassiveAggressiveSpec, PatchesSpec, TreeSpec};
+pub use learner::{AdaptiveTreeSpec, AlmaSpec, BaggingSpec, ForestSpec, LearnerSpec, NearestSpec};
+pub use learner::{OptimizerSpec, PassiveAggressiveSpec, PatchesSpec, TreeSpec};
 pub use measure::{EstimateSpec, Measure};
 pub use retrain::{AdaBoost, Boosting, Cart, ClassWeight, ElasticNet, RandomForest, Retrain, RetrainSpec, Svm};
 
