@@ -49,9 +49,10 @@ impl Models {
         self.rooms.iter_mut().zip(&mut said).for_each(|(room, said)| room.hear(std::mem::take(said)));
     }
 
-    /// The online learners' states, at a boundary, by model.
+    /// The online learners' states, at a boundary, by model; of those of which something may be trained.
     pub fn save_live(&mut self) -> impl Iterator<Item = (u16, Arc<Body>)> {
-        self.rooms.iter_mut().zip(0..).map(|(room, model)| (model, Arc::new(room.save_live())))
+        let rooms = self.rooms.iter_mut().zip(0..);
+        rooms.filter_map(|(room, model)| Some((model, Arc::new(room.save_live()?))))
     }
 
     /// A version or a change of roles takes effect.

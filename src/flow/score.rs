@@ -193,9 +193,9 @@ impl ModelRoom {
         self.live.hear(said);
     }
 
-    /// The online learner's state, at a boundary.
-    pub fn save_live(&mut self) -> Body {
-        self.live.state()
+    /// The online learner's state, at a boundary, if something may be trained: a copy of a forest takes its time.
+    pub fn save_live(&mut self) -> Option<Body> {
+        self.plan.keeps_examples().then(|| self.live.state())
     }
 
     /// A version or a change of roles takes effect.

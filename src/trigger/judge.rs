@@ -105,6 +105,10 @@ fn strange(measure: Measure, model: &ModelSpec, when: &Spanned<String>) -> Optio
         let message = format!("`{}` says nothing of the task `{}`", metric.name(), model.task.word());
         return fault(message, format!("metrics of this task are {}", names.join(", ")));
     }
+    if measure == Measure::Known(metric) && !model.metrics.names.contains(&metric) {
+        let message = format!("`{}` is not measured, so the condition would never hold", metric.name());
+        return fault(message, format!("add \"{}\" to `names` in [model.{}.metrics]", metric.name(), model.name));
+    }
     let estimate = &model.metrics.estimate;
     if measure != Measure::Known(metric) && !estimate.iter().any(|estimate| estimate.names.contains(&metric)) {
         let message = format!("`{}` is not estimated", metric.name());
