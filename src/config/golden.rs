@@ -1,8 +1,8 @@
 //! `golden` of the gate: a file of rows, one JSON object a line.
 //!
 //! A row has `features`, the slots of a vector by name, as `tidemill export examples` writes them, and what must be
-//! said of it: `class`, or the bounds `at_least` and `at_most`. Other fields are for people, so that a line of an export
-//! needs nothing but what is expected.
+//! said of it: `class`, or the bounds `at_least` and `at_most`. Other fields are for people, so that a line of an
+//! export needs nothing but what is expected.
 
 use super::item::Item;
 use super::spec::{Expected, GoldenRow, GoldenSpec};

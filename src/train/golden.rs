@@ -2,8 +2,8 @@
 //!
 //! In: the rows of the pipeline file by the names of slots. Out: vectors, then which of them a model fails. Rows are
 //! few and chosen by people: cases that must never be answered wrongly again, or of which anybody knows the answer. A
-//! metric can improve while one of them breaks. Source: the minimum functionality tests of Ribeiro and others 2020, "Beyond
-//! accuracy: behavioral testing of NLP models with CheckList".
+//! metric can improve while one of them breaks. Source: the minimum functionality tests of Ribeiro and others 2020,
+//! "Beyond accuracy: behavioral testing of NLP models with CheckList".
 
 use super::report::Check;
 use crate::config::nearest;
