@@ -5,6 +5,7 @@ use crate::config::spec::{ModelSpec, PipelineSpec, SourceSpec, Spanned};
 use crate::feature::plan::{Fault, FeaturePlan, compile};
 use crate::model::{Ensemble, Learner, learner};
 use crate::record::{Key, Kind, Type, Value};
+use crate::sink::Stream;
 use crate::time::{Span, Time};
 use crate::train::{Golden, golden};
 use crate::trigger::check_triggers;
@@ -31,6 +32,8 @@ pub struct Plan {
     pub max_pending: usize,
     /// Whether an aggregate over labels reads columns of the event.
     pub labels_read_events: bool,
+    /// The streams that it writes, in order.
+    pub streams: Vec<Stream>,
     /// What keeps something beside the models, by name.
     pub operators: Operators,
     /// The golden rows of each model's gate.
@@ -102,7 +105,19 @@ impl Plan {
             .any(|argument| argument.columns().iter().any(event_columns));
         let max_pending = spec.max_pending;
         let operators = Operators::of(&spec, &features, events);
-        Ok(Plan { kinds, features, events, id, timeout, max_pending, labels_read_events, operators, golden, spec })
+        Ok(Plan {
+            kinds,
+            features,
+            events,
+            id,
+            timeout,
+            max_pending,
+            labels_read_events,
+            streams: Stream::of(&spec.publish),
+            operators,
+            golden,
+            spec,
+        })
     }
 
     /// Its models, in the order of the file.

@@ -188,6 +188,11 @@ impl ModelRoom {
         }
     }
 
+    /// The model.
+    pub fn plan(&self) -> &ModelPlan {
+        &self.plan
+    }
+
     /// Takes in what the online learner's members elsewhere said of a tick, before anything of it.
     pub fn hear(&mut self, said: Vec<Said>) {
         self.live.hear(said);

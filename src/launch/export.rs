@@ -12,8 +12,9 @@ use super::outputs::Refusal;
 use crate::config::suggest;
 use crate::flow::export::{Export, Exported};
 use crate::flow::items::Contestant;
+use crate::flow::lines::label as label_of;
 use crate::flow::plan::Plan;
-use crate::task::{Label, Prediction, Task};
+use crate::task::{Prediction, Task};
 use crate::time::Time;
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -179,19 +180,10 @@ impl Writing {
             json!(role),
             said(scored.served()),
             said(&scored.live),
-            label.map_or(Value::Null, |label| self.label(usize::from(*model), label)),
+            label.map_or(Value::Null, |of| label_of(self.tasks[usize::from(*model)], &self.classes, of)),
             json!(settled),
             json!(tick),
         ]
-    }
-
-    /// A label as its task has it: true or false, the name of a class, a value.
-    fn label(&self, model: usize, label: Label) -> Value {
-        match self.tasks.get(model) {
-            Some(Task::Regression) => json!(label.amount()),
-            Some(Task::Multiclass(_)) => json!(self.classes.get(label.number())),
-            _ => json!(label.is_true()),
-        }
     }
 
     fn line(&mut self, line: &str) {

@@ -27,8 +27,12 @@ pub fn draw(spec: &PipelineSpec) -> String {
     for declared in &spec.models {
         step(&mut out, &format!("model {}", declared.name), &model(declared));
     }
-    let streams = Stream::ALL.map(|s| format!("{}.{}", spec.name, s.name()));
-    step(&mut out, "topics, or files of the stream's name", &[streams[..3].join("  "), streams[3..].join("  ")]);
+    let (always, mut streams) = (Stream::of(&[]), Stream::of(&spec.publish));
+    // Those that every pipeline has stand where they always do.
+    streams.sort_by_key(|stream| !always.contains(stream));
+    let topics: Vec<String> = streams.iter().map(|s| format!("{}.{}", spec.name, s.name())).collect();
+    let lines: Vec<String> = topics.chunks(3).map(|topics| topics.join("  ")).collect();
+    step(&mut out, "topics, or files of the stream's name", &lines);
     out
 }
 

@@ -14,7 +14,16 @@ pub fn outputs(pipeline: &str, fresh: bool) -> Outputs<'_> {
     static MODELS: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(|| vec!["late".to_owned()]);
     static SOURCES: std::sync::LazyLock<Vec<String>> =
         std::sync::LazyLock::new(|| vec!["departures".to_string(), "arrivals".to_string()]);
-    Outputs { pipeline, models: &MODELS, sources: &SOURCES, spec: "0a", before: &[], fresh, partitions: 3 }
+    Outputs {
+        pipeline,
+        models: &MODELS,
+        sources: &SOURCES,
+        spec: "0a",
+        before: &[],
+        publish: &[],
+        fresh,
+        partitions: 3,
+    }
 }
 
 fn open(broker: &Broker, pipeline: &str, fresh: bool) -> Result<Box<dyn Sink>, SinkError> {

@@ -71,12 +71,29 @@ pub struct PipelineSpec {
     /// `max_rows`: rows kept by each window group and versions kept by each table, an equal share by each of the 256
     /// shards of its keys; further rows are counted and have no effect. Default 1,000,000,000.
     pub max_rows: usize,
+    /// `publish`: outputs beside those of every pipeline. Default none.
+    pub publish: Vec<Publish>,
     /// The sources, in the order of the file, which is part of the law's order.
     pub sources: Vec<SourceSpec>,
     /// The features, in the order of the file.
     pub features: Vec<FeatureSpec>,
     /// The models, in the order of the file; at least one.
     pub models: Vec<ModelSpec>,
+}
+
+/// An output that is written on request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Publish {
+    /// Vectors of events as they were served.
+    Features,
+    /// Events with their labels.
+    Examples,
+}
+
+impl Publish {
+    /// All, by name.
+    pub const ALL: [(&str, Publish); 2] = [("features", Publish::Features), ("examples", Publish::Examples)];
 }
 
 /// One `[source.NAME]`.
