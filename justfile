@@ -51,6 +51,15 @@ learners python="python3":
     cargo bench --bench learners --no-run
     {{python}} benches/learners.py --rows 20000 --seeds 10
 
+# Corrected, withdrawn and forgotten labels leave exact learners, metrics and windows as if they had never been
+unlearning:
+    cargo test --release --test laws -- correction forget
+
+# Canaries promoted and rolled back, an A/B test that ends early, a bad model at the gate, a thousand challengers without a difference
+deployment:
+    cargo test --release --test laws deployment
+    cargo test --release --lib deploy
+
 # How soon, and how falsely, the drift detectors fire
 detectors:
     cargo bench --bench detectors
