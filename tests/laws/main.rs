@@ -17,6 +17,7 @@ mod estimates;
 mod export;
 mod features;
 mod forget;
+mod handout;
 mod many;
 mod oracle;
 mod placement;
