@@ -120,6 +120,54 @@ fn envelopes(predictions: &[Told], metrics: &[Told], progress: &[Told]) {
     }
 }
 
+/// On request: what others train from, by topics of their own.
+#[test]
+fn what_is_published_is_in_topics_too() {
+    let Some(ground) = Ground::find("published") else { return };
+    let project = Project::sea(&ground, "2024-01-02");
+    project.rewrite("every = \"1h\"", "every = \"1h\"\npublish = [\"features\", \"examples\"]");
+    let kafka = ground.broker.bootstrap();
+    let out = project.path("files");
+    expect_code(&mut project.command("run", None, &["--quiet", "--out", out.to_str().unwrap()]), 0);
+    project.feed(&ground, 1);
+    ground.topic("examples", 2);
+    let out = project.path("topics");
+    let words = ["--until-end", "--quiet", "--out", out.to_str().unwrap()];
+    // Killed while it commits, and taken up again: a reader of what is committed sees each line once.
+    let mut first = project.command("run", Some(kafka), &words);
+    first.env(tidemill::fault::DIE_AT, "commit.before:2").stderr(Stdio::null());
+    assert!(!first.status().unwrap().success());
+    expect_code(&mut project.command("run", Some(kafka), &[&words[..], &["-n", "2"]].concat()), 0);
+    for stream in ["features", "examples"] {
+        let messages = ground.messages(&project.topic(stream));
+        let written = project.written("files", stream);
+        assert!(written.len() > 1000, "{stream}");
+        assert_eq!(values(&messages), written, "{stream}");
+        for message in &messages {
+            let value = json_of(message.value_text());
+            assert_eq!(json!(message.key_text()), value["prediction_id"]);
+            let told = headers(message);
+            let (stamp, named) = match stream {
+                "features" => ("at", vec!["tick"]),
+                _ => ("known_at", vec!["model", "role", "tick", "version"]),
+            };
+            assert_eq!((message.stamp_ms, told.keys().copied().collect::<Vec<_>>()), (millis(&value[stamp]), named));
+            assert!(stream == "features" || told["version"] == value["version"].to_string(), "{value}");
+        }
+    }
+    let of: BTreeSet<u16> = ground.messages(&project.topic("examples")).iter().map(|m| m.partition).collect();
+    assert_eq!(of, BTreeSet::from([0, 1]), "by the prediction id, as somebody has laid the topic out");
+    let verify = ["--out", out.to_str().unwrap(), "--quiet"];
+    expect_code(&mut project.command("verify", Some(kafka), &verify), 0);
+
+    // A line that no tick has written is found.
+    let producer = ground.producer(None);
+    send(&producer, &project.topic("features"), 0, "mine", Some("{}"), 1);
+    producer.flush(PATIENCE).unwrap();
+    let told = errors(&expect_code(&mut project.command("verify", Some(kafka), &verify), 1));
+    assert!(told.contains(&project.topic("features")) && told.contains("not made again"), "{told}");
+}
+
 #[test]
 fn a_stranger_follows_a_live_run_and_sees_a_metric_corrected() {
     let Some(ground) = Ground::find("live") else { return };

@@ -355,3 +355,31 @@ fn a_training_under_way_carries_them_and_says_so() {
     let never_asked = small("under_way_not", &retrained(), &[]).run("out", &["--tick-records", "40"]);
     assert_eq!(release(&run), release(&never_asked));
 }
+
+/// Whoever keeps the newest line of an event keeps no label that was forgotten, and all others.
+#[test]
+fn who_trains_elsewhere_is_told() {
+    let publish = ("every = \"1h\"", "every = \"1h\"\npublish = [\"examples\"]");
+    let small = small("told", &changed(&[publish]), &[]);
+    let gone = [open(), settled()].concat();
+    // One had no label by then, one never came.
+    let more = ["e1079".to_string(), "nobody".to_string()];
+    let run = forgetful(&small, FORGOTTEN, &[ids(&gone), more.to_vec()].concat(), &["-w", "2"]);
+    let lines = run.records("examples");
+    let newest: BTreeMap<&str, &Value> = lines.iter().map(|line| (text(line, "prediction_id"), line)).collect();
+    let at = boundary(FORGOTTEN);
+    for id in ids(&gone) {
+        let line = newest[id.as_str()];
+        assert_eq!((line["label"].is_null(), text(line, "known_at")), (true, at.as_str()), "{line}");
+    }
+    for (id, had) in [(ids(&open())[0].clone(), true), (ids(&settled())[0].clone(), false)] {
+        let of: Vec<&Value> = lines.iter().filter(|line| text(line, "prediction_id") == id).collect();
+        assert_eq!((of.len(), of[0]["label"].is_boolean()), (2, true), "{of:?}");
+        let same = |field: &str| of[0][field] == of[1][field];
+        assert_eq!(["version", "score", "features"].map(same), [had; 3], "{of:?}");
+        assert_eq!((same("model"), of[1]["features"].is_null()), (true, !had), "{of:?}");
+    }
+    assert!(newest["nobody"]["label"].is_null() && !newest.contains_key("e1079"));
+    let labelled = newest.values().filter(|line| !line["label"].is_null()).count();
+    assert_eq!(labelled, (HOURS * PER_HOUR) as usize - gone.len() - 1);
+}

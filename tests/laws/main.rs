@@ -18,6 +18,7 @@ mod export;
 mod features;
 mod forget;
 mod golden;
+mod handout;
 mod many;
 mod oracle;
 mod placement;

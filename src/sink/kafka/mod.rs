@@ -101,7 +101,9 @@ pub fn claim(broker: &Broker, outputs: &Outputs<'_>) -> Result<Claim, SinkError>
         false => read_progress(broker, outputs, &place, &topics, &known)?,
     };
     if let Some(last) = progress.last() {
-        let begun = topics.iter().filter(|(stream, topic)| !has(last, **stream) && known.contains_key(&topic.name));
+        // Asked for since then.
+        let new = |stream: Stream| !Stream::of(&[]).contains(&stream) && !counts(last, stream);
+        let begun = topics.iter().filter(|(stream, topic)| new(**stream) && known.contains_key(&topic.name));
         begun.map(|(_, topic)| topic).try_for_each(|topic| check_empty(broker, topic, &place))?;
     }
     let names = outputs.names();
@@ -268,9 +270,9 @@ fn read_progress(
 }
 
 /// Whether a progress record counts the bytes of a stream.
-fn has(line: &str, stream: Stream) -> bool {
+fn counts(line: &str, stream: Stream) -> bool {
     let record: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
-    stream == Stream::Progress || record["bytes"].get(stream.name()).is_some()
+    record["bytes"].get(stream.name()).is_some()
 }
 
 /// Refuses the topic of a stream that the run has not had so far, if it holds records: they are somebody else's.
