@@ -134,9 +134,12 @@ struct Event {
     label: Option<(i64, bool)>,
 }
 
-/// The lines of `features`, and of `examples` what does not depend on the models: prediction id, event time, label,
-/// when it was known, the vector.
-fn looked_at() -> (Vec<String>, Vec<(String, String, Value, String, String)>) {
+/// Of a line of `examples` what does not depend on the models: prediction id, event time, label, when it was known, the
+/// vector.
+type Told = (String, String, Value, String, String);
+
+/// The lines of `features`, and what is told by those of `examples`.
+fn looked_at() -> (Vec<String>, Vec<Told>) {
     let (mut features, mut examples) = (Vec::new(), Vec::new());
     let mut known: BTreeMap<String, Event> = BTreeMap::new();
     let mut waiting: BTreeMap<String, (i64, Option<f64>)> = BTreeMap::new();
