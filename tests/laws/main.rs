@@ -20,6 +20,7 @@ mod forget;
 mod handout;
 mod many;
 mod oracle;
+mod parquet;
 mod placement;
 mod prequential;
 mod purity;
