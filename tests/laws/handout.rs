@@ -33,7 +33,8 @@ seen = { count = "*", by = "who", over = "1h" }
 half = "x / 2"
 [model.first]
 task = "binary"
-learner = { kind = "gaussian_nb" }
+learner = { kind = "logistic", learning_rate = 0.0001 }
+retrain = { kind = "gaussian_nb" }
 [[model.first.trigger]]
 kind = "schedule"
 every = "3h"
@@ -43,7 +44,7 @@ cooldown = "1h"
 activate_after = "1h"
 [model.first.gate]
 metric = "log_loss"
-margin = -10.0
+margin = 0.0
 [model.second]
 task = "binary"
 learner = { kind = "logistic", learning_rate = 0.05 }
@@ -290,7 +291,7 @@ fn they_are_the_same_by_any_workers_and_made_again() {
         same_lines(file, &one.text(file), &cut.text(file));
     }
     // Killed between the lines and their progress, or behind both, and taken up by others.
-    for (point, words) in [("lines.synced:1", ["-w", "2"]), ("progress.synced:2", ["-n", "2"])] {
+    for (point, words) in [("lines.synced:1", ["-w", "2"]), ("progress.synced:1", ["-n", "2"])] {
         let out = small.folder.join("killed");
         let mut command = program();
         command.arg("run").arg(&small.file).arg("--out").arg(&out).args(["--quiet", "--tick-records", "37"]);

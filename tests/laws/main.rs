@@ -21,6 +21,7 @@ mod golden;
 mod handout;
 mod many;
 mod oracle;
+mod parquet;
 mod placement;
 mod prequential;
 mod purity;
