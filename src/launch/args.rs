@@ -539,7 +539,7 @@ mod tests {
             "forget --out x",
             "forget 7",
             "export",
-            "export examples sea --format parquet",
+            "export examples sea --format arrow",
             "export examples sea --from yesterday",
         ] {
             let error = words(line).map(|args| panic!("{line}: {args:?}")).expect_err("a usage error");

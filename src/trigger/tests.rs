@@ -351,7 +351,12 @@ fn faults_are_placed_in_the_file() {
     }
     let faults = check_triggers(&ModelSpec { triggers: vec![rearmed], ..model.clone() });
     assert_eq!(faults.iter().map(|fault| (fault.span.start, fault.span.end)).collect::<Vec<_>>(), [(20, 27)]);
-    assert_eq!(check_triggers(&ModelSpec { triggers: vec![degradation(), adwin()], ..model }), []);
+    assert_eq!(check_triggers(&ModelSpec { triggers: vec![degradation(), adwin()], ..model.clone() }), []);
+    // What is not measured would never hold.
+    let blind = ModelSpec { metrics: MetricsSpec { names: vec![Metric::Brier], ..model.metrics.clone() }, ..model };
+    let told = check_triggers(&ModelSpec { triggers: vec![degradation()], ..blind });
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].message.starts_with("`log_loss` is not measured"), "{told:?}");
 }
 
 fn model(triggers: Vec<TriggerSpec>) -> ModelSpec {
@@ -360,7 +365,7 @@ fn model(triggers: Vec<TriggerSpec>) -> ModelSpec {
         task: Task::Binary,
         learner: LearnerSpec::GaussianNb,
         retrain: Vec::new(),
-        metrics: MetricsSpec { windows: vec![Span::DAY], ..MetricsSpec::default() },
+        metrics: MetricsSpec { windows: vec![Span::DAY], names: vec![Metric::LogLoss], ..MetricsSpec::default() },
         triggers,
         train: TrainSpec {
             window: Span(365 * Span::DAY.0),
