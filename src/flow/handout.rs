@@ -1,5 +1,5 @@
-//! What is handed out to those who train elsewhere: the lines of the streams `features` and `examples`, where the pipeline
-//! publishes them.
+//! What is handed out to those who train elsewhere: the lines of the streams `features` and `examples`, where the
+//! pipeline publishes them.
 //!
 //! In: events with their vectors and what became of their labels, in the law's order. Out: of each event its vector,
 //! once for all models; of each model an event with its vector whenever its label becomes known or changes, and with

@@ -3,7 +3,8 @@
 //! In: a run and its input; the committed ticks are made again from it, and what differs from what was committed ends
 //! the export. Out: one record an event and model, in the order in which they were scored: CSV with a header, a JSON
 //! object a line, or Parquet. The columns are those of [`COLUMNS`], then the slots of the vector by name, in CSV as
-//! `features.NAME`. Numbers are written so that they read back to the same bits. Keeps: see the room's file, and [`parquet`].
+//! `features.NAME`. Numbers are written so that they read back to the same bits. Keeps: see the room's file, and
+//! [`parquet`].
 
 mod parquet;
 

@@ -1,7 +1,7 @@
 //! Examples as a Parquet file: the columns of the CSV, each with its type.
 //!
-//! In: examples, in order. Out: the file, in groups of rows. Instants are microseconds in UTC; a label is a boolean, the
-//! name of a class, or a number, and null where none is known; probabilities are lists. Slots are flat columns,
+//! In: examples, in order. Out: the file, in groups of rows. Instants are microseconds in UTC; a label is a boolean,
+//! the name of a class, or a number, and null where none is known; probabilities are lists. Slots are flat columns,
 //! `features.NAME`. Nothing in the file depends on the clock, and it is not packed. Keeps: the open group, about
 //! [`CELLS`] cells. Source: the format of Apache Parquet, written by its `parquet` crate without Arrow.
 

@@ -77,8 +77,8 @@ pub struct Claim {
 /// Claims the output topics of a pipeline and reads what is committed there; nothing is created yet.
 ///
 /// # Errors
-/// [`SinkError::Occupied`] if there are records that no progress tells of, and [`SinkError::Foreign`] if they are another
-/// pipeline's, unless `fresh`; [`SinkError::Write`] if the cluster does not answer in time.
+/// [`SinkError::Occupied`] if there are records that no progress tells of, and [`SinkError::Foreign`] if they are
+/// another pipeline's, unless `fresh`; [`SinkError::Write`] if the cluster does not answer in time.
 pub fn claim(broker: &Broker, outputs: &Outputs<'_>) -> Result<Claim, SinkError> {
     let place = format!("topics `{}.*` at {}", outputs.pipeline, broker.bootstrap());
     let failed = |error: BrokerError| SinkError::Write { place: place.clone(), cause: error.to_string() };
