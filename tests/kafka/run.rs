@@ -135,7 +135,7 @@ fn what_is_published_is_in_topics_too() {
     let words = ["--until-end", "--quiet", "--out", out.to_str().unwrap()];
     // Killed while it commits, and taken up again: a reader of what is committed sees each line once.
     let mut first = project.command("run", Some(kafka), &words);
-    first.env(tidemill::fault::DIE_AT, "commit.before:2").stderr(Stdio::null());
+    first.env(tidemill::fault::DIE_AT, "commit.before:1").stderr(Stdio::null());
     assert!(!first.status().unwrap().success());
     expect_code(&mut project.command("run", Some(kafka), &[&words[..], &["-n", "2"]].concat()), 0);
     for stream in ["features", "examples"] {
