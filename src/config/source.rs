@@ -79,20 +79,22 @@ fn read(mut table: Table<'_>, name: Spanned<String>, own: Own<'_>, load: Load<'_
     let refuse = table.take("unknown_fields").and_then(|i| i.choice("value", &UNKNOWN_FIELDS));
     let check = table.take("check").and_then(|i| names(&i)).unwrap_or_default();
 
-    let (mut label, mut timeout, mut classes) = (None, None, Vec::new());
+    let (mut label, mut timeout, mut erasable, mut classes) = (None, None, None, Vec::new());
     match kind {
         Some(Kind::Label) => {
             label = table.need("label", "an expression over this source's columns: \"arr_delay > 15\"");
             timeout = table.take("timeout").map_or(Some(TIMEOUT), |i| i.length(Span(1000), LONGEST));
+            erasable = table.take("erasable").map_or(Some(Span(0)), |i| i.length(Span(0), LONGEST));
             classes = table.take("classes").and_then(|i| read_classes(&i, load)).unwrap_or_default();
         }
         Some(_) => {
             table.refuse("label", "only a source of kind \"labels\" has a label");
             table.refuse("timeout", "only a source of kind \"labels\" has a timeout");
+            table.refuse("erasable", "only labels of a source of kind \"labels\" can be forgotten");
             table.refuse("classes", "only a source of kind \"labels\" has classes");
         }
         // The kind is unknown, and so is whether these are in place.
-        None => table.knows(&["label", "timeout", "classes"]),
+        None => table.knows(&["label", "timeout", "erasable", "classes"]),
     }
     let label = label.and_then(|i| i.words());
     if kind == Some(Kind::Label) && label.is_none() {
@@ -125,6 +127,7 @@ fn read(mut table: Table<'_>, name: Spanned<String>, own: Own<'_>, load: Load<'_
         label,
         classes,
         timeout,
+        erasable,
         name,
     })
 }

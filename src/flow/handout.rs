@@ -108,7 +108,7 @@ impl Handout {
         page.end(now, scored.id.clone(), headers, page.count());
     }
 
-    /// Labels are forgotten by a model, with what became of that: an event that may still get a label has been told of
+    /// Labels are forgotten by a model, with what became of that: an event that is erasable has been told of
     /// if it had one. Of any other nothing is left here but its id, so that alone is told, whoever may have had it.
     pub fn forget(&mut self, plan: &ModelPlan, asked: &[Forget], now: Time, outcomes: &[Outcome]) {
         let Some(page) = &mut self.examples else { return };

@@ -160,9 +160,9 @@ impl Judging {
         let scored = &outcome.scored;
         let (before, after, first) = match outcome.turn {
             Turn::Labelled { before, after, first } => (before, after, first),
-            Turn::Forgotten { labelled, learned } => {
+            Turn::Forgotten { open, labelled, learned } => {
                 let place = (scored.time, scored.id.clone());
-                return self.found.push(Found { place, is_open: true, labelled, learned });
+                return self.found.push(Found { place, is_open: open, is_erased: true, labelled, learned });
             }
             Turn::Scored | Turn::Settled { .. } => return,
         };

@@ -28,6 +28,8 @@ pub struct Plan {
     id: usize,
     /// How long an event waits for its label.
     pub timeout: Span,
+    /// From an event's time, how long its label can be forgotten wherever it went; no shorter than `timeout`.
+    pub erasable: Span,
     /// Events and labels kept for their counterpart, at most.
     pub max_pending: usize,
     /// Whether an aggregate over labels reads columns of the event.
@@ -96,6 +98,7 @@ impl Plan {
         let place = |name: &str| source.schema.position(name).unwrap_or(0);
         let id = source.key.first().map_or(0, |key| place(key));
         let timeout = labels(&spec).and_then(|l| l.timeout).unwrap_or(TIMEOUT);
+        let behind = labels(&spec).and_then(|l| l.erasable).unwrap_or_default();
         let event_columns = |slot: &u32| slot >> 24 == crate::feature::scope::EVENT >> 24;
         let labels_read_events = features
             .groups
@@ -111,6 +114,7 @@ impl Plan {
             events,
             id,
             timeout,
+            erasable: Span(timeout.0 + behind.0),
             max_pending,
             labels_read_events,
             streams: Stream::of(&spec.publish),
@@ -143,6 +147,17 @@ impl Plan {
     pub fn reach(&self) -> Span {
         let reach = self.spec.models.iter().map(|model| reach(model, self.spec.every));
         reach.min().unwrap_or(self.spec.every)
+    }
+
+    /// From an event's time, how long its id is known: another event that has it is refused until then. For as long again
+    /// as it may get a label, so that a late one is told from one without event, and while it can be forgotten.
+    pub fn known_for(&self) -> Span {
+        Span((2 * self.timeout.0).max(self.erasable.0))
+    }
+
+    /// Whether what has settled can be forgotten wherever it went.
+    pub fn keeps_settled(&self) -> bool {
+        self.erasable > self.timeout
     }
 
     /// The number of a table's store; `None` if no feature reads it.

@@ -81,7 +81,13 @@ fn matched(spec: &PipelineSpec, labels: &SourceSpec) -> String {
     let (events, key) = events.map_or(("", ""), |s| (s.name.value.as_str(), s.key.first().map_or("", String::as_str)));
     let label = labels.label.as_ref().map_or("", |l| l.value.as_str());
     let timeout = labels.timeout.map_or(String::new(), |t| format!(", for {t}"));
-    format!("{events}.{key} = {}.{}{timeout}; label: {}", labels.name.value, labels.key.join(", "), short(label))
+    let erasable = labels.erasable.filter(|span| span.0 > 0).map_or(String::new(), |t| format!(", erasable {t} more"));
+    format!(
+        "{events}.{key} = {}.{}{timeout}{erasable}; label: {}",
+        labels.name.value,
+        labels.key.join(", "),
+        short(label)
+    )
 }
 
 fn features(features: &[FeatureSpec]) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! The whole walk over a real broker: what a run over topics writes, what a stranger sees of it while it goes on, and
 //! what it refuses.
 
-use crate::project::{Project, ROOT, Running, errors, expect_code, headers, values};
+use crate::project::{Project, ROOT, Running, TIDEMILL, errors, expect_code, headers, values};
 use crate::support::{Ground, PATIENCE, Stranger, Told, send};
 use rdkafka::producer::Producer;
 use serde_json::{Value, json};
@@ -160,6 +160,12 @@ fn what_is_published_is_in_topics_too() {
     assert_eq!(of, BTreeSet::from([0, 1]), "by the prediction id, as somebody has laid the topic out");
     let verify = ["--out", out.to_str().unwrap(), "--quiet"];
     expect_code(&mut project.command("verify", Some(kafka), &verify), 0);
+
+    // Whose events are to be forgotten is read from their topic.
+    let mut forget = Command::new(TIDEMILL);
+    forget.args(["forget", "--kafka", kafka, "--where", "id=17", "--pipeline"]).arg(project.pipeline());
+    let told = expect_code(forget.arg("--out").arg(&out), 0);
+    assert!(String::from_utf8_lossy(&told.stdout).contains("asked to forget 1 ids"), "{told:?}");
 
     // A line that no tick has written is found.
     let producer = ground.producer(None);

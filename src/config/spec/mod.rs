@@ -127,6 +127,9 @@ pub struct SourceSpec {
     pub classes: Vec<String>,
     /// Labels only: how long an event waits for its label (and a label for its event). Default 48h.
     pub timeout: Option<Span>,
+    /// Labels only: how long behind its timeout an event's label can still be forgotten wherever it went, for which
+    /// what was made of it is kept. Default 0.
+    pub erasable: Option<Span>,
 }
 
 /// How a record's bytes are read.
