@@ -330,8 +330,8 @@ pub enum Turn {
         /// Whether it had a label.
         labelled: bool,
     },
-    /// It is forgotten by request while it is erasable. A label that was in force has left as [`Turn::Labelled`] before;
-    /// this only says so.
+    /// It is forgotten by request while it is erasable. A label that was in force has left as [`Turn::Labelled`]
+    /// before; this only says so.
     Forgotten {
         /// Whether its timeout has not passed.
         open: bool,

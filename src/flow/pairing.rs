@@ -4,8 +4,8 @@
 //! In: rows in the law's order with running pipeline time. Out: what windows and tables are told ([`Touch`]), what the
 //! model's room is told ([`Arrived`], [`Relabelled`]), dead letters, and the changes of the balance. Keeps: an event
 //! until twice its timeout has passed (once for its label, once more to tell a late label from one without event, and a
-//! second event from a first), or longer while its label can be forgotten, and a label without event until its timeout. All limits compare event times with running
-//! pipeline time, so they do not depend on where ticks are cut.
+//! second event from a first), or longer while its label can be forgotten, and a label without event until its timeout.
+//! All limits compare event times with running pipeline time, so they do not depend on where ticks are cut.
 
 use super::agenda::Agenda;
 use super::balance::Balance;
@@ -87,8 +87,8 @@ impl<L> Paired<L> {
 #[derive(Serialize, Deserialize)]
 struct Known {
     time: Time,
-    /// Its keys in the label windows, in their order; `None` where the key is null. Empty when its timeout has passed and
-    /// it cannot be forgotten any more, as is all below: what is left only tells late labels and second events.
+    /// Its keys in the label windows, in their order; `None` where the key is null. Empty when its timeout has passed
+    /// and it cannot be forgotten any more, as is all below: what is left only tells late labels and second events.
     keys: Box<[Option<Key>]>,
     /// Its columns, where an aggregate over labels reads them.
     values: Option<Arc<[Value]>>,
@@ -204,8 +204,8 @@ impl Pairing {
         }
     }
 
-    /// Forgets labels by request, at a boundary, whose tick has no rows: of an event that is erasable the label leaves as
-    /// a withdrawal does, and no other is taken; a label without event is let go of.
+    /// Forgets labels by request, at a boundary, whose tick has no rows: of an event that is erasable the label leaves
+    /// as a withdrawal does, and no other is taken; a label without event is let go of.
     pub fn forget(&mut self, asked: &[Forget], now: Time, out: &mut Paired<impl Listener>) {
         for (place, forget) in asked.iter().enumerate() {
             let Some(key) = self.plan.key_of_id(&forget.id) else { continue };

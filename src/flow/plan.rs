@@ -149,8 +149,8 @@ impl Plan {
         reach.min().unwrap_or(self.spec.every)
     }
 
-    /// From an event's time, how long its id is known: another event that has it is refused until then. For as long again
-    /// as it may get a label, so that a late one is told from one without event, and while it can be forgotten.
+    /// From an event's time, how long its id is known: another event that has it is refused until then. For as long
+    /// again as it may get a label, so that a late one is told from one without event, and while it can be forgotten.
     pub fn known_for(&self) -> Span {
         Span((2 * self.timeout.0).max(self.erasable.0))
     }

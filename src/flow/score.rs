@@ -382,8 +382,8 @@ impl ModelRoom {
         Ok(())
     }
 
-    /// Forgets labels by request, after timeouts have passed: as withdrawals while the events are erasable, and by what is
-    /// kept for exact learners when they are not.
+    /// Forgets labels by request, after timeouts have passed: as withdrawals while the events are erasable, and by what
+    /// is kept for exact learners when they are not.
     pub fn forget(&mut self, asked: &[Forget], now: Time, outcomes: &mut Vec<Outcome>) {
         for forget in asked {
             let Some(key) = self.plan.key_of_id(&forget.id) else { continue };

@@ -1,7 +1,8 @@
 //! `tidemill forget`: asks a run to forget the labels of events.
 //!
-//! In: prediction ids, or whose they are, and the outputs of the run. Out: the request, and a word on learners that cannot be rid of what
-//! they have learned, with the command that fits a model without it. What became of each id is said by the run.
+//! In: prediction ids, or whose they are, and the outputs of the run. Out: the request, and a word on learners that
+//! cannot be rid of what they have learned, with the command that fits a model without it. What became of each id is
+//! said by the run.
 
 use super::args::ForgetArgs;
 use super::whose::ids_where;

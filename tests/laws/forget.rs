@@ -298,7 +298,7 @@ fn what_is_erasable_leaves_metrics_long_after_its_timeout() {
     let erasable = [
         ("timeout = \"2h\"", "timeout = \"2h\"\nerasable = \"1d\""),
         ("windows = [\"2h\"]", "windows = [\"2h\", \"8h\"]"),
-        ("[[model.m.trigger]]", "freeze_at = [\"2024-03-01T01:00:00Z\"]\n[[model.m.trigger]]"),
+        ("task = \"binary\"", "task = \"binary\"\nfreeze_at = [\"2024-03-01T01:00:00Z\"]"),
     ];
     let pipeline = without_windows(&changed(&erasable));
     let all = [open(), settled()].concat();
@@ -394,8 +394,7 @@ fn whose_events_are_forgotten_can_be_said() {
         let ended = tidemill(words);
         assert_eq!((ended.code == 0, ended.stderr.contains(told)), (told.is_empty(), true), "{ended:?}");
     }
-    let wrong = ["forget", "--out", "o", "--pipeline", file, "--where", "whom=b"];
-    let ended = tidemill(wrong);
+    let ended = tidemill(["forget", "--out", out.to_str().expect("a path"), "--pipeline", file, "--where", "whom=b"]);
     assert!(ended.code == 2 && ended.stderr.contains("no such column") && ended.stderr.contains("who"), "{ended:?}");
 }
 

@@ -1,9 +1,9 @@
 //! What is forgotten by request: the examples that leave the training window, and what still carries them.
 //!
-//! In: the ids that a boundary was asked to forget, what was found of those that are erasable, and what each version was
-//! made from. Out: one record of `decisions` a model and boundary. A version carries an event if its label was first
-//! known before the version's cut and, of one that was fitted, if the event was predicted within the window of its
-//! lineage. Versions that were made elsewhere say nothing of what they learned from and are never named.
+//! In: the ids that a boundary was asked to forget, what was found of those that are erasable, and what each version
+//! was made from. Out: one record of `decisions` a model and boundary. A version carries an event if its label was
+//! first known before the version's cut and, of one that was fitted, if the event was predicted within the window of
+//! its lineage. Versions that were made elsewhere say nothing of what they learned from and are never named.
 
 use super::super::control::Trained;
 use super::super::items::Forget;
@@ -68,8 +68,8 @@ struct Erased {
 }
 
 impl Judging {
-    /// Forgets what a boundary was asked to, behind what became of events at its tick: erasable ones have left the window
-    /// already. Says what came of it, if anything was asked.
+    /// Forgets what a boundary was asked to, behind what became of events at its tick: erasable ones have left the
+    /// window already. Says what came of it, if anything was asked.
     pub(super) fn forget(&mut self, boundary: Time, asked: &[Forget]) -> Option<Value> {
         let mut all = std::mem::take(&mut self.found);
         if asked.is_empty() {
