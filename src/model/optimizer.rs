@@ -45,8 +45,8 @@ pub enum Optimizer {
         beta_2: f64,
         /// Keeps the division finite.
         eps: f64,
-        /// The steps so far.
-        steps: u64,
+        /// What the beginnings of both, which are 0, still count for: the power of what is kept by the steps so far.
+        left: [f64; 2],
         /// The running mean, a slot.
         #[serde(deserialize_with = "slots")]
         means: Vec<f64>,
@@ -86,7 +86,8 @@ impl Optimizer {
                 Optimizer::Adagrad { learning_rate, eps, squares: zeros() }
             }
             OptimizerSpec::Adam { learning_rate, beta_1, beta_2, eps } => {
-                Optimizer::Adam { learning_rate, beta_1, beta_2, eps, steps: 0, means: zeros(), squares: zeros() }
+                let left = [1.0; 2];
+                Optimizer::Adam { learning_rate, beta_1, beta_2, eps, left, means: zeros(), squares: zeros() }
             }
             OptimizerSpec::Ftrl { alpha, beta, l1, l2 } => {
                 Optimizer::Ftrl { alpha, beta, l1, l2, z: zeros(), n: zeros() }
@@ -106,10 +107,10 @@ impl Optimizer {
                 squares[slot] = bounded(squares[slot] + g * g);
                 *w -= *learning_rate / (squares[slot] + *eps).sqrt() * g;
             }),
-            Optimizer::Adam { learning_rate, beta_1, beta_2, eps, steps, means, squares } => {
-                *steps += 1;
-                let rate = *learning_rate * gone(*beta_2, *steps).sqrt() / gone(*beta_1, *steps);
+            Optimizer::Adam { learning_rate, beta_1, beta_2, eps, left, means, squares } => {
                 let (beta_1, beta_2, eps) = (*beta_1, *beta_2, *eps);
+                *left = [faded(left[0] * beta_1), faded(left[1] * beta_2)];
+                let rate = *learning_rate * (1.0 - left[1]).sqrt() / (1.0 - left[0]);
                 let one = |w: &mut f64, mean: &mut f64, square: &mut f64, x: f64| {
                     let g = x * gradient + l2 * *w;
                     *mean = bounded(beta_1 * *mean + (1.0 - beta_1) * g);
@@ -152,7 +153,10 @@ impl Optimizer {
                 positive("eps", *eps)?;
                 list("squares", squares)
             }
-            Optimizer::Adam { learning_rate, beta_1, beta_2, eps, means, squares, .. } => {
+            Optimizer::Adam { learning_rate, beta_1, beta_2, eps, left, means, squares } => {
+                for left in left {
+                    within("left", *left, "from 0 to 1", (0.0..=1.0).contains(left))?;
+                }
                 positive("learning_rate", *learning_rate)?;
                 share("beta_1", *beta_1)?;
                 share("beta_2", *beta_2)?;
@@ -193,13 +197,9 @@ fn limited(before: f64, w: f64) -> f64 {
     if w.is_nan() { before } else { w.clamp(-Optimizer::LIMIT, Optimizer::LIMIT) }
 }
 
-/// The share of a mean that is not its beginning's any more behind so many steps that keep `beta` of it.
-fn gone(beta: f64, steps: u64) -> f64 {
-    // Then `beta^steps < e^-38`, less than half of what 1 can be told from: the power need not be taken.
-    if (1.0 - beta) * steps as f64 > 38.0 {
-        return 1.0;
-    }
-    1.0 - beta.powi(i32::try_from(steps).unwrap_or(i32::MAX))
+/// Nothing, of what is less than half of what 1 can be told from: products with numbers near 0 are slow.
+fn faded(left: f64) -> f64 {
+    if left < 1e-17 { 0.0 } else { left }
 }
 
 /// Squares may be as great as the square of a limit; beyond it, and of what is no number, nothing is kept.

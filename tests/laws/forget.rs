@@ -200,11 +200,10 @@ fn metrics_from(run: &Run, hour: i64) -> String {
     newest.into_iter().map(|(name, line)| format!("{name}: {line}\n")).collect()
 }
 
-/// The last value published of each window of the frozen model that was published from an hour on.
-fn frozen_from(run: &Run, hour: i64) -> String {
-    let (from, mut newest) = (boundary(hour), BTreeMap::new());
-    let kept = |m: &Value| m["role"] == "frozen" && text(m, "published_at") >= from.as_str();
-    for mut line in run.records("metrics").into_iter().filter(kept) {
+/// The last value published of each window of the frozen model, without when that was.
+fn frozen(run: &Run) -> String {
+    let mut newest = BTreeMap::new();
+    for mut line in run.records("metrics").into_iter().filter(|m| m["role"] == "frozen") {
         let whole = line["window"] == "all";
         let name = ["slice", "window", "at"].map(|field| line[field].to_string());
         line.as_object_mut().and_then(|fields| fields.remove("published_at")).expect("it was published");
@@ -303,13 +302,13 @@ fn what_is_erasable_leaves_metrics_long_after_its_timeout() {
     let pipeline = without_windows(&changed(&erasable));
     let all = [open(), settled()].concat();
     let never = small("erasable_never", &pipeline, &all).run("out", &["--tick-records", "40"]);
-    let (predicted, measured) = (predictions_from(&never, FORGOTTEN), frozen_from(&never, FORGOTTEN));
+    let (predicted, measured) = (predictions_from(&never, FORGOTTEN), frozen(&never));
     let windows = |window: &str| measured.lines().filter(|line| line.contains(&format!("\"{window}\""))).count();
     assert!(windows("8h") > 10 && windows("all") == 4, "{measured}");
     let check = |shape: &str, run: &Run| {
         assert_ne!(predictions_from(run, 2), predictions_from(&never, 2), "they had been learned, {shape}");
         same_lines(&format!("predictions, {shape}"), &predicted, &predictions_from(run, FORGOTTEN));
-        same_lines(&format!("metrics, {shape}"), &measured, &frozen_from(run, FORGOTTEN));
+        same_lines(&format!("metrics, {shape}"), &measured, &frozen(run));
         let told = &records(run)[0];
         let events = told["events"].as_array().expect("events");
         let gone = |e: &&Value| e["state"] == "settled" && e["metrics"] == "removed" && e["learner"] == "exact";
@@ -324,7 +323,7 @@ fn what_is_erasable_leaves_metrics_long_after_its_timeout() {
     // Without it they stay in the sums, which is what the figures above would tell.
     let kept = without_windows(&changed(&erasable[1..]));
     let run = forgetful(&small("not_erasable", &kept, &[]), FORGOTTEN, &ids(&all), &["-w", "1"]);
-    assert_ne!(frozen_from(&run, FORGOTTEN), measured);
+    assert_ne!(frozen(&run), measured);
     assert_eq!(records(&run)[0]["events"][open().len()]["metrics"], "settled");
 }
 
