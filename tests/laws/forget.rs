@@ -10,6 +10,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 use std::time::{Duration, Instant};
+use tidemill::fault::DIE_AT;
 use tidemill::time::Time;
 
 const PIPELINE: &str = r#"
@@ -361,6 +362,34 @@ fn what_is_forgotten_in_time_leaves_no_trace() {
         let labelled = |run: &Run| run.summary()["balance"]["counts"]["labelled"].clone();
         assert_eq!(labelled(&never), labelled(&run));
     }
+}
+
+#[test]
+fn a_request_outlives_runs_that_die_before_they_commit_it() {
+    let small = small("outlives", PIPELINE, &[]);
+    let out = small.folder.join("out");
+    let mut fed = Fed::start(&small, &out, "1");
+    fed.hours(FORGOTTEN as usize);
+    fed.kill();
+    forget(&out, &ids(&open()), &[]);
+    let requests = || -> Vec<String> {
+        let names = fs::read_dir(&out).expect("it is there").map(|entry| entry.expect("a name").file_name());
+        names.filter_map(|name| name.into_string().ok()).filter(|name| name.contains("request")).collect()
+    };
+    // A tick ends at a boundary, so the request is taken before anything is committed.
+    let words = ["--tick-records", "100000"];
+    for _ in 0..2 {
+        let mut run = program();
+        run.arg("run").arg(&small.file).arg("--out").arg(&out).arg("--quiet").args(words).stderr(Stdio::null());
+        assert!(!run.env(DIE_AT, "progress.before:1").status().expect("it starts").success());
+        let found = requests();
+        assert!(found.len() == 1 && found[0].starts_with("forget.request."), "it was taken: {found:?}");
+    }
+    let run = small.run("out", &words);
+    let told = records(&run);
+    assert_eq!((told.len(), text(&told[0], "verdict")), (1, "forgotten"), "{told:?}");
+    assert_eq!(requests(), Vec::<String>::new());
+    verify(&small, &run);
 }
 
 /// Who is named instead of events: all of theirs in the input so far, by files and by a column that is not the key.
