@@ -112,6 +112,8 @@ pub struct Board {
     pub words: Vec<Word>,
     /// Ticks below this are written.
     pub written: u64,
+    /// Ticks below this are committed, of those that this run has written.
+    pub committed: u64,
     /// How many workers take up a checkpoint, and how many have.
     pub restoring: usize,
     /// See `restoring`.

@@ -265,6 +265,7 @@ where
             bell.ring();
         }
         let committed = sink.borrow().committed();
+        board.borrow_mut().committed = committed;
         if let Some(showing) = showing.as_mut().filter(|_| !board.borrow().broken) {
             showing.look(&report.borrow(), committed);
         }

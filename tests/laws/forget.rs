@@ -201,13 +201,15 @@ fn metrics_from(run: &Run, hour: i64) -> String {
     newest.into_iter().map(|(name, line)| format!("{name}: {line}\n")).collect()
 }
 
-/// The last value published of each window of the frozen model, without when that was.
+/// The last value published of each window of the frozen model, without when that was, and whether it was the last.
 fn frozen(run: &Run) -> String {
     let mut newest = BTreeMap::new();
     for mut line in run.records("metrics").into_iter().filter(|m| m["role"] == "frozen") {
         let whole = line["window"] == "all";
         let name = ["slice", "window", "at"].map(|field| line[field].to_string());
-        line.as_object_mut().and_then(|fields| fields.remove("published_at")).expect("it was published");
+        for field in ["published_at", "final"] {
+            line.as_object_mut().and_then(|fields| fields.remove(field)).expect("it was published");
+        }
         newest.insert(if whole { name[..2].join(" ") } else { name.join(" ") }, line.to_string());
     }
     newest.into_iter().map(|(name, line)| format!("{name}: {line}\n")).collect()
