@@ -6,7 +6,7 @@
 
 use super::args::ForgetArgs;
 use super::whose::ids_where;
-use super::{Exit, requests, usage};
+use super::{Exit, note_if_nobody_runs, requests, usage};
 use crate::flow::items::Forget;
 use crate::model::Exactness;
 use crate::registry::{Registry, list};
@@ -38,6 +38,7 @@ pub(super) fn forget(args: &ForgetArgs) -> Exit {
         return usage(&format!("cannot ask the run that writes to {}: {error}", out.display()));
     }
     println!("asked to forget {} ids at the run's next boundary; its record is in decisions, kind forget", all.len());
+    note_if_nobody_runs(out);
     for model in replayed {
         println!("{model}: its online learner depends on order and is not changed; a retraining removes them:");
         println!("  tidemill retrain --out {} --model {model}", out.display());

@@ -25,6 +25,7 @@ mod whose;
 
 use crate::config::suggest;
 use crate::deploy::Wish;
+use crate::sink::folder::Folder;
 use args::{CheckArgs, Command, ExportCommand, FeedArgs, KafkaArgs, ModelsArgs, ModelsCommand, RetrainArgs};
 use std::io::IsTerminal;
 use std::path::Path;
@@ -161,6 +162,7 @@ fn wish(out: &Path, model: Option<&str>, wish: Wish) -> Exit {
     match requests::wish(out, &model, wish) {
         Ok(()) => {
             println!("asked for {} of {model}; it is decided at the run's next boundary", wish.word());
+            note_if_nobody_runs(out);
             Exit::Done
         }
         Err(error) => usage(&format!("cannot ask the run that writes to {}: {error}", out.display())),
@@ -177,6 +179,7 @@ fn retrain(RetrainArgs { out, model }: &RetrainArgs) -> Exit {
         Ok(()) => {
             let of = model.as_deref().unwrap_or("all models");
             println!("asked for a retraining of {of}; it is decided at the run's next boundary");
+            note_if_nobody_runs(out);
             Exit::Done
         }
         Err(error) => usage(&format!("cannot leave a request in {}: {error}", out.display())),
@@ -197,6 +200,13 @@ fn meant(out: &Path, model: Option<&str>) -> Result<String, String> {
         }
         (None, [only]) => Ok(only.clone()),
         (None, _) => Err(format!("--model says which of {names} is meant")),
+    }
+}
+
+/// Who asks a run that has stopped, or has come to its end, is told.
+fn note_if_nobody_runs(out: &Path) {
+    if !Folder::is_claimed(out) {
+        eprintln!("no run writes to {} now: the next that goes on from there takes this", out.display());
     }
 }
 

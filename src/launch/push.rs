@@ -5,7 +5,7 @@
 //! request that names it, so that a run which takes the request finds what it names, that day and whenever its ticks
 //! are made again.
 
-use super::{Exit, meant, requests, usage};
+use super::{Exit, meant, note_if_nobody_runs, requests, usage};
 use crate::model::Artifact;
 use crate::registry::Registry;
 use std::fs::File;
@@ -17,6 +17,7 @@ pub(super) fn push(file: &Path, out: &Path, model: Option<&str>) -> Exit {
     match keep(file, out, model) {
         Ok((model, digest)) => {
             println!("pushed {digest} as {model}; it is judged at the run's next boundary");
+            note_if_nobody_runs(out);
             Exit::Done
         }
         Err(message) => usage(&message),

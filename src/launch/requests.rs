@@ -154,6 +154,12 @@ pub fn done(out: &Path) {
     }
 }
 
+/// A run that starts over is not the one that was asked.
+pub fn clear(out: &Path) {
+    done(out);
+    [training(out), wishes(out), forgets(out)].iter().for_each(|file| drop(fs::remove_file(file)));
+}
+
 /// What a run takes: what was asked for since it last looked, and what a run before it took for ticks that it did not
 /// commit. `end` is how many it did.
 ///

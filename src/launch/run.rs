@@ -190,6 +190,7 @@ fn open(
     claim.tell(plan, restore, args.quiet);
     let (folder, history, sink) = claim.open()?;
     if args.fresh {
+        requests::clear(out);
         crashes::forget(&state);
         checkpoints::forget(&state)?;
     }
@@ -198,8 +199,7 @@ fn open(
     let registries = registries.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
     let idle = live.then(|| Duration::from_millis(plan.spec.idle_ms));
     let lanes = Lanes::new(partitions, &plan.kinds, idle, plan.spec.max_ahead);
-    let committed = if args.fresh { u64::MAX } else { history.end() };
-    let requests = requests::requests(out, committed)
+    let requests = requests::requests(out, history.end())
         .map_err(|error| format!("cannot take up the requests in {}: {error}", out.display()))?;
     let saves = args.checkpoint_every;
     let wake = bell.clone();

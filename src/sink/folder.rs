@@ -126,6 +126,12 @@ impl Folder {
         Ok(folder)
     }
 
+    /// Whether a run has a folder now; of one that cannot be looked at, nobody knows.
+    pub fn is_claimed(path: &Path) -> bool {
+        let lock = OpenOptions::new().write(true).open(path.join(LOCK));
+        lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Checks that a folder holds a run of this identity, whoever may be writing it.
     ///
     /// # Errors
@@ -307,9 +313,11 @@ mod tests {
         let path = folder.path().join("new/out");
         let first = Folder::claim(&path, &identity("a"), false).expect("nobody has it");
         first.begin().expect("it is empty");
+        assert!(Folder::is_claimed(&path) && !Folder::is_claimed(folder.path()));
         let second = Folder::claim(&path, &identity("a"), true);
         assert!(matches!(second, Err(SinkError::Busy { .. })), "{second:?}");
         drop(first);
+        assert!(!Folder::is_claimed(&path));
         Folder::claim(&path, &identity("a"), false).and_then(|f| f.begin()).expect("nobody has it any more");
         let other = Folder::claim(&path, &identity("b"), false).map(|_| ()).expect_err("another pipeline").to_string();
         assert!(other.contains("--fresh") && other.contains("`sea` was another"), "{other}");

@@ -392,6 +392,12 @@ fn a_request_outlives_runs_that_die_before_they_commit_it() {
     assert_eq!((told.len(), text(&told[0], "verdict")), (1, "forgotten"), "{told:?}");
     assert_eq!(requests(), Vec::<String>::new());
     verify(&small, &run);
+
+    // Who asks a run that has ended is told; a run that starts over was not asked.
+    let ended = tidemill(["forget", "e1", "--out", out.to_str().expect("a path")]);
+    assert!(ended.code == 0 && ended.stderr.contains("no run writes to"), "{ended:?}");
+    let run = small.run("out", &["--fresh", "--tick-records", "100000"]);
+    assert_eq!((records(&run).len(), requests().len()), (0, 0));
 }
 
 /// Who is named instead of events: all of theirs in the input so far, by files and by a column that is not the key.
