@@ -57,7 +57,13 @@ pub enum LoadError {
 /// The file cannot be read, or it has errors.
 pub fn load(pipeline: &Path) -> Result<Loaded, LoadError> {
     let file = find(pipeline);
-    let text = read_text(&file).map_err(|cause| LoadError::Unreadable { place: file.display().to_string(), cause })?;
+    let text = read_text(&file).map_err(|cause| {
+        let place = file.display().to_string();
+        let known = if file.exists() { Vec::new() } else { names_in("dataflows") };
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let cause = if known.is_empty() { cause } else { format!("{cause}; {}", config::suggest(&place, &known)) };
+        LoadError::Unreadable { place, cause }
+    })?;
     let folder = project_folder(&file);
     let read = |path: &str| read_text(&folder.join(path));
     let spec = check(&text, &file.display().to_string(), &read).map_err(LoadError::Wrong)?;
@@ -101,6 +107,15 @@ fn find(pipeline: &Path) -> PathBuf {
         }
     }
     pipeline.to_path_buf()
+}
+
+/// The names by which the pipelines of a folder can be called, in order.
+fn names_in(folder: &str) -> Vec<String> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let pipelines = files.filter(|path| path.extension().is_some_and(|ending| ending == "toml"));
+    let mut names: Vec<String> = pipelines.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    names.sort();
+    names
 }
 
 /// The folder to which the paths in a pipeline file are relative.

@@ -37,6 +37,14 @@ fn pipelines_are_valid_and_shown() {
 }
 
 #[test]
+fn a_pipeline_that_is_not_there_is_told_with_those_that_are() {
+    let ended = tidemill(["check", "flight"]);
+    assert_eq!(ended.code, 2);
+    let told = ["cannot read the pipeline flight:", "did you mean `flights`?", "credit"];
+    assert!(told.iter().all(|told| ended.stderr.contains(told)), "{}", ended.stderr);
+}
+
+#[test]
 fn all_errors_are_told_at_once() {
     let folder = super::support::scratch("check");
     let file = folder.join("wrong.toml");
