@@ -210,25 +210,26 @@ mod tests {
             good.observe(if n < 5_000 { f64::from(u8::from(n % 3 == 0)) } else { f64::from(n * 37 % 100) / 300.0 });
             assert_eq!(good.check(), Ok(()), "after {n}");
         }
-        let broken = |break_it: &dyn Fn(&mut Adwin)| {
+        type Break = fn(&mut Adwin);
+        let broken = |break_it: Break| {
             let mut one = good.clone();
             break_it(&mut one);
             one.check().expect_err("it is refused")
         };
-        let faults: [(&dyn Fn(&mut Adwin), &str); 13] = [
-            (&|one| one.delta = 0.0, "delta 0.0, allowed is above 0 and below 1"),
-            (&|one| one.delta = f64::NAN, "delta NaN"),
-            (&|one| one.rows.clear(), "0 rows of buckets, allowed are 1 to 53"),
-            (&|one| one.rows.resize(64, VecDeque::new()), "64 rows of buckets"),
-            (&|one| one.rows[0] = [0.0; 6].into(), "6 buckets in row 0, allowed are at most 5"),
-            (&|one| one.rows[2][0] = 4.5, "a bucket of 4.5 in row 2, allowed is 0 to 4"),
-            (&|one| one.rows[0][0] = -1.0, "a bucket of -1.0 in row 0"),
-            (&|one| one.rows[1][0] = f64::NAN, "a bucket of NaN in row 1"),
-            (&|one| one.width += 1.0, "its buckets are of"),
-            (&|one| one.width = f64::INFINITY, "width inf"),
-            (&|one| one.total = -1e300, "total -1e300, its buckets come to"),
-            (&|one| one.squares = one.width, "allowed is 0 to a quarter of its"),
-            (&|one| one.squares = -0.5, "squares -0.5"),
+        let faults: [(Break, &str); 13] = [
+            (|one| one.delta = 0.0, "delta 0.0, allowed is above 0 and below 1"),
+            (|one| one.delta = f64::NAN, "delta NaN"),
+            (|one| one.rows.clear(), "0 rows of buckets, allowed are 1 to 53"),
+            (|one| one.rows.resize(64, VecDeque::new()), "64 rows of buckets"),
+            (|one| one.rows[0] = [0.0; 6].into(), "6 buckets in row 0, allowed are at most 5"),
+            (|one| one.rows[2][0] = 4.5, "a bucket of 4.5 in row 2, allowed is 0 to 4"),
+            (|one| one.rows[0][0] = -1.0, "a bucket of -1.0 in row 0"),
+            (|one| one.rows[1][0] = f64::NAN, "a bucket of NaN in row 1"),
+            (|one| one.width += 1.0, "its buckets are of"),
+            (|one| one.width = f64::INFINITY, "width inf"),
+            (|one| one.total = -1e300, "total -1e300, its buckets come to"),
+            (|one| one.squares = one.width, "allowed is 0 to a quarter of its"),
+            (|one| one.squares = -0.5, "squares -0.5"),
         ];
         for (break_it, expected) in faults {
             let found = broken(break_it);

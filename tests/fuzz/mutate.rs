@@ -136,7 +136,8 @@ fn piece_length(length: usize, dice: &mut Dice) -> usize {
 
 /// A copy that is JSON still, in which one to three numbers and lists are others.
 pub fn bent(examples: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
-    let mut tree: Value = serde_json::from_slice(pick(examples, dice)).expect("the examples are JSON");
+    let example: &Vec<u8> = pick(examples, dice);
+    let mut tree: Value = serde_json::from_slice(example).expect("the examples are JSON");
     for _ in 0..=dice.below(3) {
         let chosen = dice.below(places(&tree));
         bend(place(&mut tree, &mut { chosen }).expect("it is one of them"), dice);
@@ -150,7 +151,10 @@ fn bend(place: &mut Value, dice: &mut Dice) {
             0 => list.clear(),
             1 => drop(list.pop()),
             2 => list.extend(list.first().cloned()),
-            _ => *list = list.repeat(1 + dice.below(80) as usize),
+            _ => {
+                let times = 1 + dice.below(40) as usize;
+                *list = list.iter().cycle().take(list.len() * times).cloned().collect();
+            }
         },
         number => {
             let near = number.as_f64().unwrap_or_default();
