@@ -205,7 +205,7 @@ fn other_forms_of_the_same_are_read() {
     let spec = parse(&with("retrain = { kind = \"logistic\" }", forest)).expect("a forest");
     let [forest, boosted, ftrl] = &spec.models[0].retrain[..] else { panic!("three") };
     assert_eq!((&forest.class_weight, forest.calibrated), (&ClassWeight::Each(vec![1.0, 3.0]), true));
-    let tree = Cart { max_leaf_nodes: 1024, min_samples_leaf: 5 };
+    let tree = Cart { max_leaf_nodes: 1024, min_samples_leaf: 2 };
     let spec = RandomForest { n_estimators: 100, max_features: None, seed: 0, tree };
     assert_eq!(forest.learner, RetrainSpec::RandomForest(spec));
     assert_eq!((&boosted.class_weight, boosted.calibrated), (&ClassWeight::Balanced, true), "it only votes");

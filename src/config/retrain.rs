@@ -210,7 +210,7 @@ fn forest(table: &mut Table<'_>) -> Option<RetrainSpec> {
         Some(item) => item.whole(1, 1 << 20).map(|slots| Some(slots as u32)),
     };
     let seed = table.take("seed").map_or(Some(0), |i| i.whole(0, i64::MAX as u64));
-    let tree = cart(table, (1024, 5));
+    let tree = cart(table, (1024, 2));
     let spec = RandomForest { n_estimators: n_estimators?, max_features: max_features?, seed: seed?, tree: tree? };
     Some(RetrainSpec::RandomForest(spec))
 }

@@ -20,6 +20,8 @@ const CLOCK: u64 = 32;
 const GRACE: f64 = 10.0;
 /// Neither part of a cut is shorter.
 const MIN_PART: f64 = 5.0;
+/// Rows whose buckets can be counted in floats.
+const MAX_ROWS: usize = 53;
 
 /// ADWIN: its parameter and window.
 ///
@@ -32,6 +34,7 @@ const MIN_PART: f64 = 5.0;
 /// assert_eq!(detector.width(), 0, "a drift empties the window");
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Adwin {
     delta: f64,
     /// Values in the window; an `f64`, as the arithmetic wants it.
@@ -60,6 +63,45 @@ impl Adwin {
     /// The mean of the window; `None` if it is empty.
     pub fn mean(&self) -> Option<f64> {
         (self.width > 0.0).then(|| self.total / self.width)
+    }
+
+    /// Whether values between 0 and 1 could have come to this state, which anybody may have written.
+    ///
+    /// # Errors
+    /// What they could not have come to.
+    pub fn check(&self) -> Result<(), String> {
+        let Adwin { delta, width, total, squares, ref rows } = *self;
+        if !(delta > 0.0 && delta < 1.0) {
+            return Err(format!("delta {delta:?}, allowed is above 0 and below 1"));
+        }
+        if !(1..=MAX_ROWS).contains(&rows.len()) {
+            return Err(format!("{} rows of buckets, allowed are 1 to {MAX_ROWS}", rows.len()));
+        }
+        let (mut values, mut sum) = (0_u64, 0.0);
+        for (row, buckets) in rows.iter().enumerate() {
+            if buckets.len() > MAX_BUCKETS {
+                return Err(format!("{} buckets in row {row}, allowed are at most {MAX_BUCKETS}", buckets.len()));
+            }
+            let size = 1_u64 << row;
+            if let Some(bucket) = buckets.iter().find(|bucket| !(0.0..=size as f64).contains(*bucket)) {
+                return Err(format!("a bucket of {bucket:?} in row {row}, allowed is 0 to {size}"));
+            }
+            values += size * buckets.len() as u64;
+            sum += buckets.iter().sum::<f64>();
+        }
+        if width != values as f64 {
+            return Err(format!("width {width:?}, its buckets are of {values} values"));
+        }
+        // Both are sums of the same values, rounded otherwise.
+        let rounding = 1e-6 * width;
+        if !(0.0..=rounding).contains(&(total - sum).abs()) {
+            return Err(format!("total {total:?}, its buckets come to {sum:?}"));
+        }
+        // Nothing is further from its mean than half of the values at either end.
+        if !(0.0..=width / 4.0 + rounding).contains(&squares) {
+            return Err(format!("squares {squares:?}, allowed is 0 to a quarter of its {values} values"));
+        }
+        Ok(())
     }
 
     fn insert(&mut self, x: f64) {
@@ -156,6 +198,42 @@ mod tests {
             assert_eq!(drifts(&mut detector, &sequence.values()), sequence.adwin, "{}", sequence.name);
             let mut strict = Adwin::new(1e-6);
             assert_eq!(drifts(&mut strict, &sequence.values()), sequence.adwin_strict, "{}", sequence.name);
+        }
+    }
+
+    #[test]
+    fn what_no_values_come_to_is_refused() {
+        let mut good = Adwin::new(0.002);
+        assert_eq!(good.check(), Ok(()));
+        for n in 0..10_000 {
+            // Errors, and sizes of errors, which are rounded when they are added.
+            good.observe(if n < 5_000 { f64::from(u8::from(n % 3 == 0)) } else { f64::from(n * 37 % 100) / 300.0 });
+            assert_eq!(good.check(), Ok(()), "after {n}");
+        }
+        type Break = fn(&mut Adwin);
+        let broken = |break_it: Break| {
+            let mut one = good.clone();
+            break_it(&mut one);
+            one.check().expect_err("it is refused")
+        };
+        let faults: [(Break, &str); 13] = [
+            (|one| one.delta = 0.0, "delta 0.0, allowed is above 0 and below 1"),
+            (|one| one.delta = f64::NAN, "delta NaN"),
+            (|one| one.rows.clear(), "0 rows of buckets, allowed are 1 to 53"),
+            (|one| one.rows.resize(64, VecDeque::new()), "64 rows of buckets"),
+            (|one| one.rows[0] = [0.0; 6].into(), "6 buckets in row 0, allowed are at most 5"),
+            (|one| one.rows[2][0] = 4.5, "a bucket of 4.5 in row 2, allowed is 0 to 4"),
+            (|one| one.rows[0][0] = -1.0, "a bucket of -1.0 in row 0"),
+            (|one| one.rows[1][0] = f64::NAN, "a bucket of NaN in row 1"),
+            (|one| one.width += 1.0, "its buckets are of"),
+            (|one| one.width = f64::INFINITY, "width inf"),
+            (|one| one.total = -1e300, "total -1e300, its buckets come to"),
+            (|one| one.squares = one.width, "allowed is 0 to a quarter of its"),
+            (|one| one.squares = -0.5, "squares -0.5"),
+        ];
+        for (break_it, expected) in faults {
+            let found = broken(break_it);
+            assert!(found.contains(expected), "{found} is not {expected}");
         }
     }
 

@@ -9,6 +9,7 @@ use super::{AdaptiveRandomForest, Alma, BoostedTrees, Ensemble, GaussianNb, Hoef
 use super::{Learner, LeveragingBagging};
 use super::{Linear, Logistic, Majority, MultinomialNb, NearestNeighbors, NoChange, OnlineGaussianNb};
 use super::{PassiveAggressive, RegressionForest, RegressionTree, Ridge, Softmax, StreamingRandomPatches, VotingTrees};
+use crate::drift::Adwin;
 use crate::feature::Vector;
 use crate::task::{Prediction, Task};
 use serde::de::{Deserializer, SeqAccess, Visitor};
@@ -157,6 +158,9 @@ pub enum ArtifactError {
         /// Its range.
         allowed: &'static str,
     },
+    /// A detector of drift in a state that no errors lead to.
+    #[error("artifact has a detector with {0}")]
+    Detector(String),
 }
 
 impl Artifact {
@@ -424,6 +428,11 @@ pub(super) fn finite(what: &'static str, list: &[f64]) -> Result<(), ArtifactErr
 /// Refuses a number that is not finite or out of its range.
 pub(super) fn within(what: &'static str, found: f64, allowed: &'static str, good: bool) -> Result<(), ArtifactError> {
     if found.is_finite() && good { Ok(()) } else { Err(ArtifactError::Range { what, found, allowed }) }
+}
+
+/// Refuses a detector in a state that no errors lead to.
+pub(super) fn detector(detector: &Adwin) -> Result<(), ArtifactError> {
+    detector.check().map_err(ArtifactError::Detector)
 }
 
 /// Reads a list of numbers, and stops reading where it gets longer than any model may be.

@@ -37,13 +37,18 @@ impl Share {
         (self.first..members).step_by(self.of)
     }
 
-    /// Gives a copy the members of `others` that are not of this share; false if they are not as many.
-    pub(super) fn complete<M>(self, copy: &mut [M], others: &mut [M]) -> bool {
-        let pairs = copy.iter_mut().zip(others.iter_mut()).enumerate();
+    /// Makes an ensemble its copy, but for the members that are not of this share; false if they are not as many.
+    pub(super) fn adopt<E, M>(self, ensemble: &mut E, mut copy: E, members: impl Fn(&mut E) -> &mut Vec<M>) -> bool {
+        let (own, others) = (members(ensemble), members(&mut copy));
+        if own.len() != others.len() {
+            return false;
+        }
+        let pairs = own.iter_mut().zip(others).enumerate();
         pairs
             .filter(|(place, _)| place % self.of != self.first)
-            .for_each(|(_, (one, other))| std::mem::swap(one, other));
-        copy.len() == others.len()
+            .for_each(|(_, (own, other))| std::mem::swap(own, other));
+        *ensemble = copy;
+        true
     }
 }
 

@@ -85,7 +85,7 @@ impl AdaptiveRandomForest {
         length("members", self.members.len(), self.rules.n_models)?;
         self.members.iter().try_for_each(|member| {
             member.record.check()?;
-            member.models().try_for_each(|tree| tree.check(self.task.classes()))
+            member.check(|tree| tree.check(self.task.classes()))
         })
     }
 }
@@ -134,12 +134,8 @@ impl Ensemble for AdaptiveRandomForest {
     }
 
     fn adopt(&mut self, copy: Body, share: Share) -> bool {
-        let Body::AdaptiveRandomForest(mut copy) = copy else { return false };
-        let is_copy = share.complete(&mut copy.members, &mut self.members);
-        if is_copy {
-            *self = copy;
-        }
-        is_copy
+        let Body::AdaptiveRandomForest(copy) = copy else { return false };
+        share.adopt(self, copy, |forest| &mut forest.members)
     }
 
     fn into_body(self: Box<Self>) -> Body {

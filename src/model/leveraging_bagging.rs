@@ -10,7 +10,7 @@
 //!
 //! Source: Bifet, Holmes and Pfahringer 2010, "Leveraging bagging for evolving data streams".
 
-use super::artifact::{ArtifactError, length, within};
+use super::artifact::{ArtifactError, detector, length, within};
 use super::dice::Dice;
 use super::hoeffding::{Features, Tree, check_rules};
 use super::votes::Votes;
@@ -82,6 +82,7 @@ impl LeveragingBagging {
         length("members", self.members.len(), self.rules.n_models)?;
         self.members.iter().try_for_each(|member| {
             within("member's error", member.error, "0 to 1", (0.0..=1.0).contains(&member.error))?;
+            detector(&member.drift)?;
             member.tree.check(self.task.classes())
         })
     }

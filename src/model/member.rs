@@ -3,7 +3,7 @@
 //! In: a member's errors, in [0, 1]. Keeps: two ADWIN detectors of them and, from a warning until the drift, a fresh
 //! model in the background, which then takes the other's place.
 
-use super::artifact::{ArtifactError, within};
+use super::artifact::{ArtifactError, detector, within};
 use super::dice::Dice;
 use crate::drift::{Adwin, Detector};
 use serde::{Deserialize, Serialize};
@@ -47,9 +47,11 @@ impl<T, R: Default> Member<T, R> {
         }
     }
 
-    /// The model, and the one in its background.
-    pub(super) fn models(&self) -> impl Iterator<Item = &T> {
-        std::iter::once(&self.model).chain(&self.background)
+    /// Checks the detectors and, by `model`, the model and the one in its background.
+    pub(super) fn check(&self, model: impl Fn(&T) -> Result<(), ArtifactError>) -> Result<(), ArtifactError> {
+        detector(&self.warning)?;
+        detector(&self.drift)?;
+        std::iter::once(&self.model).chain(&self.background).try_for_each(model)
     }
 }
 

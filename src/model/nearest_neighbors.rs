@@ -90,9 +90,11 @@ impl NearestNeighbors {
 
     pub(super) fn check(&self, width: usize) -> Result<(), ArtifactError> {
         length("slots", self.width as usize, width)?;
-        within("neighbours", self.rules.n_neighbors as f64, "at least 1", self.rules.n_neighbors >= 1)?;
+        let (most, size) = (self.rules.n_neighbors, self.rules.window_size);
+        within("n_neighbors", most as f64, "1 to 1000", (1..=1000).contains(&most))?;
+        within("window_size", size as f64, "1 to 100000", (1..=100_000).contains(&size))?;
         let kept = self.window.len();
-        within("window", kept as f64, "at most `window_size`", kept <= self.rules.window_size)?;
+        within("window", kept as f64, "at most `window_size`", kept <= size)?;
         self.window.iter().try_for_each(|(x, label)| {
             let slots = x.hot.iter().map(|slot| *slot as usize + 1).max().unwrap_or(0).max(x.dense.len());
             within("slots of a neighbour", slots as f64, "at most the width", slots <= width)?;

@@ -118,7 +118,7 @@ impl StreamingRandomPatches {
         length("members", self.members.len(), self.rules.n_models)?;
         self.members.iter().try_for_each(|member| {
             member.record.check()?;
-            member.models().try_for_each(|patch| patch.check(self.task.classes()))
+            member.check(|patch| patch.check(self.task.classes()))
         })
     }
 
@@ -198,12 +198,8 @@ impl Ensemble for StreamingRandomPatches {
     }
 
     fn adopt(&mut self, copy: Body, share: Share) -> bool {
-        let Body::StreamingRandomPatches(mut copy) = copy else { return false };
-        let is_copy = share.complete(&mut copy.members, &mut self.members);
-        if is_copy {
-            *self = copy;
-        }
-        is_copy
+        let Body::StreamingRandomPatches(copy) = copy else { return false };
+        share.adopt(self, copy, |patches| &mut patches.members)
     }
 
     fn into_body(self: Box<Self>) -> Body {

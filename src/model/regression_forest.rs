@@ -99,7 +99,7 @@ impl RegressionForest {
         self.members.iter().try_for_each(|member| {
             let square = member.record.square;
             within("mean square of errors", square, "0 to 1e20", (0.0..=1e20).contains(&square))?;
-            member.models().try_for_each(ValueTree::check)
+            member.check(ValueTree::check)
         })
     }
 }
@@ -150,12 +150,8 @@ impl Ensemble for RegressionForest {
     }
 
     fn adopt(&mut self, copy: Body, share: Share) -> bool {
-        let Body::RegressionForest(mut copy) = copy else { return false };
-        let is_copy = share.complete(&mut copy.members, &mut self.members);
-        if is_copy {
-            *self = copy;
-        }
-        is_copy
+        let Body::RegressionForest(copy) = copy else { return false };
+        share.adopt(self, copy, |forest| &mut forest.members)
     }
 
     fn into_body(self: Box<Self>) -> Body {

@@ -15,6 +15,7 @@ mod importance;
 mod job;
 #[cfg(test)]
 mod laws;
+mod leaves;
 mod linear;
 mod logistic;
 mod newton;

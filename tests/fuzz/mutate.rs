@@ -1,9 +1,11 @@
 //! Broken copies of good input, by chance that can be had again.
 //!
 //! In: a seed, examples of what a decoder reads. Out: one of them after one to six steps: bits turned, bytes put in,
-//! taken out and doubled, a cut, pieces of other examples, tokens that decoders are known to stumble over.
+//! taken out and doubled, a cut, pieces of other examples, tokens that decoders are known to stumble over. Or, of JSON,
+//! one that is JSON still, in which some numbers and lists are others.
 
 use crate::dice::Dice;
+use serde_json::{Value, json};
 
 /// What breaks decoders: limits of numbers, brackets without an end, bytes that are no text, and so on.
 const TOKENS: &[&[u8]] = &[
@@ -130,4 +132,61 @@ fn step(bytes: &mut Vec<u8>, examples: &[Vec<u8>], dice: &mut Dice) {
 fn piece_length(length: usize, dice: &mut Dice) -> usize {
     let most = if dice.below(50) == 0 { 5_000 } else { 4 };
     (length * (1 + dice.below(most) as usize)).min(100_000)
+}
+
+/// A copy that is JSON still, in which one to three numbers and lists are others.
+pub fn bent(examples: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
+    let example: &Vec<u8> = pick(examples, dice);
+    let mut tree: Value = serde_json::from_slice(example).expect("the examples are JSON");
+    for _ in 0..=dice.below(3) {
+        let chosen = dice.below(places(&tree));
+        bend(place(&mut tree, &mut { chosen }).expect("it is one of them"), dice);
+    }
+    serde_json::to_vec(&tree).expect("it was JSON")
+}
+
+fn bend(place: &mut Value, dice: &mut Dice) {
+    match place {
+        Value::Array(list) => match dice.below(4) {
+            0 => list.clear(),
+            1 => drop(list.pop()),
+            2 => list.extend(list.first().cloned()),
+            _ => {
+                let times = 1 + dice.below(40) as usize;
+                *list = list.iter().cycle().take(list.len() * times).cloned().collect();
+            }
+        },
+        number => {
+            let near = number.as_f64().unwrap_or_default();
+            let small = [json!(0), json!(1), json!(-1), json!(0.5), json!(5e-324), json!(1e300), json!(-1e300)];
+            let whole = [json!(6), json!(1 << 20), json!(1_u64 << 53), json!(u32::MAX), json!(i64::MAX)];
+            let close = [json!(near + 1.0), json!(-near), json!(2.0 * near)];
+            *number = pick(&[&small[..], &whole, &close].concat(), dice).clone();
+        }
+    }
+}
+
+/// How many numbers and lists a document has.
+fn places(tree: &Value) -> u64 {
+    match tree {
+        Value::Number(_) => 1,
+        Value::Array(list) => 1 + list.iter().map(places).sum::<u64>(),
+        Value::Object(fields) => fields.values().map(places).sum(),
+        _ => 0,
+    }
+}
+
+/// The number or list that comes behind so many others, a list ahead of what is in it.
+fn place<'a>(tree: &'a mut Value, before: &mut u64) -> Option<&'a mut Value> {
+    if tree.is_number() || tree.is_array() {
+        if *before == 0 {
+            return Some(tree);
+        }
+        *before -= 1;
+    }
+    match tree {
+        Value::Array(list) => list.iter_mut().find_map(|value| place(value, before)),
+        Value::Object(fields) => fields.values_mut().find_map(|value| place(value, before)),
+        _ => None,
+    }
 }

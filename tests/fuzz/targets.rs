@@ -1,12 +1,14 @@
 //! The decoders, with what each must hold to.
 
 use crate::dice::Dice;
-use crate::fuzz;
+use crate::{fuzz, fuzz_by, mutate};
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use tidemill::config::spec::{AdaptiveTreeSpec, BaggingSpec, Format, LearnerSpec, NearestSpec, PatchesSpec};
+use tidemill::config::spec::{
+    AdaptiveTreeSpec, BaggingSpec, ForestSpec, Format, LearnerSpec, NearestSpec, PatchesSpec,
+};
 use tidemill::config::spec::{PipelineSpec, TreeSpec};
 use tidemill::feature::Vector;
 use tidemill::feature::expr::{Binding, Expression, Scope};
@@ -14,7 +16,7 @@ use tidemill::flow::history::History;
 use tidemill::flow::plan::Plan;
 use tidemill::launch::load::check;
 use tidemill::mesh::handshake::{self, RunKey};
-use tidemill::model::{Artifact, Fixed, learner};
+use tidemill::model::{Artifact, Fixed, Learner, learner};
 use tidemill::record::decode::Decoder;
 use tidemill::record::{Position, Type, Value};
 use tidemill::registry::Registry;
@@ -274,11 +276,20 @@ fn progress_records() {
     });
 }
 
+/// Some labels, of vectors of two slots.
+fn teach(learner: &mut dyn Learner, task: Task, labels: u32) {
+    for n in 0..labels {
+        let x = Vector { dense: [f64::from(n % 5)].into(), hot: if n % 2 == 0 { [1].into() } else { [].into() } };
+        learner.learn(&x, Label::class(n as usize % task.classes().max(2)));
+    }
+}
+
 #[test]
 fn models() {
     let folder = run();
     let artifact = std::fs::read(folder.path().join("out/registry/concept/v1.json")).expect("an artifact");
     let mut good = vec![artifact.clone()];
+    let forest = ForestSpec { n_models: 2, ..ForestSpec::default() };
     for (task, spec) in [
         (Task::Binary, LearnerSpec::HoeffdingTree(TreeSpec { grace_period: 2, tau: 1.0, ..TreeSpec::default() })),
         (Task::Multiclass(3), LearnerSpec::HoeffdingAdaptiveTree(AdaptiveTreeSpec::default())),
@@ -287,14 +298,13 @@ fn models() {
         (Task::Multiclass(3), LearnerSpec::NearestNeighbors(NearestSpec::default())),
         (Task::Multiclass(3), LearnerSpec::LeveragingBagging(BaggingSpec { n_models: 2, ..BaggingSpec::default() })),
         (Task::Binary, LearnerSpec::StreamingRandomPatches(PatchesSpec { n_models: 2, ..PatchesSpec::default() })),
+        (Task::Binary, LearnerSpec::AdaptiveRandomForest(forest)),
+        (Task::Regression, LearnerSpec::AdaptiveRandomForest(forest)),
         (Task::Regression, LearnerSpec::HoeffdingTree(TreeSpec { grace_period: 2, tau: 1.0, ..TreeSpec::default() })),
         (Task::Regression, LearnerSpec::Ridge { alpha: 1.0 }),
     ] {
         let mut learner = learner(&spec, 2, task);
-        for n in 0..12 {
-            let x = Vector { dense: [f64::from(n % 5)].into(), hot: if n % 2 == 0 { [1].into() } else { [].into() } };
-            learner.learn(&x, Label::class(n as usize % task.classes().max(2)));
-        }
+        teach(learner.as_mut(), task, 12);
         good.push(Artifact::new("m", "ab", 2, learner.save()).expect("it is in range").to_bytes());
     }
     let mut taken = 0;
@@ -311,6 +321,20 @@ fn models() {
         }
     });
     assert!(taken > 20, "{taken} are taken");
+
+    // What is taken can be gone on from: states of detectors, trees and sums that nothing could have led to are not.
+    let mut taken = 0;
+    fuzz_by(mutate::bent, "models, number by number", &good, 5_000, |bytes| {
+        let Ok(found) = Artifact::from_bytes(bytes) else { return };
+        let (task, width) = (found.body.task(), found.width);
+        // A run gives a model vectors of its width alone.
+        let Some(mut learner) = found.body.learner().filter(|_| width == 2) else { return };
+        taken += 1;
+        teach(learner.as_mut(), task, 100);
+        let said = learner.predict(&Vector { dense: [1.0].into(), hot: [1].into() });
+        assert!(said.score().abs() <= Label::LIMIT, "{said:?}");
+    });
+    assert!(taken > 200, "{taken} are taken");
 
     let registry = folder.path().join("out/registry/concept");
     for name in ["v1.card.json", "log.jsonl"] {

@@ -114,7 +114,7 @@ pub struct Boosting {
 pub struct Cart {
     /// The most leaves, 2 to 2048; default 64, of a forest 1024, of boosted ones 2.
     pub max_leaf_nodes: usize,
-    /// The fewest rows of a leaf, at least 1; default 20, of a forest 5, of boosted ones 1.
+    /// The fewest rows of a leaf, at least 1; default 20, of a forest 2, of boosted ones 1.
     pub min_samples_leaf: u32,
 }
 

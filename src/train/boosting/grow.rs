@@ -7,6 +7,7 @@
 use crate::config::spec::Boosting;
 use crate::model::Node;
 use crate::train::bins::{Binned, GROUP};
+use crate::train::leaves;
 use std::ops::{AddAssign, Range, Sub};
 
 /// The unit of gradients, in bits: their sum over 2^23 rows is below 2^54.
@@ -169,11 +170,9 @@ impl<'a> Grower<'a> {
         let mut nodes = vec![Node::Leaf(0.0)];
         let mut leaves = vec![self.leaf(0, 0..self.binned.rows, sums, histogram)];
         while leaves.len() < self.rules.max_leaf_nodes {
-            let gain = |leaf: &Leaf| leaf.best.map_or(0.0, |split| split.gain);
-            // The first of the greatest.
-            let best = (0..leaves.len()).rev().max_by(|a, b| gain(&leaves[*a]).total_cmp(&gain(&leaves[*b])));
-            let Some((best, split)) = best.and_then(|best| Some((best, leaves[best].best?))) else { break };
-            let leaf = leaves.remove(best);
+            let next = leaves::next(&leaves, |leaf: &Leaf| Some(leaf.best?.gain));
+            let Some((next, split)) = next.and_then(|next| Some((next, leaves[next].best?))) else { break };
+            let leaf = leaves.remove(next);
             let child = nodes.len();
             nodes[leaf.node] = self.node(&split, child);
             nodes.extend([Node::Leaf(0.0); 2]);

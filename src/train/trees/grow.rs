@@ -9,6 +9,7 @@
 use crate::config::spec::Cart;
 use crate::model::{Dice, Voter};
 use crate::train::bins::{Binned, GROUP};
+use crate::train::leaves;
 use std::ops::Range;
 
 /// What the rows vote for.
@@ -99,12 +100,9 @@ impl<'a> Grower<'a> {
         let best = self.best(all.clone(), &sums, (weights, least), dice);
         let mut leaves = vec![Leaf { node: 0, rows: all, sums, best }];
         while leaves.len() < self.rules.max_leaf_nodes {
-            let gain = |leaf: &Leaf| leaf.best.as_ref().map_or(0.0, |split| split.gain);
-            // The first of the greatest.
-            let best = (0..leaves.len()).rev().max_by(|a, b| gain(&leaves[*a]).total_cmp(&gain(&leaves[*b])));
-            let Some(best) = best.filter(|best| leaves[*best].best.is_some()) else { break };
-            let leaf = leaves.remove(best);
-            let Some(split) = leaf.best else { break };
+            let next = leaves::next(&leaves, |leaf: &Leaf| Some(leaf.best?.gain));
+            let Some((next, split)) = next.and_then(|next| Some((next, leaves[next].best?))) else { break };
+            let leaf = leaves.remove(next);
             let child = nodes.len();
             let limit = self.binned.limit(split.slot, split.bin);
             nodes[leaf.node] = Voter::Split(split.slot as u32, limit, child as u32);

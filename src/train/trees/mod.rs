@@ -7,6 +7,11 @@
 //! and defaults are scikit-learn's (`DecisionTreeClassifier`, `RandomForestClassifier` and the regressors), but for the
 //! bounds of a tree's leaves: an artifact is bounded, and leaves of single rows say 0 or 1. The start is ignored.
 //!
+//! A forest's `min_samples_leaf` is 2 by default, since of 1, 2, 5, 10, 20 and 50 it is the one that is never far from
+//! the best: over thirteen streams its loss was at most 7 % above that of the best for the stream, where 1 came to
+//! 16 %, 5 to 27 % and 20 to 96 % (`benches/README.md`). Where alike rows have different labels, as in `flights`, 20 is
+//! better by 0.4 to 1.5 %; where classes can be told apart, it is far worse.
+//!
 //! Ours, and not linfa-trees 0.8: it sums impurities over a randomly seeded `HashMap`, so ties fall otherwise in every
 //! process; it sorts the rows of a leaf by every slot; and its leaves say a class, not how sure it is, so a forest of
 //! them can only be heard by counting votes.

@@ -5,7 +5,7 @@
 
 use crate::config::spec::AdaptiveTreeSpec;
 use crate::drift::{Adwin, Detector};
-use crate::model::artifact::{ArtifactError, within};
+use crate::model::artifact::{ArtifactError, detector, within};
 use serde::{Deserialize, Serialize};
 
 /// The confidence of the detectors.
@@ -82,6 +82,7 @@ impl Guard {
     }
 
     pub(super) fn check(&self) -> Result<(), ArtifactError> {
-        within("errors", self.wrong as f64, "at most the labels", self.wrong <= self.labels)
+        within("errors", self.wrong as f64, "at most the labels", self.wrong <= self.labels)?;
+        detector(&self.drift)
     }
 }
