@@ -349,8 +349,21 @@ fn faults_are_placed_in_the_file() {
     if let CauseSpec::Degradation { rearm, .. } = &mut rearmed.cause {
         *rearm = Some(Spanned { value: "log_los[1d] < 1".to_string(), span: 20..35 });
     }
-    let faults = check_triggers(&ModelSpec { triggers: vec![rearmed], ..model.clone() });
+    let faults = check_triggers(&ModelSpec { triggers: vec![rearmed.clone()], ..model.clone() });
     assert_eq!(faults.iter().map(|fault| (fault.span.start, fault.span.end)).collect::<Vec<_>>(), [(20, 27)]);
+    // A figure that is never published would leave the condition unknown for ever.
+    if let CauseSpec::Degradation { rearm, .. } = &mut rearmed.cause {
+        let value = "log_loss[1d] < brier_at_release and estimated_accuracy[1d] > roc_auc[1d]".to_string();
+        *rearm = Some(Spanned { span: 20..20 + value.len(), value });
+    }
+    let faults = check_triggers(&ModelSpec { triggers: vec![rearmed], ..model.clone() });
+    let found: Vec<_> = faults.iter().map(|fault| (fault.span.clone(), fault.message.as_str())).collect();
+    let expected = [
+        (35..40, "`brier` is not published"),
+        (66..74, "`accuracy` is not estimated"),
+        (81..88, "`roc_auc` is not published"),
+    ];
+    assert_eq!(found, expected);
     assert_eq!(check_triggers(&ModelSpec { triggers: vec![degradation(), adwin()], ..model }), []);
 }
 
@@ -360,7 +373,7 @@ fn model(triggers: Vec<TriggerSpec>) -> ModelSpec {
         task: Task::Binary,
         learner: LearnerSpec::GaussianNb,
         retrain: Vec::new(),
-        metrics: MetricsSpec { windows: vec![Span::DAY], ..MetricsSpec::default() },
+        metrics: MetricsSpec { windows: vec![Span::DAY], names: vec![Metric::LogLoss], ..MetricsSpec::default() },
         triggers,
         train: TrainSpec {
             window: Span(365 * Span::DAY.0),
