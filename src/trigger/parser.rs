@@ -12,8 +12,11 @@ use crate::task::Task;
 use crate::time::Span;
 use std::ops::Range;
 
+/// The figures that a condition names, and where in its text the metric's name stands.
+pub(super) type Named = Vec<(Measure, Range<usize>)>;
+
 /// Reads a condition: its tree, and the figures that it names with their places.
-pub(super) fn parse(text: &str, windows: &[Span]) -> Result<(Truth, Vec<(Measure, Range<usize>)>), Vec<Fault>> {
+pub(super) fn parse(text: &str, windows: &[Span]) -> Result<(Truth, Named), Vec<Fault>> {
     let tokens = tokens(text).map_err(|fault| vec![fault])?;
     let (end, named, faults) = (text.len(), Vec::new(), Vec::new());
     let mut parser = Parser { tokens, at: 0, windows, named, faults, end, depth: 0 };
@@ -41,7 +44,7 @@ struct Parser<'a> {
     tokens: Vec<(Token, Range<usize>)>,
     at: usize,
     windows: &'a [Span],
-    named: Vec<(Measure, Range<usize>)>,
+    named: Named,
     faults: Vec<Fault>,
     end: usize,
     depth: usize,

@@ -8,7 +8,7 @@
 //! result that is not finite. Limits: [`When::MAX_BYTES`] of text, [`When::MAX_DEPTH`] of nesting. Not SQL: its parsers
 //! take `[7d]` for an array index.
 
-use super::parser::parse;
+use super::parser::{Named, parse};
 use crate::config::spec::{Measure, Metric};
 use crate::feature::plan::Fault;
 use crate::time::Span;
@@ -32,7 +32,7 @@ use std::ops::Range;
 #[derive(Clone, Debug, PartialEq)]
 pub struct When {
     root: Truth,
-    named: Vec<(Measure, Range<usize>)>,
+    named: Named,
 }
 
 /// What a condition came to.
