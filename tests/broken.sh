@@ -45,8 +45,8 @@ sync() {
 
 progress() {
     # A tick's progress record is durable before its lines are.
-    broken progress src/sink/file/mod.rs 'for output in outputs {' \
-        'log.put(&self.progress)?; self.progress.clear(); log.make_durable(["", "", "progress.synced"])?; for output in outputs {' \
+    broken progress src/sink/file/mod.rs 'for output in self.outputs.values_mut() {' \
+        'self.log.put(&self.progress)?; self.progress.clear(); self.log.make_durable(["", "", "progress.synced"])?; for output in self.outputs.values_mut() {' \
         --test crash -- points::whatever
 }
 

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use tidemill::config::spec::{
     Cart, CauseSpec, ClassWeight, DeploySpec, DetectorSpec, Distance, FeatureKind, Function, LearnerSpec, Level,
-    Metric, NewData, OptimizerSpec, Over, PipelineSpec, RandomForest, RetrainSpec, SliceGate, Strategy as Deploy,
+    Metric, NewData, OptimizerSpec, Over, PipelineSpec, Publish, RandomForest, RetrainSpec, SliceGate,
+    Strategy as Deploy,
 };
 use tidemill::config::{ConfigErrors, read};
 use tidemill::launch::graph;
@@ -476,6 +477,17 @@ fn later_stages_add_to_the_same_report() {
 #[test]
 fn the_graph_is_drawn_as_agreed() {
     golden("flights.graph.txt", &graph::draw(&parse(&example()).expect("the example is right"))).expect("as agreed");
+}
+
+#[test]
+fn what_is_published_on_request_is_drawn_behind_all_else() {
+    let text =
+        example().replacen("name = \"flights\"", "name = \"flights\"\npublish = [\"examples\", \"features\"]", 1);
+    let spec = parse(&text).expect("both are known");
+    assert_eq!(spec.publish, [Publish::Examples, Publish::Features]);
+    let drawn = graph::draw(&spec);
+    let without = graph::draw(&parse(&example()).expect("the example is right"));
+    assert_eq!(drawn, format!("{without}│    flights.features  flights.examples\n"));
 }
 
 #[test]

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Instant;
-use tidemill::config::spec::{AlmaSpec, BaggingSpec, ForestSpec, LearnerSpec, Metric, NearestSpec, OptimizerSpec};
-use tidemill::config::spec::{PassiveAggressiveSpec, PatchesSpec, TreeSpec};
+use tidemill::config::spec::{AdaptiveTreeSpec, AlmaSpec, BaggingSpec, ForestSpec, LearnerSpec, Metric, NearestSpec};
+use tidemill::config::spec::{OptimizerSpec, PassiveAggressiveSpec, PatchesSpec, TreeSpec};
 use tidemill::evaluate::{Bin, Tally, bins, value};
 use tidemill::feature::Vector;
 use tidemill::model::{Learner, Majority, NoChange, learner};
@@ -55,10 +55,12 @@ fn learners(task: Task, seed: u64) -> Vec<(&'static str, bool, LearnerSpec)> {
         }
     }
     let patches = PatchesSpec { seed, ..PatchesSpec::default() };
+    let adaptive = AdaptiveTreeSpec { seed, ..AdaptiveTreeSpec::default() };
     let bagging = BaggingSpec { seed, ..BaggingSpec::default() };
     all.extend([
         ("gaussian_nb", false, LearnerSpec::GaussianNb),
         tree,
+        ("hoeffding_adaptive_tree", true, LearnerSpec::HoeffdingAdaptiveTree(adaptive)),
         forest,
         ("leveraging_bagging", true, LearnerSpec::LeveragingBagging(bagging)),
         ("streaming_random_patches", true, LearnerSpec::StreamingRandomPatches(patches)),

@@ -2,8 +2,8 @@
 
 use super::bounds::Bounds;
 use super::item::Item;
-use super::spec::{AlmaSpec, BaggingSpec, ForestSpec, LearnerSpec, NearestSpec, OptimizerSpec, PassiveAggressiveSpec};
-use super::spec::{PatchesSpec, TreeSpec};
+use super::spec::{AdaptiveTreeSpec, AlmaSpec, BaggingSpec, ForestSpec, LearnerSpec, NearestSpec, OptimizerSpec};
+use super::spec::{PassiveAggressiveSpec, PatchesSpec, TreeSpec};
 use super::table::Table;
 use crate::task::Task;
 
@@ -19,12 +19,13 @@ enum Kind {
     Alma,
     NearestNeighbors,
     HoeffdingTree,
+    HoeffdingAdaptiveTree,
     AdaptiveRandomForest,
     LeveragingBagging,
     StreamingRandomPatches,
 }
 
-const KINDS: [(&str, Kind); 13] = [
+const KINDS: [(&str, Kind); 14] = [
     ("logistic", Kind::Logistic),
     ("softmax", Kind::Softmax),
     ("linear", Kind::Linear),
@@ -35,21 +36,30 @@ const KINDS: [(&str, Kind); 13] = [
     ("alma", Kind::Alma),
     ("nearest_neighbors", Kind::NearestNeighbors),
     ("hoeffding_tree", Kind::HoeffdingTree),
+    ("hoeffding_adaptive_tree", Kind::HoeffdingAdaptiveTree),
     ("adaptive_random_forest", Kind::AdaptiveRandomForest),
     ("leveraging_bagging", Kind::LeveragingBagging),
     ("streaming_random_patches", Kind::StreamingRandomPatches),
 ];
 
 const GRADIENTS: &[Kind] = &[Kind::Logistic, Kind::Softmax, Kind::Linear];
-const TREES: &[Kind] =
-    &[Kind::HoeffdingTree, Kind::AdaptiveRandomForest, Kind::LeveragingBagging, Kind::StreamingRandomPatches];
+const TREES: &[Kind] = &[
+    Kind::HoeffdingTree,
+    Kind::HoeffdingAdaptiveTree,
+    Kind::AdaptiveRandomForest,
+    Kind::LeveragingBagging,
+    Kind::StreamingRandomPatches,
+];
+const ADAPTIVE: &[Kind] = &[Kind::HoeffdingAdaptiveTree];
 const ENSEMBLES: &[Kind] = &[Kind::AdaptiveRandomForest, Kind::LeveragingBagging, Kind::StreamingRandomPatches];
+const SEEDED: &[Kind] =
+    &[Kind::HoeffdingAdaptiveTree, Kind::AdaptiveRandomForest, Kind::LeveragingBagging, Kind::StreamingRandomPatches];
 const PATCHES: &[Kind] = &[Kind::StreamingRandomPatches];
 const PASSIVE: &[Kind] = &[Kind::PassiveAggressive];
 const NEAREST: &[Kind] = &[Kind::NearestNeighbors];
 
 /// Every key, and the kinds that have it.
-const KEYS: [(&str, &[Kind], &str); 23] = [
+const KEYS: [(&str, &[Kind], &str); 26] = [
     ("learning_rate", GRADIENTS, "it belongs to kinds \"logistic\", \"softmax\" and \"linear\""),
     ("optimizer", GRADIENTS, "it belongs to kinds \"logistic\", \"softmax\" and \"linear\""),
     ("l2", GRADIENTS, "it belongs to kinds \"logistic\", \"softmax\" and \"linear\""),
@@ -67,8 +77,11 @@ const KEYS: [(&str, &[Kind], &str); 23] = [
     ("tau", TREES, "it belongs to trees"),
     ("max_depth", TREES, "it belongs to trees"),
     ("max_leaves", TREES, "it belongs to trees"),
+    ("bootstrap", ADAPTIVE, "it belongs to kind \"hoeffding_adaptive_tree\""),
+    ("drift_window_threshold", ADAPTIVE, "it belongs to kind \"hoeffding_adaptive_tree\""),
+    ("switch_significance", ADAPTIVE, "it belongs to kind \"hoeffding_adaptive_tree\""),
     ("n_models", ENSEMBLES, "it belongs to ensembles"),
-    ("seed", ENSEMBLES, "it belongs to ensembles"),
+    ("seed", SEEDED, "it belongs to ensembles and to kind \"hoeffding_adaptive_tree\""),
     ("lambda_value", &[Kind::AdaptiveRandomForest], "it belongs to kind \"adaptive_random_forest\""),
     ("w", &[Kind::LeveragingBagging], "it belongs to kind \"leveraging_bagging\""),
     ("lam", PATCHES, "it belongs to kind \"streaming_random_patches\""),
@@ -98,6 +111,7 @@ pub(super) fn read(item: &Item<'_>, model: &Table<'_>, task: Option<Task>) -> Op
         Kind::Alma => alma(&mut table).map(LearnerSpec::Alma),
         Kind::NearestNeighbors => nearest(&mut table).map(LearnerSpec::NearestNeighbors),
         Kind::HoeffdingTree => tree(&mut table, TreeSpec::default()).map(LearnerSpec::HoeffdingTree),
+        Kind::HoeffdingAdaptiveTree => adaptive_tree(&mut table).map(LearnerSpec::HoeffdingAdaptiveTree),
         Kind::AdaptiveRandomForest => forest(&mut table).map(LearnerSpec::AdaptiveRandomForest),
         Kind::LeveragingBagging => bagging(&mut table).map(LearnerSpec::LeveragingBagging),
         Kind::StreamingRandomPatches => patches(&mut table).map(LearnerSpec::StreamingRandomPatches),
@@ -247,6 +261,23 @@ fn tree(table: &mut Table<'_>, default: TreeSpec) -> Option<TreeSpec> {
     })
 }
 
+fn adaptive_tree(table: &mut Table<'_>) -> Option<AdaptiveTreeSpec> {
+    let default = AdaptiveTreeSpec::default();
+    let bootstrap = table.take("bootstrap").map_or(Some(default.bootstrap), |i| i.boolean());
+    let window = table.take("drift_window_threshold");
+    let window = window.map_or(Some(default.drift_window_threshold), |i| i.whole(1, 1_000_000_000));
+    let significance = table.take("switch_significance");
+    let significance = significance.map_or(Some(default.switch_significance), |i| i.number(Bounds::inside(0.0, 1.0)));
+    let (seed, tree) = (seed(table, default.seed), tree(table, default.tree));
+    Some(AdaptiveTreeSpec {
+        bootstrap: bootstrap?,
+        drift_window_threshold: window?,
+        switch_significance: significance?,
+        seed: seed?,
+        tree: tree?,
+    })
+}
+
 fn forest(table: &mut Table<'_>) -> Option<ForestSpec> {
     let default = ForestSpec::default();
     let (n_models, seed) = ensemble(table, default.n_models, default.seed);
@@ -275,7 +306,11 @@ fn patches(table: &mut Table<'_>) -> Option<PatchesSpec> {
 /// How many members, and what their dice begin with.
 fn ensemble(table: &mut Table<'_>, n_models: usize, seed: u64) -> (Option<usize>, Option<u64>) {
     let n_models = table.take("n_models").map_or(Some(n_models), |i| i.count(1, 1000));
-    (n_models, table.take("seed").map_or(Some(seed), |i| i.whole(0, i64::MAX as u64)))
+    (n_models, self::seed(table, seed))
+}
+
+fn seed(table: &mut Table<'_>, default: u64) -> Option<u64> {
+    table.take("seed").map_or(Some(default), |i| i.whole(0, i64::MAX as u64))
 }
 
 /// The mean weight of a label in a member.

@@ -12,6 +12,7 @@ mod detector;
 mod doubts;
 mod error;
 mod features;
+mod golden;
 mod item;
 mod learner;
 mod metrics;

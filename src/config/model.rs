@@ -4,6 +4,7 @@ use super::bounds::Bounds;
 use super::deploy;
 use super::doubts::Doubts;
 use super::features::Around;
+use super::golden;
 use super::item::{Item, names};
 use super::learner;
 use super::metrics;
@@ -54,7 +55,7 @@ fn read(mut table: Table<'_>, name: String, every: Span, around: &Around<'_>) ->
         None => Vec::new(),
     };
     let train = read_train(table.section("train"), every);
-    let gate = read_gate(table.section("gate"), task, &metrics);
+    let gate = read_gate(table.section("gate"), task, &metrics, around);
     let deploy = deploy::read(table.section("deploy"), task, every, around);
     table.finish();
     if !told && faults.count() > before {
@@ -167,7 +168,7 @@ fn read_train(table: Option<Table<'_>>, every: Span) -> TrainSpec {
     train
 }
 
-fn read_gate(table: Option<Table<'_>>, task: Task, metrics: &MetricsSpec) -> GateSpec {
+fn read_gate(table: Option<Table<'_>>, task: Task, metrics: &MetricsSpec, around: &Around<'_>) -> GateSpec {
     let mut gate = GateSpec::of(Metric::first_of(task), 0.0);
     let Some(mut table) = table else { return gate };
     if let Some(metric) = table.take("metric").and_then(|i| i.choice("metric", &Metric::of(task))) {
@@ -192,6 +193,9 @@ fn read_gate(table: Option<Table<'_>>, task: Task, metrics: &MetricsSpec) -> Gat
     }
     let slices = table.take("slices").and_then(|i| i.table("`slices` of the gate".to_owned()));
     gate.slices = slices.and_then(|t| read_slices(t, most, metrics));
+    let labels = around.sources.iter().find(|source| source.kind == Kind::Label);
+    let classes = labels.map_or(&[][..], |labels| &labels.classes);
+    gate.golden = table.take("golden").and_then(|i| golden::read(&i, (task, classes), around.load));
     table.finish();
     gate
 }

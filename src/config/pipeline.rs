@@ -3,9 +3,10 @@
 use super::control;
 use super::detector::check_told;
 use super::features::{self, Around, Load};
+use super::item::Item;
 use super::model;
-use super::source::{self, LONGEST};
-use super::spec::{PipelineSpec, Spanned};
+use super::source::{self, LONGEST, Own};
+use super::spec::{PipelineSpec, Publish, Spanned};
 use super::table::{Table, check_name};
 use crate::record::Kind;
 use crate::time::Span;
@@ -28,6 +29,7 @@ struct Head {
     max_pending: usize,
     max_keys: usize,
     max_rows: usize,
+    publish: Vec<Publish>,
 }
 
 /// Reads the document; what is absent or wrong has a stand-in, and an error is written down.
@@ -35,8 +37,9 @@ pub(super) fn read(mut table: Table<'_>, load: Load<'_>) -> PipelineSpec {
     table.title = "the file".to_string();
     let head = read_head(below(&mut table, "pipeline", "[pipeline] with the pipeline's name"));
     let sources = below(&mut table, "source", "[source.NAME], one a stream");
+    let own = Own { pipeline: &head.name, publish: &head.publish };
     let declared = sources.as_ref().map_or(0, |t| t.each().len());
-    let sources = sources.map(|t| source::read_all(&t, &head.name, load)).unwrap_or_default();
+    let sources = sources.map(|t| source::read_all(&t, own, load)).unwrap_or_default();
     let around = Around { sources: &sources, complete: sources.len() == declared, load };
     let features = below(&mut table, "features", "[features], one line a feature");
     let listed = features.as_ref().map_or(0, |t| t.each().len());
@@ -63,6 +66,7 @@ pub(super) fn read(mut table: Table<'_>, load: Load<'_>) -> PipelineSpec {
         max_pending: head.max_pending,
         max_keys: head.max_keys,
         max_rows: head.max_rows,
+        publish: head.publish,
         features,
         models,
         sources,
@@ -86,6 +90,7 @@ fn read_head(table: Option<Table<'_>>) -> Head {
         max_pending: 10_000_000,
         max_keys: 10_000_000,
         max_rows: 1_000_000_000,
+        publish: Vec::new(),
     };
     let Some(mut table) = table else { return head };
     if let Some(item) = table.need("name", "name = \"flights\"")
@@ -120,6 +125,10 @@ fn read_head(table: Option<Table<'_>>) -> Head {
     }
     if let Some(rows) = table.take("max_rows").and_then(|i| i.count(256, MOST_ROWS)) {
         head.max_rows = rows;
+    }
+    let output = |item: &Item<'_>| item.choice("output", &Publish::ALL);
+    if let Some(publish) = table.take("publish").and_then(|i| i.list_of(output)) {
+        head.publish = publish;
     }
     table.finish();
     head

@@ -5,7 +5,7 @@ use super::doubts::Doubts;
 use super::features::{Load, read_values};
 use super::item::{Item, names};
 use super::nearest::suggest;
-use super::spec::{Format, SourceSpec, Spanned};
+use super::spec::{Format, Publish, SourceSpec, Spanned};
 use super::table::{Faults, Table, check_name};
 use crate::record::{Column, Kind, Schema, Type};
 use crate::task::Task;
@@ -26,16 +26,25 @@ const UNKNOWN_FIELDS: [(&str, bool); 2] = [("ignore", false), ("refuse", true)];
 const TIMEOUT: Span = Span(48 * Span::HOUR.0);
 /// A hundred years: longer spans are mistakes.
 pub(super) const LONGEST: Span = Span(36_500 * Span::DAY.0);
-/// The streams that a run writes; a source may not read its own run's.
+/// The streams that every run writes; a source may not read its own run's, nor those that it is asked for.
 const OUTPUTS: [&str; 6] = ["predictions", "metrics", "models", "decisions", "dead_letters", "progress"];
 
+/// The pipeline that the sources are of.
+#[derive(Clone, Copy)]
+pub(super) struct Own<'a> {
+    /// Its name.
+    pub(super) pipeline: &'a str,
+    /// What it publishes beside the streams of every run.
+    pub(super) publish: &'a [Publish],
+}
+
 /// Reads all sources, in the order of the file.
-pub(super) fn read_all(table: &Table<'_>, pipeline: &str, load: Load<'_>) -> Vec<SourceSpec> {
+pub(super) fn read_all(table: &Table<'_>, own: Own<'_>, load: Load<'_>) -> Vec<SourceSpec> {
     let mut sources = Vec::new();
     for (name, item) in table.each() {
         check_name(&name, "source", table.faults);
         let called = name.value.clone();
-        let source = item.table(table.title_of(&called)).and_then(|t| read(t, name, pipeline, load));
+        let source = item.table(table.title_of(&called)).and_then(|t| read(t, name, own, load));
         if source.is_none() {
             // It may have been the labels.
             [called.as_str(), Doubts::LABEL].iter().for_each(|name| table.faults.doubt(name));
@@ -50,14 +59,14 @@ pub(super) fn read_all(table: &Table<'_>, pipeline: &str, load: Load<'_>) -> Vec
 }
 
 /// Reads one; `None` if it is too wrong to be of use to what refers to it, for which its kind and schema are enough.
-fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str, load: Load<'_>) -> Option<SourceSpec> {
+fn read(mut table: Table<'_>, name: Spanned<String>, own: Own<'_>, load: Load<'_>) -> Option<SourceSpec> {
     let faults = table.faults;
     let kind_help = "one of events (scored on arrival), labels, table (the last row per key), context, control";
     let kind = table.need("kind", kind_help).and_then(|i| i.choice("kind", &KINDS));
     let (key, time, schema) = if kind == Some(Kind::Control) {
         control::refuse_declarations(&mut table);
-        let own = |value: &str| Spanned { value: value.to_owned(), span: name.span.clone() };
-        (Some(vec![own(control::KEY)]), Some(own(control::TIME)), Some(control::schema()))
+        let given = |value: &str| Spanned { value: value.to_owned(), span: name.span.clone() };
+        (Some(vec![given(control::KEY)]), Some(given(control::TIME)), Some(control::schema()))
     } else {
         let key = table.need("key", "the column, or list of columns, that identifies a record").and_then(|i| names(&i));
         let time = table.need("time", "the column of the event time, of type timestamp").and_then(|i| i.words());
@@ -70,20 +79,22 @@ fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str, load: Load<
     let refuse = table.take("unknown_fields").and_then(|i| i.choice("value", &UNKNOWN_FIELDS));
     let check = table.take("check").and_then(|i| names(&i)).unwrap_or_default();
 
-    let (mut label, mut timeout, mut classes) = (None, None, Vec::new());
+    let (mut label, mut timeout, mut erasable, mut classes) = (None, None, None, Vec::new());
     match kind {
         Some(Kind::Label) => {
             label = table.need("label", "an expression over this source's columns: \"arr_delay > 15\"");
             timeout = table.take("timeout").map_or(Some(TIMEOUT), |i| i.length(Span(1000), LONGEST));
+            erasable = table.take("erasable").map_or(Some(Span(0)), |i| i.length(Span(0), LONGEST));
             classes = table.take("classes").and_then(|i| read_classes(&i, load)).unwrap_or_default();
         }
         Some(_) => {
             table.refuse("label", "only a source of kind \"labels\" has a label");
             table.refuse("timeout", "only a source of kind \"labels\" has a timeout");
+            table.refuse("erasable", "only labels of a source of kind \"labels\" can be forgotten");
             table.refuse("classes", "only a source of kind \"labels\" has classes");
         }
         // The kind is unknown, and so is whether these are in place.
-        None => table.knows(&["label", "timeout", "classes"]),
+        None => table.knows(&["label", "timeout", "erasable", "classes"]),
     }
     let label = label.and_then(|i| i.words());
     if kind == Some(Kind::Label) && label.is_none() {
@@ -101,8 +112,8 @@ fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str, load: Load<
     table.finish();
 
     let topic =
-        topic.unwrap_or_else(|| Spanned { value: format!("{pipeline}.{}", name.value), span: name.span.clone() });
-    check_topic(&topic, pipeline, faults);
+        topic.unwrap_or_else(|| Spanned { value: format!("{}.{}", own.pipeline, name.value), span: name.span.clone() });
+    check_topic(&topic, own, faults);
     Some(SourceSpec {
         kind: kind?,
         key: key.into_iter().flatten().map(|k| k.value).collect(),
@@ -116,6 +127,7 @@ fn read(mut table: Table<'_>, name: Spanned<String>, pipeline: &str, load: Load<
         label,
         classes,
         timeout,
+        erasable,
         name,
     })
 }
@@ -175,9 +187,10 @@ fn read_topic(item: &Item<'_>) -> Option<Spanned<String>> {
     Some(topic)
 }
 
-fn check_topic(topic: &Spanned<String>, pipeline: &str, faults: &Faults) {
-    let own = topic.value.strip_prefix(pipeline).and_then(|rest| rest.strip_prefix('.'));
-    if let Some(stream) = own.filter(|s| OUTPUTS.contains(s)) {
+fn check_topic(topic: &Spanned<String>, own: Own<'_>, faults: &Faults) {
+    let published = |name: &str| Publish::ALL.iter().any(|(known, of)| *known == name && own.publish.contains(of));
+    let stream = topic.value.strip_prefix(own.pipeline).and_then(|rest| rest.strip_prefix('.'));
+    if let Some(stream) = stream.filter(|name| OUTPUTS.contains(name) || published(name)) {
         let message = format!("topic `{}` is an output of this pipeline (`{stream}`)", topic.value);
         faults.add_across(topic.span.clone(), message, "name the source or its topic otherwise");
     }

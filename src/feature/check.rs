@@ -139,6 +139,7 @@ mod tests {
             label: None,
             classes: Vec::new(),
             timeout: None,
+            erasable: None,
         }
     }
 

@@ -1,6 +1,6 @@
-//! Match, enrich, vector and score as one room, where there is one worker: what a row asks, joins and comes to is done while it
-//! is in the cache, and nothing travels. The rows, their order and the states are those of the four rooms, and so is
-//! every output.
+//! Match, enrich, vector and score as one room, where there is one worker: what a row asks, joins and comes to is done
+//! while it is in the cache, and nothing travels. The rows, their order and the states are those of the four rooms, and
+//! so is every output.
 
 use super::answers::Answers;
 use super::control::Resolution;

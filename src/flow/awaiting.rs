@@ -1,4 +1,4 @@
-//! Events that may still get a label, each with what a room knows of it, until its timeout.
+//! Events that wait for something, a label for instance, each with what a room knows of it, until a timeout.
 
 use super::agenda::Agenda;
 use crate::record::{Key, KeyMap};
@@ -40,13 +40,13 @@ impl<T> Awaiting<T> {
 
     /// The next whose timeout has passed at `now`; it is kept no longer.
     #[inline]
-    pub fn due(&mut self, now: Time) -> Option<T> {
+    pub fn due(&mut self, now: Time) -> Option<(Key, T)> {
         while let Some(key) = self.dates.due(now, self.timeout) {
             // One that came again is due later.
             if self.events.get(&key).is_some_and(|(time, _)| time.plus(self.timeout) < now)
                 && let Some((_, known)) = self.events.remove(&key)
             {
-                return Some(known);
+                return Some((key, known));
             }
         }
         None

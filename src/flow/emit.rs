@@ -73,6 +73,9 @@ impl Keeps for Emission {
         let emit = &self.plan.operators.emit;
         to.value(emit, 0, &kept);
         to.value(emit, 1, &self.outlet.report.borrow().kept());
+        if self.chain.published() != [0; 2] {
+            to.value(emit, 2, &self.chain.published());
+        }
     }
 
     fn restore(&mut self, from: &Shares<'_>) -> Result<(), String> {
@@ -81,6 +84,7 @@ impl Keeps for Emission {
             return Err(format!("it has no section {}", emit.name));
         };
         (self.balance, self.chain) = (kept.balance, kept.chain);
+        self.chain.resume(from.value(emit, 2)?.unwrap_or_default());
         (self.ends, self.cited) = (kept.ends.into_iter().collect(), kept.cited.into_iter().collect());
         self.outlet.report.borrow_mut().resume(report);
         // Another model begins with a version of its own, in a registry of its own.

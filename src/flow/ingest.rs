@@ -94,8 +94,9 @@ pub struct Ingested<'scope> {
     pub minted: StreamVec<'scope, Tick, Minted>,
 }
 
-/// Yields what was asked for by hand since it was last called.
-pub type Requests = Box<dyn FnMut() -> Asked + Send>;
+/// Yields what was asked for by hand since it was last called, for the tick whose number comes first; ticks below the
+/// second are committed.
+pub type Requests = Box<dyn FnMut(Tick, Tick) -> Asked + Send>;
 
 /// What the minter mints from.
 pub struct Input {

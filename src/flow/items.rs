@@ -324,14 +324,17 @@ pub enum Turn {
         /// Whether it never had one before.
         first: bool,
     },
-    /// Its timeout passed, labelled or not; nothing changes any more.
+    /// Its timeout passed, labelled or not: it gets no other label. One that is forgotten later is settled once more,
+    /// without.
     Settled {
         /// Whether it had a label.
         labelled: bool,
     },
-    /// It is forgotten by request before its timeout. A label that was in force has left as [`Turn::Labelled`] before;
-    /// this only says so.
+    /// It is forgotten by request while it is erasable. A label that was in force has left as [`Turn::Labelled`]
+    /// before; this only says so.
     Forgotten {
+        /// Whether its timeout has not passed.
+        open: bool,
         /// Whether it had a label.
         labelled: bool,
         /// Whether it ever had one.

@@ -160,9 +160,9 @@ impl Judging {
         let scored = &outcome.scored;
         let (before, after, first) = match outcome.turn {
             Turn::Labelled { before, after, first } => (before, after, first),
-            Turn::Forgotten { labelled, learned } => {
+            Turn::Forgotten { open, labelled, learned } => {
                 let place = (scored.time, scored.id.clone());
-                return self.found.push(Found { place, is_open: true, labelled, learned });
+                return self.found.push(Found { place, is_open: open, is_erased: true, labelled, learned });
             }
             Turn::Scored | Turn::Settled { .. } => return,
         };
@@ -262,11 +262,16 @@ impl Judging {
         let turned = deployments.iter().find_map(|told| self.turn(told, tick));
         let (mut decisions, mut begun, mut wake) = (Vec::new(), None, Some(wake));
         let plan = self.plan.clone();
+        let live = || match &live {
+            Some(live) => Some(Body::clone(live)),
+            // A training by hand ends for want of examples, whatever the learner has learned.
+            None => (!plan.keeps_examples()).then(|| plan.learner().save()),
+        };
         for pushed in asked.pushed_as(&plan.model.name) {
             let decision = self.on_pushed((boundary, last), &pushed.digest);
             // The first that fires begins, and is under way for the others.
             if decision.fired()
-                && let (Some(live), Some(wake)) = (live.as_deref().cloned(), wake.take())
+                && let (Some(live), Some(wake)) = (live(), wake.take())
             {
                 let body = pushed.body.as_deref().expect("the minter has read what it passes on");
                 let bodies = (live, Some(body.clone()));
@@ -301,7 +306,7 @@ impl Judging {
             })
         };
         let fired = decision.as_ref().filter(|decision| decision.fired()).cloned();
-        if let (Some(decision), Some(live), Some(wake)) = (fired, live.as_deref().cloned(), wake.take()) {
+        if let (Some(decision), Some(live), Some(wake)) = (fired, live(), wake.take()) {
             begun = Some(self.begin(decision, (boundary, tick), ((live, None), &asked.measured), wake));
             self.new_examples = 0;
             self.newest_trained = self.examples.newest();
@@ -435,6 +440,7 @@ impl Judging {
             retrain: model.retrain.clone(),
             train: model.train.clone(),
             gate: model.gate.clone(),
+            golden: self.plan.golden.clone(),
             live,
             champion_is_live,
             start_from,

@@ -64,7 +64,7 @@ impl Teacher {
     pub fn end(&mut self, mark: Option<&Mark>) -> Option<Arc<Lessons>> {
         if let Some(mark) = mark {
             self.pass(mark.now);
-            if mark.boundary.is_some() {
+            if mark.boundary.is_some() && self.plan.keeps_examples() {
                 self.steps.push(Lesson::Save);
             }
         }

@@ -6,7 +6,7 @@ use super::plan::ModelPlan;
 use super::publish::{Extent, Published};
 use crate::model::Role;
 use crate::sink::{Entry, Headers, Page, Stream};
-use crate::task::{Prediction, Task};
+use crate::task::{Label, Prediction, Task};
 use crate::time::Time;
 use compact_str::CompactString;
 use serde_json::{Map, Value, json};
@@ -26,17 +26,27 @@ impl PageWriter {
     pub fn object(&mut self, object: &Value, time: Time, key: &str) {
         // Writing to memory cannot fail, and our objects have text keys only.
         let _ = serde_json::to_writer(&mut self.page.lines, object);
-        self.end(time, CompactString::new(key), Headers::Plain, self.page.entries.len() as u64);
+        self.end(time, CompactString::new(key), Headers::Plain, self.count());
     }
 
     /// Adds a line that is written already, without its line end.
     pub fn line(&mut self, line: &[u8], time: Time, key: &str) {
         self.page.lines.extend_from_slice(line);
-        self.end(time, CompactString::new(key), Headers::Plain, self.page.entries.len() as u64);
+        self.end(time, CompactString::new(key), Headers::Plain, self.count());
+    }
+
+    /// Where a line is written, to be ended.
+    pub(super) fn text(&mut self) -> &mut Vec<u8> {
+        &mut self.page.lines
+    }
+
+    /// How many lines there are.
+    pub(super) fn count(&self) -> u64 {
+        self.page.entries.len() as u64
     }
 
     /// Ends the line that was written last.
-    fn end(&mut self, time: Time, key: CompactString, headers: Headers, order: u64) {
+    pub(super) fn end(&mut self, time: Time, key: CompactString, headers: Headers, order: u64) {
         self.page.lines.push(b'\n');
         let end = self.page.lines.len() as u32;
         self.page.entries.push(Entry { end, order, time, key, headers });
@@ -75,22 +85,29 @@ pub struct Speaker<'a> {
     pub updates: &'a dyn Fn(Contestant) -> Option<u64>,
 }
 
-impl Speaker<'_> {
-    /// The score, and of several classes which it is of and those of the others.
-    fn said(&self, line: &mut Vec<u8>, said: &Prediction) {
-        if let Prediction::Classes(of) = said {
-            let names = &self.plan.classes;
-            line.extend_from_slice(b",\"class\":");
-            let _ = serde_json::to_writer(&mut *line, &names[said.class()]);
-            line.extend_from_slice(b",\"probabilities\":");
-            let all: Map<String, Value> =
-                names.iter().zip(of.iter()).map(|(name, p)| (name.clone(), json!(p))).collect();
-            let _ = serde_json::to_writer(&mut *line, &all);
-        }
-        line.extend_from_slice(b",\"score\":");
-        let _ = serde_json::to_writer(&mut *line, &said.score());
+/// The score, and of several classes which it is of and those of the others.
+pub(super) fn said(line: &mut Vec<u8>, names: &[String], said: &Prediction) {
+    if let Prediction::Classes(of) = said {
+        line.extend_from_slice(b",\"class\":");
+        let _ = serde_json::to_writer(&mut *line, &names[said.class()]);
+        line.extend_from_slice(b",\"probabilities\":");
+        let all: Map<String, Value> = names.iter().zip(of.iter()).map(|(name, p)| (name.clone(), json!(p))).collect();
+        let _ = serde_json::to_writer(&mut *line, &all);
     }
+    line.extend_from_slice(b",\"score\":");
+    let _ = serde_json::to_writer(&mut *line, &said.score());
+}
 
+/// A label as its task has it: true or false, the name of a class, a value.
+pub fn label(task: Task, classes: &[String], label: Label) -> Value {
+    match task {
+        Task::Regression => json!(label.amount()),
+        Task::Multiclass(_) => json!(classes.get(label.number())),
+        Task::Binary => json!(label.is_true()),
+    }
+}
+
+impl Speaker<'_> {
     /// Adds the lines of one event: the score of the version that answered first, then those beside it; baselines are
     /// measured, not told.
     pub fn predictions(&self, page: &mut PageWriter, seq: u32, scored: &Scored) {
@@ -112,7 +129,7 @@ impl Speaker<'_> {
             line.extend_from_slice(b",\"role\":\"");
             line.extend_from_slice(role.word().as_bytes());
             line.push(b'"');
-            self.said(line, said);
+            self::said(line, &self.plan.classes, said);
             if let Some(updates) = (self.updates)(*who) {
                 line.extend_from_slice(b",\"updates\":");
                 let _ = serde_json::to_writer(&mut *line, &updates);

@@ -19,6 +19,7 @@ pub mod enrich;
 pub mod export;
 pub mod failure;
 mod feeding;
+pub mod handout;
 pub mod history;
 pub mod ingest;
 pub mod items;

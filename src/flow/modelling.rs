@@ -20,7 +20,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 /// The streams that leave the room.
 pub struct Modelled<'scope> {
-    /// Predictions.
+    /// Predictions, and what is handed out.
     pub pages: StreamVec<'scope, Tick, Page>,
     /// What became of events.
     pub outcomes: StreamVec<'scope, Tick, Outcome>,
@@ -85,6 +85,7 @@ impl Doors {
         if !scores.page.is_empty() {
             self.pages.activate().session(&permits[0]).give(scores.page.finish());
         }
+        self.pages.activate().session(&permits[0]).give_iterator(models.take_handout());
         self.accounts.activate().session(&permits[3]).give(account);
         self.outcomes.activate().session(&permits[1]).give_container(&mut scores.outcomes);
     }

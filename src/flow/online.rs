@@ -145,12 +145,13 @@ impl Online {
 
 impl Apart {
     fn next(&mut self) -> Prediction {
-        let (shares, size, asked) = (&self.said, self.untrained.size(), self.asked);
+        let (shares, size, asked) = (&mut self.said, self.untrained.size(), self.asked);
         self.asked += 1;
+        let of = shares.len();
         self.untrained.combine(&mut (0..size).map(|member| {
-            let said = &shares[member % shares.len()];
+            let said = &mut shares[member % of];
             let mine = said.share.places(size).count();
-            said.votes[asked * mine + member / shares.len()].clone()
+            said.votes[asked * mine + member / of].take()
         }))
     }
 }
@@ -163,7 +164,7 @@ fn joined(parts: Vec<(Share, Body)>) -> Option<Body> {
         return Some(first);
     }
     let mut whole = first.ensemble()?;
-    parts.all(|(share, copy)| whole.adopt(copy, share)).then(|| whole.save())
+    parts.all(|(share, copy)| whole.adopt(copy, share)).then(|| whole.into_body())
 }
 
 /// The learner that a checkpoint has, put together; `None` if it has none.

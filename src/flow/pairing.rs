@@ -4,8 +4,8 @@
 //! In: rows in the law's order with running pipeline time. Out: what windows and tables are told ([`Touch`]), what the
 //! model's room is told ([`Arrived`], [`Relabelled`]), dead letters, and the changes of the balance. Keeps: an event
 //! until twice its timeout has passed (once for its label, once more to tell a late label from one without event, and a
-//! second event from a first), and a label without event until its timeout. All limits compare event times with running
-//! pipeline time, so they do not depend on where ticks are cut.
+//! second event from a first), or longer while its label can be forgotten, and a label without event until its timeout.
+//! All limits compare event times with running pipeline time, so they do not depend on where ticks are cut.
 
 use super::agenda::Agenda;
 use super::balance::Balance;
@@ -17,7 +17,7 @@ use crate::feature::plan::Feed;
 use crate::feature::scope::View;
 use crate::record::{DeadLetter, Key, KeyMap, Kind, Position, Raw, Reason, Row, Value};
 use crate::task::Label;
-use crate::time::{Span, Time};
+use crate::time::Time;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use std::mem::take;
@@ -87,8 +87,8 @@ impl<L> Paired<L> {
 #[derive(Serialize, Deserialize)]
 struct Known {
     time: Time,
-    /// Its keys in the label windows, in their order; `None` where the key is null. Empty when its timeout has passed,
-    /// as is all below: what is left then only tells late labels and second events.
+    /// Its keys in the label windows, in their order; `None` where the key is null. Empty when its timeout has passed
+    /// and it cannot be forgotten any more, as is all below: what is left only tells late labels and second events.
     keys: Box<[Option<Key>]>,
     /// Its columns, where an aggregate over labels reads them.
     values: Option<Arc<[Value]>>,
@@ -181,11 +181,14 @@ impl Pairing {
                 out.balance.unlabelled -= 1;
                 out.balance.expired += 1;
             }
-            (event.keys, event.values, event.label) = (Box::default(), None, None);
+            if !self.plan.keeps_settled() {
+                (event.keys, event.values, event.label) = (Box::default(), None, None);
+            }
         }
-        while let Some(key) = self.to_forget.due(now, Span(2 * timeout.0)) {
+        let known_for = self.plan.known_for();
+        while let Some(key) = self.to_forget.due(now, known_for) {
             // The id may have come again in the same tick, after it was forgotten.
-            if self.known.get(&key).is_some_and(|event| event.time.plus(Span(2 * timeout.0)) < now) {
+            if self.known.get(&key).is_some_and(|event| event.time.plus(known_for) < now) {
                 self.known.remove(&key);
             }
         }
@@ -201,8 +204,8 @@ impl Pairing {
         }
     }
 
-    /// Forgets labels by request, at a boundary, whose tick has no rows: of an event whose timeout has not passed the
-    /// label leaves as a withdrawal does, and no other is taken; a label without event is let go of.
+    /// Forgets labels by request, at a boundary, whose tick has no rows: of an event that is erasable the label leaves
+    /// as a withdrawal does, and no other is taken; a label without event is let go of.
     pub fn forget(&mut self, asked: &[Forget], now: Time, out: &mut Paired<impl Listener>) {
         for (place, forget) in asked.iter().enumerate() {
             let Some(key) = self.plan.key_of_id(&forget.id) else { continue };
@@ -214,9 +217,12 @@ impl Pairing {
             event.forgotten = true;
             let (windows, label) = (take(&mut event.keys), event.label.take());
             event.values = None;
-            let Some(old) = label else { continue };
-            out.balance.unlabelled += 1;
+            let Some(old) = label.filter(|_| event.time.plus(self.plan.erasable) >= now) else { continue };
             out.balance.labelled -= 1;
+            match event.time.plus(self.plan.timeout) < now {
+                true => out.balance.expired += 1,
+                false => out.balance.unlabelled += 1,
+            }
             for ((store, places), window) in self.by_labels.groups.iter().zip(&windows) {
                 let Some(key) = *window else { continue };
                 let deed = Deed::Leave(old.order, arguments(&old.said, places));
@@ -256,8 +262,7 @@ impl Pairing {
 
     fn event(&mut self, item: &mut Item, out: &mut Paired<impl Listener>) {
         let Item { seq, now, ref mut row } = *item;
-        let timeout = self.plan.timeout;
-        let forgotten = |event: &Known| event.time.plus(Span(2 * timeout.0)) < now;
+        let forgotten = |event: &Known| event.time.plus(self.plan.known_for()) < now;
         if self.known.get(&row.key).is_some_and(|event| !forgotten(event)) {
             return refuse(
                 out,
@@ -326,7 +331,7 @@ impl Pairing {
     fn label(&mut self, seq: u32, now: Time, row: &mut Row, out: &mut Paired<impl Listener>) {
         let timeout = self.plan.timeout;
         let key = row.key;
-        let Some(event) = self.known.get_mut(&key).filter(|e| e.time.plus(Span(2 * timeout.0)) >= now) else {
+        let Some(event) = self.known.get_mut(&key).filter(|e| e.time.plus(self.plan.known_for()) >= now) else {
             return self.wait(now, row, out);
         };
         if event.forgotten {

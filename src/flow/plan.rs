@@ -5,7 +5,9 @@ use crate::config::spec::{ModelSpec, PipelineSpec, SourceSpec, Spanned};
 use crate::feature::plan::{Fault, FeaturePlan, compile};
 use crate::model::{Ensemble, Learner, learner};
 use crate::record::{Key, Kind, Type, Value};
+use crate::sink::Stream;
 use crate::time::{Span, Time};
+use crate::train::{Golden, golden};
 use crate::trigger::check_triggers;
 use compact_str::{CompactString, ToCompactString};
 use std::ops::Deref;
@@ -26,12 +28,18 @@ pub struct Plan {
     id: usize,
     /// How long an event waits for its label.
     pub timeout: Span,
+    /// From an event's time, how long its label can be forgotten wherever it went; no shorter than `timeout`.
+    pub erasable: Span,
     /// Events and labels kept for their counterpart, at most.
     pub max_pending: usize,
     /// Whether an aggregate over labels reads columns of the event.
     pub labels_read_events: bool,
+    /// The streams that it writes, in order.
+    pub streams: Vec<Stream>,
     /// What keeps something beside the models, by name.
     pub operators: Operators,
+    /// The golden rows of each model's gate.
+    golden: Vec<Arc<Vec<Golden>>>,
 }
 
 /// One model of a pipeline, as its rooms use it.
@@ -50,6 +58,8 @@ pub struct ModelPlan {
     sticky: Vec<usize>,
     /// What of it keeps something, by name.
     pub keeps: ModelOperators,
+    /// The golden rows of its gate.
+    pub golden: Arc<Vec<Golden>>,
 }
 
 /// What its rooms need of the pipeline.
@@ -79,12 +89,16 @@ impl Plan {
                 return Err(faults);
             }
         };
+        let layout = features.program.layout();
+        let golden: Result<Vec<_>, _> = spec.models.iter().map(|model| golden(model, layout).map(Arc::new)).collect();
+        let golden = golden?;
         let kinds = spec.sources.iter().map(|s| s.kind).collect();
         let events = spec.sources.iter().position(|s| s.kind == Kind::Event).unwrap_or(0);
         let source = &spec.sources[events];
         let place = |name: &str| source.schema.position(name).unwrap_or(0);
         let id = source.key.first().map_or(0, |key| place(key));
         let timeout = labels(&spec).and_then(|l| l.timeout).unwrap_or(TIMEOUT);
+        let behind = labels(&spec).and_then(|l| l.erasable).unwrap_or_default();
         let event_columns = |slot: &u32| slot >> 24 == crate::feature::scope::EVENT >> 24;
         let labels_read_events = features
             .groups
@@ -94,7 +108,20 @@ impl Plan {
             .any(|argument| argument.columns().iter().any(event_columns));
         let max_pending = spec.max_pending;
         let operators = Operators::of(&spec, &features, events);
-        Ok(Plan { kinds, features, events, id, timeout, max_pending, labels_read_events, operators, spec })
+        Ok(Plan {
+            kinds,
+            features,
+            events,
+            id,
+            timeout,
+            erasable: Span(timeout.0 + behind.0),
+            max_pending,
+            labels_read_events,
+            streams: Stream::of(&spec.publish),
+            operators,
+            golden,
+            spec,
+        })
     }
 
     /// Its models, in the order of the file.
@@ -108,6 +135,7 @@ impl Plan {
                 classes: labels(&self.spec).map(|labels| labels.classes.clone()).unwrap_or_default(),
                 sticky: model.deploy.by.iter().map(place).collect(),
                 keeps: ModelOperators::of(model, &self.features, self.spec.every),
+                golden: self.golden[number].clone(),
                 model: model.clone(),
                 pipeline: self.clone(),
             })
@@ -119,6 +147,17 @@ impl Plan {
     pub fn reach(&self) -> Span {
         let reach = self.spec.models.iter().map(|model| reach(model, self.spec.every));
         reach.min().unwrap_or(self.spec.every)
+    }
+
+    /// From an event's time, how long its id is known: another event that has it is refused until then. For as long
+    /// again as it may get a label, so that a late one is told from one without event, and while it can be forgotten.
+    pub fn known_for(&self) -> Span {
+        Span((2 * self.timeout.0).max(self.erasable.0))
+    }
+
+    /// Whether what has settled can be forgotten wherever it went.
+    pub fn keeps_settled(&self) -> bool {
+        self.erasable > self.timeout
     }
 
     /// The number of a table's store; `None` if no feature reads it.

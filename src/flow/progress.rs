@@ -12,7 +12,7 @@ use super::items::Forget;
 use super::plan::Plan;
 use super::ticks::Tick;
 use crate::deploy::Wish;
-use crate::sink::{Lengths, Page, Stream};
+use crate::sink::{Page, Stream};
 use crate::time::{Time, rfc3339};
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub struct Progress {
     pub balance: Balance,
     /// Set on a boundary.
     pub boundary: Option<Stamp>,
-    /// The bytes of each stream's lines, over all ticks so far.
+    /// The bytes of each stream's lines, over all ticks so far; of streams on request where they are or were published.
     pub bytes: BTreeMap<String, u64>,
     /// The first offset not consumed of each `source/partition` that it consumed from.
     pub ends: BTreeMap<String, u64>,
@@ -132,13 +132,35 @@ pub struct Chain {
     inputs: [u8; 32],
     outputs: [u8; 32],
     records: Link,
-    bytes: Lengths,
+    /// Of the streams of every run.
+    bytes: [u64; 5],
+    /// Of the streams on request, which a checkpoint has apart, and only where there are any.
+    #[serde(skip)]
+    published: [u64; 2],
 }
 
 impl Chain {
     /// The digests of inputs and outputs up to now.
     pub(super) fn digests(&self) -> ([u8; 32], [u8; 32]) {
         (self.inputs, self.outputs)
+    }
+
+    /// The bytes of the streams on request so far.
+    pub(super) fn published(&self) -> [u64; 2] {
+        self.published
+    }
+
+    /// Goes on with so many of them.
+    pub(super) fn resume(&mut self, published: [u64; 2]) {
+        self.published = published;
+    }
+
+    fn length(&mut self, stream: Stream) -> &mut u64 {
+        match stream {
+            Stream::Features => &mut self.published[0],
+            Stream::Examples => &mut self.published[1],
+            stream => &mut self.bytes[stream as usize],
+        }
     }
 
     /// The progress record of the next tick, as a JSON object without line end.
@@ -149,7 +171,7 @@ impl Chain {
         let outputs = pages.iter().flat_map(|page| [page.stream.name().as_bytes(), &page.lines[..]]);
         self.outputs = linked(&self.outputs, outputs);
         for page in pages {
-            self.bytes[page.stream as usize] += page.lines.len() as u64;
+            *self.length(page.stream) += page.lines.len() as u64;
         }
         let ahead = |(partition, offset, now): &((u16, u16), u64, Time)| Ahead {
             of: name_of(plan, *partition),
@@ -161,6 +183,10 @@ impl Chain {
             offset: culprit.place.1,
             detail: culprit.detail.clone(),
         };
+        // What is no longer published stays where it is.
+        let told = |(stream, length): &(Stream, u64)| plan.streams.contains(stream) || *length > 0;
+        let named = |(stream, length): (Stream, u64)| (stream.name().to_owned(), length);
+        let lengths = self.bytes.into_iter().chain(self.published);
         let progress = Progress {
             activation: minted.resolution.as_ref().map(|resolution| Activation {
                 decision: resolution.decision.clone(),
@@ -172,7 +198,7 @@ impl Chain {
             ahead: minted.ahead.iter().map(ahead).collect(),
             balance: *balance,
             boundary: minted.boundary.map(Stamp),
-            bytes: Stream::ALL.into_iter().map(|stream| stream.name().to_owned()).zip(self.bytes).collect(),
+            bytes: Stream::ALL.into_iter().zip(lengths).filter(told).map(named).collect(),
             ends: minted.ends.iter().map(|(partition, end)| (name_of(plan, *partition), *end)).collect(),
             forget: minted.asked.forget.clone(),
             inputs: hex(&self.inputs),

@@ -82,7 +82,11 @@ impl Releases {
     /// # Errors
     /// When it cannot be written.
     pub fn settle(&mut self) -> Result<(), RegistryError> {
-        self.registry.settle()
+        if let Some(place) = self.registry.settle()? {
+            let place = place.display();
+            tracing::warn!(%place, "the registry had versions, and no tick was committed: they are set aside");
+        }
+        Ok(())
     }
 
     /// Version 1, the untrained online learner, is released and active from the first record on.

@@ -2,10 +2,10 @@
 //!
 //! In: events as vectors, labels, versions at their activation. Keeps: the online learner (or what its members on all
 //! workers said, see [`super::online`]), the baselines, the versions that have a role, and every scored event with the
-//! vector that was served, until its timeout. A label updates the
-//! learner with that vector; a corrected one updates it only if the learner can take the wrong one back exactly. Such a
-//! learner can also be rid of events whose timeout has passed, as long as they stand in the training window: their
-//! vectors and labels are kept for it. Out: predictions, and what became of each event.
+//! vector that was served, until its timeout, or longer where labels stay erasable. A label updates the learner with
+//! that vector; a corrected one updates it only if the learner can take the wrong one back exactly. Such a learner can
+//! also be rid of events that nothing else is kept of, as long as they stand in the training window: their vectors and
+//! labels are kept for it. Out: predictions, and what became of each event.
 
 use super::awaiting::Awaiting;
 use super::control::{Resolution, Resolved};
@@ -98,6 +98,8 @@ pub struct ModelRoom {
     frozen: Vec<Fixed>,
     frozen_versions: Vec<u32>,
     pending: Awaiting<Pending>,
+    /// Those whose timeout has passed, while they are erasable.
+    settled: Awaiting<Pending>,
     /// What an exact learner has learned and may have to be rid of; empty of others.
     learned: Window<(Arc<Vector>, Label)>,
 }
@@ -128,7 +130,8 @@ impl Keeps for ModelRoom {
         to.value(&self.plan.keeps.model, 0, &kept);
         self.live.save(&self.plan, to);
         let shards = self.pending.by_shard();
-        for (number, events) in shards.into_iter().enumerate().filter(|(_, events)| !events.is_empty()) {
+        let shards = shards.into_iter().chain(self.settled.by_shard());
+        for (number, events) in shards.enumerate().filter(|(_, events)| !events.is_empty()) {
             to.value(&self.plan.keeps.pending, number as u32, &events);
         }
     }
@@ -141,6 +144,7 @@ impl Keeps for ModelRoom {
         }
         self.live.restore(&self.plan, from)?;
         self.pending.resume(pending(&self.plan, from)?);
+        self.settled.resume(shards(&self.plan, from, Key::SHARDS as u32)?);
         self.restore_learned(from)
     }
 }
@@ -150,8 +154,14 @@ impl Keeps for ModelRoom {
 /// # Errors
 /// What cannot be read, in words.
 pub fn pending(plan: &ModelPlan, from: &Shares<'_>) -> Result<Vec<(Key, Time, Pending)>, String> {
+    shards(plan, from, 0)
+}
+
+/// The events of all shards, the first of which has this number: behind those that may still get a label stand those
+/// that have settled.
+fn shards(plan: &ModelPlan, from: &Shares<'_>, first: u32) -> Result<Vec<(Key, Time, Pending)>, String> {
     let mut all = Vec::new();
-    for shard in 0..Key::SHARDS as u32 {
+    for shard in first..first + Key::SHARDS as u32 {
         let events: Vec<(Key, Pending)> = from.value(&plan.keeps.pending, shard)?.unwrap_or_default();
         if all.is_empty() {
             all.reserve(events.len() * Key::SHARDS as usize);
@@ -183,9 +193,15 @@ impl ModelRoom {
             frozen: Vec::new(),
             frozen_versions: Vec::new(),
             pending: Awaiting::new(plan.timeout),
+            settled: Awaiting::new(plan.erasable),
             learned: Window::of([]),
             plan,
         }
+    }
+
+    /// The model.
+    pub fn plan(&self) -> &ModelPlan {
+        &self.plan
     }
 
     /// Takes in what the online learner's members elsewhere said of a tick, before anything of it.
@@ -193,9 +209,9 @@ impl ModelRoom {
         self.live.hear(said);
     }
 
-    /// The online learner's state, at a boundary.
-    pub fn save_live(&mut self) -> Body {
-        self.live.state()
+    /// The online learner's state, at a boundary, if something may be trained: a copy of a forest takes its time.
+    pub fn save_live(&mut self) -> Option<Body> {
+        self.plan.keeps_examples().then(|| self.live.state())
     }
 
     /// A version or a change of roles takes effect.
@@ -244,10 +260,14 @@ impl ModelRoom {
 
     /// Pipeline time is `now`: timeouts pass.
     pub fn pass(&mut self, now: Time, outcomes: &mut Vec<Outcome>) {
-        while let Some(event) = self.pending.due(now) {
+        while let Some((key, event)) = self.pending.due(now) {
             let turn = Turn::Settled { labelled: event.label.is_some() };
-            outcomes.push(self.outcome(event.scored, now, turn));
+            outcomes.push(self.outcome(event.scored.clone(), now, turn));
+            if self.plan.keeps_settled() {
+                self.settled.insert(key, event.scored.time, event);
+            }
         }
+        while self.settled.due(now).is_some() {}
     }
 
     fn outcome(&self, scored: Rc<Scored>, now: Time, turn: Turn) -> Outcome {
@@ -317,6 +337,17 @@ impl ModelRoom {
         event.label = after;
         event.learned = true;
         let scored = event.scored.clone();
+        Some(self.relabel(scored, now, (before, after), first))
+    }
+
+    /// An event's label changes; `first` if it never had one.
+    fn relabel(
+        &mut self,
+        scored: Rc<Scored>,
+        now: Time,
+        (before, after): (Option<Label>, Option<Label>),
+        first: bool,
+    ) -> Outcome {
         self.live.teach(&scored.vector, before, after, first);
         let baselines: [&mut dyn Learner; 2] = [&mut self.majority, &mut self.no_change];
         baselines.into_iter().for_each(|baseline| teach(baseline, &scored.vector, before, after, first));
@@ -328,7 +359,7 @@ impl ModelRoom {
                 None => self.learned.remove(&place),
             };
         }
-        Some(self.outcome(scored, now, turn))
+        self.outcome(scored, now, turn)
     }
 
     /// Whether it can be rid of what has settled.
@@ -351,16 +382,24 @@ impl ModelRoom {
         Ok(())
     }
 
-    /// Forgets labels by request, after timeouts have passed: as withdrawals while the events may still get others, and
-    /// by what is kept for exact learners when they may not.
+    /// Forgets labels by request, after timeouts have passed: as withdrawals while the events are erasable, and by what
+    /// is kept for exact learners when they are not.
     pub fn forget(&mut self, asked: &[Forget], now: Time, outcomes: &mut Vec<Outcome>) {
         for forget in asked {
             let Some(key) = self.plan.key_of_id(&forget.id) else { continue };
-            let Some(event) = self.pending.get_mut(key) else { continue };
-            let (scored, before, learned) = (event.scored.clone(), event.label, event.learned);
-            let withdrawn = before.and_then(|_| self.learn(&Relabelled { seq: 0, key, now, before, after: None }));
-            outcomes.extend(withdrawn);
-            outcomes.push(self.outcome(scored, now, Turn::Forgotten { labelled: before.is_some(), learned }));
+            let (open, event) = match (self.pending.get_mut(key), self.settled.get_mut(key)) {
+                (Some(event), _) => (true, event),
+                (None, Some(event)) => (false, event),
+                (None, None) => continue,
+            };
+            let (scored, before, learned) = (event.scored.clone(), event.label.take(), event.learned);
+            if before.is_some() {
+                outcomes.push(self.relabel(scored.clone(), now, (before, None), false));
+                if !open {
+                    outcomes.push(self.outcome(scored.clone(), now, Turn::Settled { labelled: false }));
+                }
+            }
+            outcomes.push(self.outcome(scored, now, Turn::Forgotten { open, labelled: before.is_some(), learned }));
         }
         let ids = asked.iter().map(|forget| forget.id.as_str()).collect();
         for (_, (vector, label)) in self.learned.remove_ids(&ids) {

@@ -1,8 +1,8 @@
 //! The room where members of ensembles live, on all workers: each has its share of every ensemble.
 //!
-//! In: lessons, the same on all workers. Keeps: a copy of each ensemble, in which the members of this worker learn. Out:
-//! what they say, to the models' room. The order of lessons is the law's, and members do not know of each other, so what
-//! they come to does not depend on where they live.
+//! In: lessons, the same on all workers. Keeps: a copy of each ensemble, in which the members of this worker learn.
+//! Out: what they say, to the models' room. The order of lessons is the law's, and members do not know of each other,
+//! so what they come to does not depend on where they live.
 
 use super::items::{Lesson, Lessons, Mark, Said};
 use super::online;

@@ -77,7 +77,7 @@ impl Again<'_> {
         let (broker, none) = (broker.as_ref(), BTreeMap::new());
         let (partitions, _) = input::open(broker, self.inputs, &loaded, &plan, &none, &extent, wake)?;
         let lanes = Lanes::new(partitions, &plan.kinds, None, plan.spec.max_ahead);
-        let requests = Box::new(Asked::default);
+        let requests = Box::new(|_, _| Asked::default());
         let caution = Caution::default();
         let (restore, saves, held) = (None, None, Held::default());
         let (live, drains) = (false, broker.is_some());

@@ -399,13 +399,17 @@ pub fn parse_from(
             examples.kafka.complete(kafka).map_err(wrong)?;
             check_input(&examples.kafka, &examples.inputs, false).map_err(wrong)?;
         }
+        Command::Forget(forget) => {
+            forget.kafka.complete(kafka).map_err(wrong)?;
+            check_input(&forget.kafka, &forget.inputs, false).map_err(wrong)?;
+        }
         Command::Feed(feed) => {
             feed.kafka.complete(kafka).map_err(wrong)?;
             if feed.kafka.bootstrap.is_none() {
                 return Err(wrong(format!("feed needs --kafka BOOTSTRAP, or {KAFKA} in the environment")));
             }
         }
-        Command::Check(_) | Command::Models(_) | Command::Forget(_) | Command::Retrain(_) => {}
+        Command::Check(_) | Command::Models(_) | Command::Retrain(_) => {}
     }
     Ok(args)
 }
@@ -539,7 +543,7 @@ mod tests {
             "forget --out x",
             "forget 7",
             "export",
-            "export examples sea --format parquet",
+            "export examples sea --format arrow",
             "export examples sea --from yesterday",
         ] {
             let error = words(line).map(|args| panic!("{line}: {args:?}")).expect_err("a usage error");

@@ -1,9 +1,12 @@
 //! `tidemill export examples`: what a run served and learned from, for who wants to look at it or to train elsewhere.
 //!
 //! In: a run and its input; the committed ticks are made again from it, and what differs from what was committed ends
-//! the export. Out: one record an event and model, in the order in which they were scored: CSV with a header, or a JSON
-//! object a line. The columns are those of [`COLUMNS`], then the slots of the vector by name, in CSV as
-//! `features.NAME`. Numbers are written so that they read back to the same bits. Keeps: see the room's file.
+//! the export. Out: one record an event and model, in the order in which they were scored: CSV with a header, a JSON
+//! object a line, or Parquet. The columns are those of [`COLUMNS`], then the slots of the vector by name, in CSV as
+//! `features.NAME`. Numbers are written so that they read back to the same bits. Keeps: see the room's file, and
+//! [`parquet`].
+
+mod parquet;
 
 use super::Exit;
 use super::again::Again;
@@ -12,8 +15,9 @@ use super::outputs::Refusal;
 use crate::config::suggest;
 use crate::flow::export::{Export, Exported};
 use crate::flow::items::Contestant;
+use crate::flow::lines::label as label_of;
 use crate::flow::plan::Plan;
-use crate::task::{Label, Prediction, Task};
+use crate::task::{Prediction, Task};
 use crate::time::Time;
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -57,6 +61,7 @@ fn write(args: &ExamplesArgs) -> Result<String, Refusal> {
             None => Box::new(io::stdout()),
         };
         let writing = Writing::begin(to, args.format, plan, stop.clone());
+        let writing = writing.map_err(|error| format!("cannot write the examples: {error}"))?;
         *written.lock().unwrap_or_else(PoisonError::into_inner) = Some(writing);
         let into = written.clone();
         let take = move |exported: &Exported| {
@@ -103,10 +108,16 @@ fn place_of(plan: &Plan, name: &str) -> Result<u16, Refusal> {
         .ok_or_else(|| format!("--model {name}: no such model; {}", suggest(name, &names)).into())
 }
 
+/// How they are written.
+enum Form {
+    Csv(BufWriter<Box<dyn Write + Send>>),
+    Jsonl(BufWriter<Box<dyn Write + Send>>),
+    Parquet(Box<parquet::Table>),
+}
+
 /// Examples on their way to a file.
 struct Writing {
-    to: BufWriter<Box<dyn Write + Send>>,
-    format: ExportFormat,
+    to: Form,
     models: Vec<String>,
     tasks: Vec<Task>,
     classes: Vec<String>,
@@ -120,20 +131,30 @@ struct Writing {
 }
 
 impl Writing {
-    fn begin(to: Box<dyn Write + Send>, format: ExportFormat, plan: &Plan, stop: Arc<AtomicBool>) -> Writing {
-        let slots = plan.features.program.layout().names().to_vec();
+    fn begin(
+        to: Box<dyn Write + Send>,
+        format: ExportFormat,
+        plan: &Plan,
+        stop: Arc<AtomicBool>,
+    ) -> io::Result<Writing> {
+        let slots: Vec<String> = plan.features.program.layout().names().to_vec();
         let models = plan.spec.models.iter().map(|model| model.name.clone()).collect();
-        let tasks = plan.spec.models.iter().map(|model| model.task).collect();
+        let tasks: Vec<Task> = plan.spec.models.iter().map(|model| model.task).collect();
         let classes = plan.spec.sources.iter().flat_map(|source| &source.classes).cloned().collect();
         let (to, row) = (BufWriter::new(to), vec![0.0; slots.len()]);
+        let to = match format {
+            ExportFormat::Csv => Form::Csv(to),
+            ExportFormat::Jsonl => Form::Jsonl(to),
+            ExportFormat::Parquet => Form::Parquet(Box::new(parquet::Table::begin(to, &tasks, &slots)?)),
+        };
         let (failed, written, labelled) = (None, 0, 0);
-        let mut writing = Writing { to, format, models, tasks, classes, slots, stop, failed, row, written, labelled };
-        if format == ExportFormat::Csv {
+        let mut writing = Writing { to, models, tasks, classes, slots, stop, failed, row, written, labelled };
+        if let Form::Csv(to) = &mut writing.to {
             let slots = writing.slots.iter().map(|slot| quoted(&format!("features.{slot}")));
             let names: Vec<String> = COLUMNS.iter().map(|name| (*name).to_owned()).chain(slots).collect();
-            writing.line(&names.join(","));
+            writeln!(to, "{}", names.join(","))?;
         }
-        writing
+        Ok(writing)
     }
 
     fn take(&mut self, exported: &Exported) {
@@ -145,22 +166,26 @@ impl Writing {
         let mut row = std::mem::take(&mut self.row);
         exported.scored.vector.write_dense(&mut row);
         let columns = self.columns(exported);
-        let line = match self.format {
-            ExportFormat::Csv => {
+        let written = match &mut self.to {
+            Form::Csv(to) => {
                 let cells = columns.into_iter().map(cell).chain(row.iter().map(|x| json!(x).to_string()));
-                cells.collect::<Vec<_>>().join(",")
+                writeln!(to, "{}", cells.collect::<Vec<_>>().join(","))
             }
-            ExportFormat::Jsonl => {
+            Form::Jsonl(to) => {
                 // Written by hand, since a map would sort the slots.
                 let object = |(name, value): (&str, Value)| format!("{}:{value}", json!(name));
                 let slots: Vec<String> =
                     self.slots.iter().zip(&row).map(|(name, x)| object((name, json!(x)))).collect();
                 let fields: Vec<String> = COLUMNS.into_iter().zip(columns).map(object).collect();
-                format!("{{{},\"features\":{{{}}}}}", fields.join(","), slots.join(","))
+                writeln!(to, "{{{},\"features\":{{{}}}}}", fields.join(","), slots.join(","))
             }
+            Form::Parquet(table) => table.take(&columns, exported.scored.time, &row),
         };
         self.row = row;
-        self.line(&line);
+        if let Err(error) = written {
+            self.failed = Some(error);
+            self.stop.store(true, Ordering::Release);
+        }
     }
 
     /// The values in front of the slots.
@@ -179,34 +204,22 @@ impl Writing {
             json!(role),
             said(scored.served()),
             said(&scored.live),
-            label.map_or(Value::Null, |label| self.label(usize::from(*model), label)),
+            label.map_or(Value::Null, |of| label_of(self.tasks[usize::from(*model)], &self.classes, of)),
             json!(settled),
             json!(tick),
         ]
     }
 
-    /// A label as its task has it: true or false, the name of a class, a value.
-    fn label(&self, model: usize, label: Label) -> Value {
-        match self.tasks.get(model) {
-            Some(Task::Regression) => json!(label.amount()),
-            Some(Task::Multiclass(_)) => json!(self.classes.get(label.number())),
-            _ => json!(label.is_true()),
-        }
-    }
-
-    fn line(&mut self, line: &str) {
-        if let Err(error) = self.to.write_all(line.as_bytes()).and_then(|()| self.to.write_all(b"\n")) {
-            self.failed = Some(error);
-            self.stop.store(true, Ordering::Release);
-        }
-    }
-
     /// How many were written, and how many of them have labels.
     fn end(mut self) -> io::Result<(u64, u64)> {
-        match self.failed.take() {
-            Some(error) => Err(error),
-            None => self.to.flush().map(|()| (self.written, self.labelled)),
+        if let Some(error) = self.failed.take() {
+            return Err(error);
         }
+        match self.to {
+            Form::Csv(mut to) | Form::Jsonl(mut to) => to.flush()?,
+            Form::Parquet(table) => table.end()?,
+        }
+        Ok((self.written, self.labelled))
     }
 }
 

@@ -1,9 +1,11 @@
 //! `tidemill forget`: asks a run to forget the labels of events.
 //!
-//! In: prediction ids, and the outputs of the run. Out: the request, and a word on learners that cannot be rid of what
-//! they have learned, with the command that fits a model without it. What became of each id is said by the run.
+//! In: prediction ids, or whose they are, and the outputs of the run. Out: the request, and a word on learners that
+//! cannot be rid of what they have learned, with the command that fits a model without it. What became of each id is
+//! said by the run.
 
 use super::args::ForgetArgs;
+use super::whose::ids_where;
 use super::{Exit, requests, usage};
 use crate::flow::items::Forget;
 use crate::model::Exactness;
@@ -17,8 +19,21 @@ pub(super) fn forget(args: &ForgetArgs) -> Exit {
         Ok(replayed) => replayed,
         Err(message) => return usage(&message),
     };
+    let theirs = match (&args.whose, &args.pipeline) {
+        (Some(whose), Some(pipeline)) => match ids_where(pipeline, whose, &args.kafka, &args.inputs) {
+            Ok(ids) if ids.is_empty() && args.ids.is_empty() => {
+                return usage(&format!("no event of the input so far has {}={}: nothing is asked", whose.0, whose.1));
+            }
+            Ok(ids) => ids,
+            Err(refusal) => {
+                eprintln!("{}", refusal.message.trim_end());
+                return refusal.exit;
+            }
+        },
+        _ => Vec::new(),
+    };
     let wanted = |id: &String| Forget { id: id.as_str().into(), reason: args.reason.clone() };
-    let all: Vec<Forget> = args.ids.iter().map(wanted).collect();
+    let all: Vec<Forget> = args.ids.iter().chain(&theirs).map(wanted).collect();
     if let Err(error) = requests::forget(out, &all) {
         return usage(&format!("cannot ask the run that writes to {}: {error}", out.display()));
     }

@@ -27,8 +27,12 @@ pub fn draw(spec: &PipelineSpec) -> String {
     for declared in &spec.models {
         step(&mut out, &format!("model {}", declared.name), &model(declared));
     }
-    let streams = Stream::ALL.map(|s| format!("{}.{}", spec.name, s.name()));
-    step(&mut out, "topics, or files of the stream's name", &[streams[..3].join("  "), streams[3..].join("  ")]);
+    let (always, mut streams) = (Stream::of(&[]), Stream::of(&spec.publish));
+    // Those that every pipeline has stand where they always do.
+    streams.sort_by_key(|stream| !always.contains(stream));
+    let topics: Vec<String> = streams.iter().map(|s| format!("{}.{}", spec.name, s.name())).collect();
+    let lines: Vec<String> = topics.chunks(3).map(|topics| topics.join("  ")).collect();
+    step(&mut out, "topics, or files of the stream's name", &lines);
     out
 }
 
@@ -77,7 +81,13 @@ fn matched(spec: &PipelineSpec, labels: &SourceSpec) -> String {
     let (events, key) = events.map_or(("", ""), |s| (s.name.value.as_str(), s.key.first().map_or("", String::as_str)));
     let label = labels.label.as_ref().map_or("", |l| l.value.as_str());
     let timeout = labels.timeout.map_or(String::new(), |t| format!(", for {t}"));
-    format!("{events}.{key} = {}.{}{timeout}; label: {}", labels.name.value, labels.key.join(", "), short(label))
+    let erasable = labels.erasable.filter(|span| span.0 > 0).map_or(String::new(), |t| format!(", erasable {t} more"));
+    format!(
+        "{events}.{key} = {}.{}{timeout}{erasable}; label: {}",
+        labels.name.value,
+        labels.key.join(", "),
+        short(label)
+    )
 }
 
 fn features(features: &[FeatureSpec]) -> Vec<String> {
@@ -167,6 +177,9 @@ fn learner(learner: &LearnerSpec) -> String {
             format!("nearest_neighbors, {} of the newest {}", rules.n_neighbors, rules.window_size)
         }
         LearnerSpec::HoeffdingTree(rules) => format!("hoeffding_tree of at most {} leaves", rules.max_leaves),
+        LearnerSpec::HoeffdingAdaptiveTree(rules) => {
+            format!("hoeffding_adaptive_tree of at most {} leaves", rules.tree.max_leaves)
+        }
         LearnerSpec::AdaptiveRandomForest(rules) => {
             format!("adaptive_random_forest of {} trees of at most {} leaves", rules.n_models, rules.tree.max_leaves)
         }
@@ -232,6 +245,7 @@ fn model(model: &ModelSpec) -> Vec<String> {
             .as_ref()
             .map(|slices| format!("no slice by {} worse by more than {}", joined(slices.by.iter()), slices.max_worse)),
     );
+    checks.extend(gate.golden.as_ref().map(|golden| format!("right about {} golden rows", golden.rows.len())));
     row("gate", checks.join("; "));
     row("deploy", deploy(&model.deploy));
     if !model.freeze_at.is_empty() {

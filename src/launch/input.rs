@@ -8,6 +8,7 @@ use crate::source::kafka::{Extent, KafkaSource};
 use crate::source::{Partition, SourceError, file};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Opens all partitions, from their beginning or from what is consumed of them (`ends`), and tells whether they are
 /// live: whether some may be silent, and go on. `typed` are the files that the command line names, by source; `extent`
@@ -29,6 +30,26 @@ pub(super) fn open(
     let (limit, start) = (plan.spec.max_record_bytes, |source, partition| ends.get(&(source, partition)).copied());
     let partitions = KafkaSource::open(broker, &plan.spec.sources, &start, extent, limit, wake)?;
     Ok((partitions, !extent.until_end))
+}
+
+/// Opens the partitions of the events alone, from their beginning to their end as it is now.
+pub(super) fn events(
+    broker: Option<&Broker>,
+    typed: &[(String, PathBuf)],
+    loaded: &Loaded,
+    plan: &Plan,
+) -> Result<Vec<Partition>, Refusal> {
+    let (spec, limit) = (&plan.spec.sources[plan.events], plan.spec.max_record_bytes);
+    if let Some(broker) = broker {
+        let extent = Extent { until_end: true, stop: Arc::default() };
+        return Ok(KafkaSource::open(broker, std::slice::from_ref(spec), &|_, _| None, &extent, limit, || ())?);
+    }
+    let paths = paths(typed, loaded, plan)?.swap_remove(plan.events);
+    if paths.iter().any(|path| path == Path::new("-")) {
+        let name = &spec.name.value;
+        return Err(format!("`{name}` comes by standard input; name a file of it with --input {name}=FILE").into());
+    }
+    Ok(file::open(plan.events as u16, spec, &paths, &|_| 0, limit, || ())?)
 }
 
 /// The files of each source: what was typed, what the pipeline file says, or what is found by name.

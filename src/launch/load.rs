@@ -7,6 +7,7 @@
 use crate::config::spec::PipelineSpec;
 use crate::config::{self, ConfigError, ConfigErrors};
 use crate::feature::plan::{Fault, compile};
+use crate::train::golden;
 use crate::trigger::check_triggers;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -74,7 +75,13 @@ pub fn check(
     read: &dyn Fn(&str) -> Result<String, String>,
 ) -> Result<PipelineSpec, ConfigErrors> {
     let mut reading = config::examine(text, file, read)?;
-    let mut faults = compile(&reading.spec).err().unwrap_or_default();
+    let mut faults = match compile(&reading.spec) {
+        Ok(plan) => {
+            let layout = plan.program.layout();
+            reading.spec.models.iter().flat_map(|model| golden(model, layout).err().unwrap_or_default()).collect()
+        }
+        Err(faults) => faults,
+    };
     faults.extend(reading.spec.models.iter().flat_map(check_triggers));
     reading.add(faults.into_iter().map(told).collect());
     if reading.errors.is_empty() { Ok(reading.spec) } else { Err(reading.errors) }

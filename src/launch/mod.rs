@@ -21,6 +21,7 @@ mod stop;
 mod summary;
 pub mod supervise;
 mod verify;
+mod whose;
 
 use crate::config::suggest;
 use crate::deploy::Wish;

@@ -125,11 +125,12 @@ impl Claim {
         }
         // What has committed nothing leaves nothing that was another's.
         self.identity.before.retain(|former| former.ticks > 0);
+        let streams = self.identity.streams();
         self.folder.becomes(self.identity);
         self.folder.begin()?;
         let sink = match self.topics {
             Some(topics) => topics.open()?,
-            None => FileSink::open(&self.folder, self.history.lengths(), self.history.bytes())?,
+            None => FileSink::open(&self.folder, &streams, self.history.lengths(), self.history.bytes())?,
         };
         Ok((self.folder, self.history, sink))
     }
@@ -151,7 +152,7 @@ pub(super) fn committed(
     let Some(broker) = broker else {
         Folder::check(out, &identity)?;
         let history = of_files(plan, out, file::progress(out)?)?.alone();
-        let sink = file::compare(out, history.lengths())?;
+        let sink = file::compare(out, &identity.streams(), history.lengths())?;
         return Ok((history, sink));
     };
     let sources = sources(plan);
@@ -197,6 +198,7 @@ fn topics<'a>(
         sources,
         spec: &identity.spec,
         before: &identity.before,
+        publish: &plan.spec.publish,
         fresh,
         partitions: 1,
     }
@@ -214,5 +216,6 @@ pub(super) fn identity(loaded: &Loaded, plan: &Plan, topics: bool) -> Identity {
         spec: hasher.finalize().to_hex().to_string(),
         outputs: if topics { "topics" } else { "files" }.to_owned(),
         before: Vec::new(),
+        publish: plan.spec.publish.clone(),
     }
 }

@@ -1,11 +1,14 @@
 //! Requests by hand: `tidemill retrain`, `tidemill forget`, and `tidemill models promote`, `rollback`, `pin`, `unpin`,
-//! `push` leave files in the run's outputs, and the run takes them at the next boundary.
+//! `push` leave files in the run's outputs, and the run takes them at the next boundary. What it took stays there until
+//! the tick that has it is committed, so that a run which is killed before that takes it once more.
 
 use crate::deploy::Wish;
 use crate::flow::ingest::Requests;
 use crate::flow::items::{Asked, Forget, Pushed};
+use crate::flow::ticks::Tick;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -88,28 +91,88 @@ fn append(file: &Path, text: &str) -> io::Result<()> {
     OpenOptions::new().create(true).append(true).open(file)?.write_all(text.as_bytes())
 }
 
-/// What stands in a file of requests, which is gone then. What is appended from here on goes to another file.
-fn take(file: &Path) -> String {
-    let taken = file.with_extension("request.taken");
-    let text = fs::rename(file, &taken).and_then(|()| fs::read_to_string(&taken)).unwrap_or_default();
-    let _ = fs::remove_file(&taken);
-    text
+/// A file of requests, and what a run has taken of it for ticks that may not be committed yet: files beside it, whose
+/// names end in the tick.
+struct Inbox {
+    file: PathBuf,
+    taken: VecDeque<(Tick, PathBuf)>,
 }
 
-/// What a run takes: what was asked for since it last looked.
-pub fn requests(out: &Path) -> Requests {
-    let (training, wishes, forgets) = (training(out), wishes(out), forgets(out));
-    Box::new(move || {
-        let trainings = u32::from(fs::remove_file(&training).is_ok());
+impl Inbox {
+    /// What was taken for ticks from `end` on, which were never committed, is asked for again; the rest is done with.
+    fn open(file: PathBuf, end: Tick) -> io::Result<Inbox> {
+        let mut taken = taken(&file)?;
+        taken.sort_unstable();
+        let (mut lost, mut found) = (String::new(), false);
+        for (_, path) in taken.iter().filter(|(tick, _)| *tick >= end) {
+            lost += &fs::read_to_string(path)?;
+            found = true;
+        }
+        if found {
+            // Whole or not at all; a request that is asked for twice meanwhile is better than none.
+            let again = file.with_extension("request.again");
+            fs::write(&again, lost + &fs::read_to_string(&file).unwrap_or_default())?;
+            fs::rename(&again, &file)?;
+        }
+        taken.iter().try_for_each(|(_, path)| fs::remove_file(path))?;
+        Ok(Inbox { file, taken: VecDeque::new() })
+    }
+
+    /// What stands in it, if it is there, for the next tick. What is appended from here on goes to another file.
+    fn take(&mut self, tick: Tick, committed: Tick) -> Option<String> {
+        while let Some((_, path)) = self.taken.pop_front_if(|(taken, _)| *taken < committed) {
+            let _ = fs::remove_file(path);
+        }
+        let path = taken_for(&self.file, tick);
+        fs::rename(&self.file, &path).ok()?;
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        self.taken.push_back((tick, path));
+        Some(text)
+    }
+}
+
+fn taken_for(file: &Path, tick: Tick) -> PathBuf {
+    file.with_extension(format!("request.{tick}"))
+}
+
+/// What was taken of a file of requests, by tick.
+fn taken(file: &Path) -> io::Result<Vec<(Tick, PathBuf)>> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let tick = path.extension().and_then(|tick| tick.to_str()?.parse().ok());
+        found.extend(tick.filter(|tick| taken_for(file, *tick) == path).map(|tick| (tick, path)));
+    }
+    Ok(found)
+}
+
+/// A run that has committed all of its ticks needs nothing any more of what it took.
+pub fn done(out: &Path) {
+    for file in [training(out), wishes(out), forgets(out)] {
+        taken(&file).into_iter().flatten().for_each(|(_, path)| drop(fs::remove_file(path)));
+    }
+}
+
+/// What a run takes: what was asked for since it last looked, and what a run before it took for ticks that it did not
+/// commit. `end` is how many it did.
+///
+/// # Errors
+/// The folder cannot be read, or what is left in it cannot be tidied.
+pub fn requests(out: &Path, end: Tick) -> io::Result<Requests> {
+    let open = |file| Inbox::open(file, end);
+    let (mut training, mut wishes, mut forgets) = (open(training(out))?, open(wishes(out))?, open(forgets(out))?);
+    Ok(Box::new(move |tick, committed| {
+        let trainings = u32::from(training.take(tick, committed).is_some());
         let mut asked = Asked { trainings, ..Asked::default() };
-        for line in take(&forgets).lines() {
+        for line in forgets.take(tick, committed).unwrap_or_default().lines() {
             match serde_json::from_str::<Forget>(line) {
                 Ok(forget) if asked.forget.iter().any(|known| known.id == forget.id) => {}
                 Ok(forget) => asked.forget.push(forget),
                 Err(error) => tracing::warn!(%error, line, "not a request of tidemill forget"),
             }
         }
-        for line in take(&wishes).lines() {
+        for line in wishes.take(tick, committed).unwrap_or_default().lines() {
             match serde_json::from_str::<(CompactString, Request)>(line) {
                 Ok((model, Request::Wish(wish))) => asked.wishes.push((model, wish)),
                 Ok((model, Request::Push { push })) => {
@@ -125,5 +188,5 @@ pub fn requests(out: &Path) -> Requests {
             }
         }
         asked
-    })
+    }))
 }

@@ -135,6 +135,7 @@ fn conclude(args: &RunArgs, plan: &Plan, folder: &Folder, ended: &Ended) -> Exit
         exit = Exit::Failed;
     }
     if exit == Exit::Done {
+        requests::done(folder.path());
         crashes::forget(&args.state(&plan.spec.name));
     }
     exit
@@ -197,7 +198,9 @@ fn open(
     let registries = registries.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
     let idle = live.then(|| Duration::from_millis(plan.spec.idle_ms));
     let lanes = Lanes::new(partitions, &plan.kinds, idle, plan.spec.max_ahead);
-    let requests = requests::requests(out);
+    let committed = if args.fresh { u64::MAX } else { history.end() };
+    let requests = requests::requests(out, committed)
+        .map_err(|error| format!("cannot take up the requests in {}: {error}", out.display()))?;
     let saves = args.checkpoint_every;
     let wake = bell.clone();
     let held = args.memory_limit.map(|limit| memory::watch(limit, true, move || wake.ring())).unwrap_or_default();

@@ -5,9 +5,8 @@
 //! parsing, [`Artifact::MAX_WIDTH`] slots while parsing, every number finite and in its range after. An artifact is
 //! numbers; nothing in it is ever executed, whoever wrote it.
 
-use super::{
-    AdaptiveRandomForest, Alma, BoostedTrees, Ensemble, GaussianNb, HoeffdingTree, Learner, LeveragingBagging,
-};
+use super::{AdaptiveRandomForest, Alma, BoostedTrees, Ensemble, GaussianNb, HoeffdingAdaptiveTree, HoeffdingTree};
+use super::{Learner, LeveragingBagging};
 use super::{Linear, Logistic, Majority, MultinomialNb, NearestNeighbors, NoChange, OnlineGaussianNb};
 use super::{PassiveAggressive, RegressionForest, RegressionTree, Ridge, Softmax, StreamingRandomPatches, VotingTrees};
 use crate::feature::Vector;
@@ -76,6 +75,8 @@ pub enum Body {
     VotingTrees(VotingTrees),
     /// A Hoeffding tree, online.
     HoeffdingTree(HoeffdingTree),
+    /// A Hoeffding adaptive tree, online.
+    HoeffdingAdaptiveTree(HoeffdingAdaptiveTree),
     /// An adaptive random forest, online.
     AdaptiveRandomForest(AdaptiveRandomForest),
     /// Leveraging bagging, online.
@@ -267,6 +268,7 @@ macro_rules! each {
             Body::BoostedTrees($model) => $do,
             Body::VotingTrees($model) => $do,
             Body::HoeffdingTree($model) => $do,
+            Body::HoeffdingAdaptiveTree($model) => $do,
             Body::AdaptiveRandomForest($model) => $do,
             Body::LeveragingBagging($model) => $do,
             Body::StreamingRandomPatches($model) => $do,
@@ -295,6 +297,7 @@ impl Body {
             Body::BoostedTrees(_) => "boosted_trees",
             Body::VotingTrees(_) => "voting_trees",
             Body::HoeffdingTree(_) => "hoeffding_tree",
+            Body::HoeffdingAdaptiveTree(_) => "hoeffding_adaptive_tree",
             Body::AdaptiveRandomForest(_) => "adaptive_random_forest",
             Body::LeveragingBagging(_) => "leveraging_bagging",
             Body::StreamingRandomPatches(_) => "streaming_random_patches",
@@ -324,6 +327,7 @@ impl Body {
             Body::BoostedTrees(model) => model.task,
             Body::VotingTrees(model) => model.task,
             Body::HoeffdingTree(model) => model.task(),
+            Body::HoeffdingAdaptiveTree(model) => model.task(),
             Body::AdaptiveRandomForest(model) => model.task(),
             Body::LeveragingBagging(model) => model.task(),
             Body::StreamingRandomPatches(model) => model.task(),
@@ -356,6 +360,7 @@ impl Body {
             Body::Alma(model) => Box::new(model),
             Body::NearestNeighbors(model) => Box::new(model),
             Body::HoeffdingTree(model) => Box::new(model),
+            Body::HoeffdingAdaptiveTree(model) => Box::new(model),
             Body::AdaptiveRandomForest(model) => Box::new(model),
             Body::LeveragingBagging(model) => Box::new(model),
             Body::StreamingRandomPatches(model) => Box::new(model),
@@ -395,6 +400,7 @@ impl Body {
             Body::BoostedTrees(model) => model.check(width),
             Body::VotingTrees(model) => model.check(width),
             Body::HoeffdingTree(model) => model.check(width),
+            Body::HoeffdingAdaptiveTree(model) => model.check(width),
             Body::AdaptiveRandomForest(model) => model.check(width),
             Body::LeveragingBagging(model) => model.check(width),
             Body::StreamingRandomPatches(model) => model.check(width),

@@ -72,6 +72,9 @@ pub trait Ensemble: Learner {
     /// common. Says whether it is a copy at all.
     fn adopt(&mut self, copy: Body, share: Share) -> bool;
 
+    /// Its state, without a copy.
+    fn into_body(self: Box<Self>) -> Body;
+
     /// What all members together say.
     fn predict_whole(&self, x: &Vector) -> Prediction {
         self.combine(&mut (0..self.size()).map(|member| self.vote(member, x)))

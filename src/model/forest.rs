@@ -141,4 +141,8 @@ impl Ensemble for AdaptiveRandomForest {
         }
         is_copy
     }
+
+    fn into_body(self: Box<Self>) -> Body {
+        Body::AdaptiveRandomForest(*self)
+    }
 }

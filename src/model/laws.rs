@@ -1,10 +1,12 @@
 //! The laws of every learner, each as a test over all of them.
 
-use super::{AdaptiveRandomForest, Alma, Artifact, Body, Exactness, Fixed, HoeffdingTree, Learner, LeveragingBagging};
-use super::{Linear, Logistic, Majority, MultinomialNb, NearestNeighbors, NoChange, OnlineGaussianNb};
+use super::{AdaptiveRandomForest, Alma, Artifact, Body, Exactness, Fixed, HoeffdingAdaptiveTree, HoeffdingTree};
+use super::{
+    Learner, LeveragingBagging, Linear, Logistic, Majority, MultinomialNb, NearestNeighbors, NoChange, OnlineGaussianNb,
+};
 use super::{PassiveAggressive, RegressionForest, RegressionTree, Ridge, Share, Softmax, StreamingRandomPatches};
-use crate::config::spec::{AlmaSpec, BaggingSpec, ForestSpec, NearestSpec, OptimizerSpec, PassiveAggressiveSpec};
-use crate::config::spec::{PatchesSpec, TreeSpec};
+use crate::config::spec::{AdaptiveTreeSpec, AlmaSpec, BaggingSpec, ForestSpec, NearestSpec, OptimizerSpec};
+use crate::config::spec::{PassiveAggressiveSpec, PatchesSpec, TreeSpec};
 use crate::feature::Vector;
 use crate::task::{Label, Prediction, Task};
 use proptest::collection::vec;
@@ -53,6 +55,8 @@ fn all() -> Vec<(Task, Box<dyn Learner>)> {
         all.push((task, Box::new(OnlineGaussianNb::new(WIDTH, task.classes()))));
         all.push((task, Box::new(MultinomialNb::new(WIDTH, task.classes(), 1.0))));
         all.push((task, Box::new(HoeffdingTree::new(WIDTH, task, tree))));
+        let adaptive = AdaptiveTreeSpec { seed: 4, tree, ..AdaptiveTreeSpec::default() };
+        all.push((task, Box::new(HoeffdingAdaptiveTree::new(WIDTH, task, adaptive))));
         all.push((task, Box::new(AdaptiveRandomForest::new(WIDTH, task, forest))));
         all.push((task, Box::new(LeveragingBagging::new(WIDTH, task, bagging))));
         all.push((task, Box::new(StreamingRandomPatches::new(WIDTH, task, patches))));

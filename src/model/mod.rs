@@ -45,7 +45,7 @@ pub use ensemble::{Ensemble, Share, Vote};
 pub use fixed::Fixed;
 pub use forest::AdaptiveRandomForest;
 pub use gaussian_nb::{ClassStatistics, GaussianNb};
-pub use hoeffding::{HoeffdingTree, RegressionTree};
+pub use hoeffding::{HoeffdingAdaptiveTree, HoeffdingTree, RegressionTree};
 pub use leveraging_bagging::LeveragingBagging;
 pub use linear::Linear;
 pub use logistic::Logistic;
@@ -127,6 +127,7 @@ pub fn learner(spec: &LearnerSpec, width: usize, task: Task) -> Box<dyn Learner>
         LearnerSpec::NearestNeighbors(rules) => Box::new(NearestNeighbors::new(width, task, rules)),
         LearnerSpec::HoeffdingTree(rules) if regression => Box::new(RegressionTree::new(width, rules)),
         LearnerSpec::HoeffdingTree(rules) => Box::new(HoeffdingTree::new(width, task, rules)),
+        LearnerSpec::HoeffdingAdaptiveTree(rules) => Box::new(HoeffdingAdaptiveTree::new(width, task, rules)),
         LearnerSpec::AdaptiveRandomForest(rules) if regression => Box::new(RegressionForest::new(width, rules)),
         LearnerSpec::AdaptiveRandomForest(rules) => Box::new(AdaptiveRandomForest::new(width, task, rules)),
         LearnerSpec::LeveragingBagging(rules) => Box::new(LeveragingBagging::new(width, task, rules)),

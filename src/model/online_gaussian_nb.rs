@@ -49,11 +49,46 @@ pub struct OnlineGaussianNb {
 
 /// What is known of one class; of one without examples nothing, not even how many slots are dense.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Kept")]
 struct Class {
     examples: u64,
     dense: Vec<Moments>,
     ones: Vec<u64>,
+    /// What follows from `dense`: a label changes those of one class, and a prediction wants those of all.
+    #[serde(skip)]
+    normals: Vec<Normal>,
+}
+
+/// A class as it is saved.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    examples: u64,
+    dense: Vec<Moments>,
+    ones: Vec<u64>,
+}
+
+/// Mean and deviation.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Normal {
+    mean: f64,
+    deviation: f64,
+}
+
+impl From<Kept> for Class {
+    fn from(Kept { examples, dense, ones }: Kept) -> Class {
+        // Sums that cannot be are refused afterwards, by `check`.
+        let normal = |moments: &Moments| if moments.is_plausible() { moments.into() } else { Normal::default() };
+        let normals = dense.iter().map(normal).collect();
+        Class { examples, dense, ones, normals }
+    }
+}
+
+impl From<&Moments> for Normal {
+    fn from(moments: &Moments) -> Normal {
+        let (mean, deviation) = (moments.sum.mean().unwrap_or(0.0), moments.deviation().unwrap_or(0.0));
+        Normal { mean, deviation }
+    }
 }
 
 impl OnlineGaussianNb {
@@ -118,12 +153,11 @@ impl Class {
     fn learn(&mut self, x: &Vector, width: usize) {
         if self.examples == 0 {
             self.dense = vec![Moments::default(); x.dense.len()];
+            self.normals = vec![Normal::default(); x.dense.len()];
             self.ones = vec![0; width - x.dense.len()];
         }
         self.examples += 1;
-        for (moments, value) in self.dense.iter_mut().zip(&x.dense) {
-            fixed(*value).into_iter().for_each(|value| moments.add(value));
-        }
+        self.change(x, Moments::add);
         for slot in &x.hot {
             self.ones[*slot as usize - self.dense.len()] += 1;
         }
@@ -136,13 +170,21 @@ impl Class {
             return had;
         }
         self.examples -= 1;
-        for (moments, value) in self.dense.iter_mut().zip(&x.dense) {
-            fixed(*value).into_iter().for_each(|value| moments.remove(value));
-        }
+        self.change(x, Moments::remove);
         for slot in &x.hot {
             self.ones[*slot as usize - self.dense.len()] -= 1;
         }
         true
+    }
+
+    /// The numbers of a vector, added or removed.
+    fn change(&mut self, x: &Vector, change: impl Fn(&mut Moments, i128)) {
+        for ((moments, normal), value) in self.dense.iter_mut().zip(&mut self.normals).zip(&x.dense) {
+            if let Some(value) = fixed(*value) {
+                change(moments, value);
+                *normal = (&*moments).into();
+            }
+        }
     }
 
     /// Its probability, of two classes.
@@ -160,10 +202,8 @@ impl Class {
 
     /// The logarithm of the density of a vector.
     fn log_likelihood(&self, x: &Vector) -> f64 {
-        let dense = self.dense.iter().zip(&x.dense).map(|(moments, value)| {
-            let (mean, deviation) = (moments.sum.mean().unwrap_or(0.0), moments.deviation().unwrap_or(0.0));
-            log_density(value - mean, deviation)
-        });
+        let normals = self.normals.iter().zip(&x.dense);
+        let dense = normals.map(|(normal, value)| log_density(value - normal.mean, normal.deviation));
         let mut hot = x.hot.iter().peekable();
         let sparse = (self.dense.len()..).zip(&self.ones).map(|(slot, ones)| {
             let value = f64::from(u8::from(hot.next_if(|h| **h as usize == slot).is_some()));

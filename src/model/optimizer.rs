@@ -45,8 +45,8 @@ pub enum Optimizer {
         beta_2: f64,
         /// Keeps the division finite.
         eps: f64,
-        /// The steps so far.
-        steps: u64,
+        /// What the beginnings of both, which are 0, still count for: the power of what is kept by the steps so far.
+        left: [f64; 2],
         /// The running mean, a slot.
         #[serde(deserialize_with = "slots")]
         means: Vec<f64>,
@@ -86,7 +86,8 @@ impl Optimizer {
                 Optimizer::Adagrad { learning_rate, eps, squares: zeros() }
             }
             OptimizerSpec::Adam { learning_rate, beta_1, beta_2, eps } => {
-                Optimizer::Adam { learning_rate, beta_1, beta_2, eps, steps: 0, means: zeros(), squares: zeros() }
+                let left = [1.0; 2];
+                Optimizer::Adam { learning_rate, beta_1, beta_2, eps, left, means: zeros(), squares: zeros() }
             }
             OptimizerSpec::Ftrl { alpha, beta, l1, l2 } => {
                 Optimizer::Ftrl { alpha, beta, l1, l2, z: zeros(), n: zeros() }
@@ -106,16 +107,24 @@ impl Optimizer {
                 squares[slot] = bounded(squares[slot] + g * g);
                 *w -= *learning_rate / (squares[slot] + *eps).sqrt() * g;
             }),
-            Optimizer::Adam { learning_rate, beta_1, beta_2, eps, steps, means, squares } => {
-                *steps += 1;
-                let kept = |beta: f64| 1.0 - beta.powi(i32::try_from(*steps).unwrap_or(i32::MAX));
-                let rate = *learning_rate * kept(*beta_2).sqrt() / kept(*beta_1);
-                each(x, weights, |slot, w, x| {
+            Optimizer::Adam { learning_rate, beta_1, beta_2, eps, left, means, squares } => {
+                let (beta_1, beta_2, eps) = (*beta_1, *beta_2, *eps);
+                *left = [faded(left[0] * beta_1), faded(left[1] * beta_2)];
+                let rate = *learning_rate * (1.0 - left[1]).sqrt() / (1.0 - left[0]);
+                let one = |w: &mut f64, mean: &mut f64, square: &mut f64, x: f64| {
                     let g = x * gradient + l2 * *w;
-                    means[slot] = bounded(*beta_1 * means[slot] + (1.0 - *beta_1) * g);
-                    squares[slot] = bounded(*beta_2 * squares[slot] + (1.0 - *beta_2) * (g * g));
-                    *w -= rate * means[slot] / (squares[slot].sqrt() + *eps);
-                });
+                    *mean = bounded(beta_1 * *mean + (1.0 - beta_1) * g);
+                    *square = bounded(beta_2 * *square + (1.0 - beta_2) * (g * g));
+                    *w = limited(*w, *w - rate * *mean / (square.sqrt() + eps));
+                };
+                // Side by side, and not by slot, so that the compiler divides and takes roots of several at once.
+                let state = means.iter_mut().zip(squares.iter_mut());
+                for ((w, (mean, square)), x) in weights.iter_mut().zip(state).zip(&x.dense) {
+                    one(w, mean, square, *x);
+                }
+                for slot in x.hot.iter().map(|slot| *slot as usize) {
+                    one(&mut weights[slot], &mut means[slot], &mut squares[slot], 1.0);
+                }
             }
             Optimizer::Ftrl { alpha, beta, l1, l2: ridge, z, n } => each(x, weights, |slot, w, x| {
                 let g = x * gradient + l2 * *w;
@@ -144,7 +153,10 @@ impl Optimizer {
                 positive("eps", *eps)?;
                 list("squares", squares)
             }
-            Optimizer::Adam { learning_rate, beta_1, beta_2, eps, means, squares, .. } => {
+            Optimizer::Adam { learning_rate, beta_1, beta_2, eps, left, means, squares } => {
+                for left in left {
+                    within("left", *left, "from 0 to 1", (0.0..=1.0).contains(left))?;
+                }
                 positive("learning_rate", *learning_rate)?;
                 share("beta_1", *beta_1)?;
                 share("beta_2", *beta_2)?;
@@ -169,8 +181,7 @@ fn each(x: &Vector, weights: &mut [f64], mut step: impl FnMut(usize, &mut f64, f
     let mut one = |slot: usize, w: &mut f64, x: f64| {
         let before = *w;
         step(slot, w, x);
-        // Of a step that is no number nothing can be said.
-        *w = if w.is_nan() { before } else { w.clamp(-Optimizer::LIMIT, Optimizer::LIMIT) };
+        *w = limited(before, *w);
     };
     for ((slot, w), x) in weights.iter_mut().enumerate().zip(&x.dense) {
         one(slot, w, *x);
@@ -179,6 +190,16 @@ fn each(x: &Vector, weights: &mut [f64], mut step: impl FnMut(usize, &mut f64, f
         let slot = *slot as usize;
         one(slot, &mut weights[slot], 1.0);
     }
+}
+
+/// A weight behind a step, within the limit. Of a step that is no number nothing can be said.
+fn limited(before: f64, w: f64) -> f64 {
+    if w.is_nan() { before } else { w.clamp(-Optimizer::LIMIT, Optimizer::LIMIT) }
+}
+
+/// Nothing, of what is less than half of what 1 can be told from: products with numbers near 0 are slow.
+fn faded(left: f64) -> f64 {
+    if left < 1e-17 { 0.0 } else { left }
 }
 
 /// Squares may be as great as the square of a limit; beyond it, and of what is no number, nothing is kept.

@@ -205,4 +205,8 @@ impl Ensemble for StreamingRandomPatches {
         }
         is_copy
     }
+
+    fn into_body(self: Box<Self>) -> Body {
+        Body::StreamingRandomPatches(*self)
+    }
 }

@@ -157,4 +157,8 @@ impl Ensemble for RegressionForest {
         }
         is_copy
     }
+
+    fn into_body(self: Box<Self>) -> Body {
+        Body::RegressionForest(*self)
+    }
 }

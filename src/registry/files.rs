@@ -65,6 +65,19 @@ pub(super) fn remove(path: &Path) -> Result<(), RegistryError> {
     }
 }
 
+/// Moves a file to a folder beside it, durably, if it is there.
+pub(super) fn shift(path: &Path, folder: &Path) -> Result<(), RegistryError> {
+    let Some(name) = path.file_name() else { return Ok(()) };
+    match fs::rename(path, folder.join(name)) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        moved => {
+            at(path, moved)?;
+            sync_folder_of(&folder.join(name))?;
+            sync_folder_of(path)
+        }
+    }
+}
+
 /// Reads a file of at most `allowed` bytes; `None` if it is not there.
 pub(super) fn read(path: &Path, allowed: u64) -> Result<Option<Vec<u8>>, RegistryError> {
     let file = match File::open(path) {

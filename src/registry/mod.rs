@@ -57,14 +57,6 @@ pub enum RegistryError {
         /// The limit.
         allowed: u64,
     },
-    /// Versions of a run that nothing else is left of.
-    #[error("{place} has {found} versions of another run; choose another folder, or start over with --fresh")]
-    Foreign {
-        /// The model's folder.
-        place: PathBuf,
-        /// How many.
-        found: usize,
-    },
     /// A card or log line is not of its shape.
     #[error("{place} is malformed: {cause}")]
     Malformed {

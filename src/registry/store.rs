@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 /// The folder of the artifacts that were made elsewhere.
 const PUSHED: &str = "pushed";
+/// What the folders of versions begin with that no committed tick has said.
+const ASIDE: &str = "uncommitted";
 
 /// The versions and the log of one model.
 #[derive(Clone, Debug)]
@@ -142,14 +144,17 @@ impl Registry {
     }
 
     /// Takes back what was not said since the registry was opened: entries and versions of ticks that were never
-    /// committed. For a run that has said again all that it had committed.
+    /// committed. For a run that has said again all that it had committed. If that was nothing, and there is more than
+    /// a first version, they may be all that is left of a run whose progress was lost: they are set aside, in the
+    /// folder that is returned.
     ///
     /// # Errors
-    /// [`RegistryError::Foreign`] if nothing was said and there is more than a first version; the system refuses.
-    pub fn settle(&mut self) -> Result<(), RegistryError> {
+    /// The system refuses.
+    pub fn settle(&mut self) -> Result<Option<PathBuf>, RegistryError> {
         let beyond: Vec<u32> = self.versions()?.into_iter().filter(|number| *number > self.newest).collect();
         if self.newest == 0 && beyond.len() > 1 {
-            return Err(RegistryError::Foreign { place: self.folder.clone(), found: beyond.len() });
+            self.lines.clear();
+            return self.set_aside(beyond).map(Some);
         }
         if self.said < self.lines.len() {
             self.lines.truncate(self.said);
@@ -163,7 +168,23 @@ impl Registry {
             files::remove(&self.card_path(number))?;
             files::remove(&self.artifact_path(number))?;
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// Moves all that the registry has to a folder of its own in it, where nothing looks for versions. The newest
+    /// version goes first, so that what is left, should this be cut short, is a registry from its first version on.
+    fn set_aside(&self, versions: Vec<u32>) -> Result<PathBuf, RegistryError> {
+        let mut names = (1..).map(|number| self.folder.join(format!("{ASIDE}-{number}")));
+        let aside = names.find(|path| !path.exists()).unwrap_or_else(|| self.folder.join(ASIDE));
+        files::at(&aside, fs::create_dir(&aside))?;
+        // Of one more, which was cut short, there may be an artifact without a card.
+        let cut_short = versions.last().map(|newest| newest + 1);
+        let numbers = cut_short.into_iter().chain(versions.into_iter().rev());
+        let of = |number| [self.card_path(number), self.artifact_path(number)];
+        for path in [self.log_path()].into_iter().chain(numbers.flat_map(of)) {
+            files::shift(&path, &aside)?;
+        }
+        Ok(aside)
     }
 
     /// The log, oldest first; a last line that is not whole is not there.

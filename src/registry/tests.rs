@@ -179,9 +179,21 @@ fn what_was_not_committed_is_taken_back() {
     let mut other = Registry::open(root.path(), "late").expect("it opens");
     let error = other.append(&entry(Event::Failed, None, None)).expect_err("the log says otherwise").to_string();
     assert!(error.contains("log.jsonl is malformed: line 1: it is not what the run said there"), "{error}");
-    let error = other.settle().expect_err("whose are they").to_string();
-    assert!(error.contains("2 versions of another run"), "{error}");
-    assert_eq!(other.versions().expect("they list"), [1, 2], "and nothing is removed");
+    // Two versions, and no committed tick says any of them: nothing is removed.
+    fs::write(root.path().join("registry/late/v3.json"), &one).expect("it writes");
+    let whole = files_in(root.path());
+    let aside = other.settle().expect("they are moved").expect("somewhere");
+    assert_eq!(aside, root.path().join("registry/late/uncommitted-1"));
+    assert_eq!((other.versions().expect("they list"), other.log().expect("it reads")), (vec![], vec![]));
+    let moved: Vec<_> =
+        whole.iter().map(|(name, _)| (name.clone(), fs::read(aside.join(name)).expect("moved"))).collect();
+    assert_eq!(moved, whole);
+    other.release(&two, &card(1, &two)).expect("the number is free");
+    other.append(&entry(Event::Failed, None, None)).expect("the log begins again");
+    let mut again = Registry::open(root.path(), "late").expect("it opens");
+    again.release(&two, &card(1, &two)).expect("it is there");
+    assert_eq!(again.settle().expect("the log is cut"), None);
+    assert_eq!((again.versions().expect("they list"), again.log().expect("it reads")), (vec![1], vec![]));
 }
 
 #[test]

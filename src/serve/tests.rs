@@ -69,7 +69,7 @@ fn send(address: SocketAddr, bytes: &[u8]) -> String {
 
 /// The status and body of an answer to GET.
 fn get(address: SocketAddr, path: &str) -> (u16, String) {
-    let answer = send(address, format!("GET {path} HTTP/1.1\r\nHost: here\r\n\r\n").as_bytes());
+    let answer = send(address, format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
     (status(head), body.to_owned())
 }

@@ -4,6 +4,7 @@
 //! record that differs, is missing, or is there too much. Keeps: a place in every stream.
 
 use super::{Entry, Sink, SinkError, Stream, Written};
+use std::collections::BTreeMap;
 
 /// One stored record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,17 +31,19 @@ pub type Placed = Box<dyn Fn(Stream, &Entry, &[u8]) -> (usize, Vec<u8>) + Send>;
 
 /// Compares.
 pub struct Compare {
-    /// By stream, in the order of [`Stream::ALL`] without progress, then by partition.
-    streams: Vec<Vec<(Stored, u64)>>,
+    /// By stream, without progress, then by partition.
+    streams: BTreeMap<Stream, Vec<(Stored, u64)>>,
     placed: Placed,
     /// The first tick that has not been compared.
     next: u64,
 }
 
 impl Compare {
-    /// Beside these streams, in the order of [`Stream::ALL`] without progress, each with its partitions.
-    pub fn new(streams: Vec<Vec<Stored>>, placed: Placed) -> Compare {
-        let counted = |stream: Vec<Stored>| stream.into_iter().map(|stored| (stored, 0)).collect();
+    /// Beside these streams, without progress, each with its partitions.
+    pub fn new(streams: BTreeMap<Stream, Vec<Stored>>, placed: Placed) -> Compare {
+        let counted = |(stream, partitions): (Stream, Vec<Stored>)| {
+            (stream, partitions.into_iter().map(|stored| (stored, 0)).collect())
+        };
         Compare { streams: streams.into_iter().map(counted).collect(), placed, next: 0 }
     }
 }
@@ -53,7 +56,7 @@ impl Sink for Compare {
                 let line = &page.lines[begin..entry.end as usize];
                 begin = entry.end as usize;
                 let (partition, value) = (self.placed)(page.stream, entry, line.strip_suffix(b"\n").unwrap_or(line));
-                let stored = self.streams.get_mut(page.stream as usize).and_then(|stream| stream.get_mut(partition));
+                let stored = self.streams.get_mut(&page.stream).and_then(|stream| stream.get_mut(partition));
                 let Some((stored, count)) = stored else {
                     let cause = format!("partition {partition} is not there");
                     return Err(SinkError::Damaged { place: format!("`{}`", page.stream.name()), cause });
@@ -85,7 +88,7 @@ impl Sink for Compare {
     }
 
     fn close(mut self: Box<Self>) -> Result<(), SinkError> {
-        for (stored, count) in self.streams.iter_mut().flatten() {
+        for (stored, count) in self.streams.values_mut().flatten() {
             let damaged = |cause| SinkError::Damaged { place: stored.place.clone(), cause };
             match stored.records.next() {
                 // Those of later ticks are somebody else's matter: the run that is compared may be going on.
@@ -125,8 +128,7 @@ mod tests {
         let records: Vec<_> =
             stored.iter().map(|(tick, v)| Ok(StoredRecord { tick: *tick, value: v.as_bytes().to_vec() })).collect();
         let stored = Stored { place: "there".to_owned(), records: Box::new(records.into_iter()) };
-        let mut streams: Vec<Vec<Stored>> = (0..5).map(|_| Vec::new()).collect();
-        streams[Stream::Metrics as usize].push(stored);
+        let streams = BTreeMap::from([(Stream::Metrics, vec![stored])]);
         let mut sink = Box::new(Compare::new(streams, Box::new(|_, _, line| (0, line.to_vec()))));
         sink.write(written(0, &["a", "b"]))?;
         sink.write(written(1, &["c"]))?;

@@ -5,6 +5,7 @@
 //! `manifest.json`, written once, which names the pipeline whose run it is.
 
 use super::{SinkError, Stream, file};
+use crate::config::spec::Publish;
 use crate::fault::point;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -35,6 +36,9 @@ pub struct Identity {
     /// What the pipeline was before it was changed, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<Former>,
+    /// What is or was published beside the streams of every run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub publish: Vec<Publish>,
 }
 
 /// What a run's pipeline was before it was changed.
@@ -55,11 +59,19 @@ impl Identity {
             return false;
         };
         self.before = found.before;
+        self.publish.extend(found.publish);
+        self.publish.sort_unstable();
+        self.publish.dedup();
         let changed = may_change && found.spec != self.spec;
         if changed {
             self.before.push(Former { spec: found.spec, ticks: 0 });
         }
         changed
+    }
+
+    /// The streams that the run has, or had before it was changed.
+    pub fn streams(&self) -> Vec<Stream> {
+        Stream::of(&self.publish)
     }
 
     /// What differs from what was found, for a person; `None` if nothing does.
@@ -91,7 +103,7 @@ impl Folder {
     ///
     /// # Errors
     /// [`SinkError::Busy`] if another run has it; unless `fresh`, [`SinkError::Foreign`] if it holds a run of something
-    /// else, [`SinkError::Occupied`] if it holds streams without a manifest, [`SinkError::Damaged`] if the manifest
+    /// else, [`SinkError::Occupied`] if it holds streams that no manifest names, [`SinkError::Damaged`] if the manifest
     /// cannot be read; [`SinkError::Write`] if the system refuses.
     pub fn claim(path: &Path, identity: &Identity, fresh: bool) -> Result<Folder, SinkError> {
         std::fs::create_dir_all(path).map_err(|e| cannot_write(path, &e))?;
@@ -201,7 +213,10 @@ impl Folder {
         for path in FOLDERS.map(|name| self.path.join(name)) {
             gone(std::fs::remove_dir_all(&path)).map_err(|e| cannot_write(&path, &e))?;
         }
-        for path in streams().chain([SUMMARY, MANIFEST].map(str::to_owned)).map(|name| self.path.join(name)) {
+        let mut identity = self.identity.clone();
+        identity.publish.extend(Folder::found(&self.path).ok().flatten().into_iter().flat_map(|found| found.publish));
+        let files = files(identity.streams()).chain([SUMMARY, MANIFEST].map(str::to_owned));
+        for path in files.map(|name| self.path.join(name)) {
             gone(std::fs::remove_file(&path)).map_err(|e| cannot_write(&path, &e))?;
         }
         self.sync()
@@ -213,19 +228,25 @@ fn identify(folder: &Path, identity: &Identity) -> Result<(), SinkError> {
     let place = || folder.display().to_string();
     match Folder::found(folder)? {
         Some(found) => {
-            let foreign = |found| SinkError::Foreign { place: place(), found };
-            identity.differs(&found).map_or(Ok(()), |found| Err(foreign(found)))
+            if let Some(found) = identity.differs(&found) {
+                return Err(SinkError::Foreign { place: place(), found });
+            }
+            // What a stream's file holds that the run has not had so far is somebody else's, and would be cut off.
+            let (had, has) = (found.streams(), identity.streams());
+            let new: Vec<Stream> = has.into_iter().filter(|stream| !had.contains(stream)).collect();
+            let there = files(new).find(|name| folder.join(name).exists());
+            there.map_or(Ok(()), |name| Err(SinkError::Occupied { place: place(), found: name }))
         }
         None => {
-            let there = streams().filter(|name| folder.join(name).exists()).collect::<Vec<_>>();
+            let there = files(identity.streams()).filter(|name| folder.join(name).exists()).collect::<Vec<_>>();
             let found = format!("a run without a manifest ({})", there.join(", "));
             if there.is_empty() { Ok(()) } else { Err(SinkError::Occupied { place: place(), found }) }
         }
     }
 }
 
-fn streams() -> impl Iterator<Item = String> {
-    Stream::ALL.into_iter().map(file::file_name)
+fn files(streams: Vec<Stream>) -> impl Iterator<Item = String> {
+    streams.into_iter().map(file::file_name)
 }
 
 /// What is not there need not be removed.
@@ -245,8 +266,32 @@ mod tests {
     use super::*;
 
     fn identity(spec: &str) -> Identity {
-        let before = Vec::new();
-        Identity { pipeline: "sea".to_owned(), spec: spec.to_owned(), outputs: "files".to_owned(), before }
+        let (before, publish) = (Vec::new(), Vec::new());
+        Identity { pipeline: "sea".to_owned(), spec: spec.to_owned(), outputs: "files".to_owned(), before, publish }
+    }
+
+    #[test]
+    fn a_file_that_was_no_stream_is_neither_cut_nor_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path();
+        Folder::claim(path, &identity("a"), false).and_then(|f| f.begin()).expect("it is empty");
+        std::fs::write(path.join("examples.jsonl"), "mine\n").expect("a file");
+        Folder::claim(path, &identity("a"), true).and_then(|f| f.begin()).expect("it starts over");
+        assert_eq!(names(path), ["examples.jsonl", "lock", "manifest.json"]);
+        let publishing = || {
+            let found = Folder::found(path).expect("it reads");
+            let mut other = Identity { publish: vec![Publish::Examples], ..identity("b") };
+            other.follow(found, true);
+            other
+        };
+        let error = Folder::claim(path, &publishing(), false).map(|_| ()).expect_err("it is there").to_string();
+        assert!(error.contains("already holds examples.jsonl"), "{error}");
+        std::fs::remove_file(path.join("examples.jsonl")).expect("it is there");
+        Folder::claim(path, &publishing(), false).and_then(|f| f.begin()).expect("nothing is in the way");
+        std::fs::write(path.join("examples.jsonl"), "ours\n").expect("a file");
+        Folder::claim(path, &publishing(), false).expect("it is the run's now");
+        Folder::claim(path, &identity("c"), true).and_then(|f| f.begin()).expect("it starts over");
+        assert_eq!(names(path), ["lock", "manifest.json"], "what was published goes, whoever starts over");
     }
 
     fn names(folder: &Path) -> Vec<String> {

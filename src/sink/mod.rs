@@ -1,4 +1,5 @@
-//! Sinks: the edge where predictions, metrics, models, decisions, dead letters and progress go out.
+//! Sinks: the edge where predictions, metrics, models, decisions, dead letters and progress go out, and on request
+//! features and examples.
 
 pub mod compare;
 mod dead_letter;
@@ -9,6 +10,7 @@ pub mod kafka;
 
 pub use dead_letter::dead_letter_line;
 
+use crate::config::spec::Publish;
 use crate::model::Role;
 use crate::record::DeadLetter;
 use crate::time::Time;
@@ -28,18 +30,24 @@ pub enum Stream {
     Decisions,
     /// Records that could not be used.
     DeadLetters,
+    /// On request: vectors as they were served.
+    Features,
+    /// On request: vectors with their labels.
+    Examples,
     /// One record a tick: what it consumed and what it produced.
     Progress,
 }
 
 impl Stream {
     /// All, in order.
-    pub const ALL: [Stream; 6] = [
+    pub const ALL: [Stream; 8] = [
         Stream::Predictions,
         Stream::Metrics,
         Stream::Models,
         Stream::Decisions,
         Stream::DeadLetters,
+        Stream::Features,
+        Stream::Examples,
         Stream::Progress,
     ];
 
@@ -51,8 +59,27 @@ impl Stream {
             Stream::Models => "models",
             Stream::Decisions => "decisions",
             Stream::DeadLetters => "dead_letters",
+            Stream::Features => "features",
+            Stream::Examples => "examples",
             Stream::Progress => "progress",
         }
+    }
+
+    /// The streams of a run that publishes these, in order.
+    ///
+    /// ```
+    /// use tidemill::config::spec::Publish;
+    /// use tidemill::sink::Stream;
+    /// assert_eq!(Stream::of(&[]).len(), 6);
+    /// assert_eq!(Stream::of(&[Publish::Examples])[5..], [Stream::Examples, Stream::Progress]);
+    /// ```
+    pub fn of(publish: &[Publish]) -> Vec<Stream> {
+        let written = |stream: &Stream| match stream {
+            Stream::Features => publish.contains(&Publish::Features),
+            Stream::Examples => publish.contains(&Publish::Examples),
+            _ => true,
+        };
+        Stream::ALL.into_iter().filter(written).collect()
     }
 }
 
@@ -139,7 +166,7 @@ pub trait Sink: Send {
 }
 
 /// How many bytes of each stream but progress are committed, in the order of [`Stream::ALL`].
-pub type Lengths = [u64; 5];
+pub type Lengths = [u64; 7];
 
 /// Why an output cannot be written.
 #[derive(Debug, thiserror::Error)]

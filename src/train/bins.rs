@@ -59,6 +59,34 @@ impl Binned {
         (rows.len() * (dense.next_multiple_of(GROUP) + 8) + 4 * ones + 8 * MAX_BINS * dense + sorting) as u64
     }
 
+    /// The greatest value on the low side of a split; of a sparse slot's one half.
+    pub(super) fn limit(&self, slot: usize, bin: usize) -> f64 {
+        self.limits.get(slot).map_or(0.5, |limits| limits[bin])
+    }
+
+    /// Puts the rows of the low side of a split (a slot, and the last bin that is low) before the others, each in their
+    /// order; how many they are. `scratch` is overwritten.
+    pub(super) fn part(&self, rows: &mut [u32], (slot, bin): (usize, usize), scratch: &mut Vec<u32>) -> usize {
+        let sparse = slot.checked_sub(self.limits.len()).map(|slot| slot as u32);
+        let is_low = |row: u32| match sparse {
+            Some(slot) => !self.ones(row).contains(&slot),
+            None => self.bin(row, slot) <= bin,
+        };
+        scratch.clear();
+        let mut low = 0;
+        for at in 0..rows.len() {
+            let row = rows[at];
+            if is_low(row) {
+                rows[low] = row;
+                low += 1;
+            } else {
+                scratch.push(row);
+            }
+        }
+        rows[low..].copy_from_slice(scratch);
+        low
+    }
+
     /// The bin of a dense slot in a row.
     pub(super) fn bin(&self, row: u32, slot: usize) -> usize {
         usize::from(self.groups[slot / GROUP][row as usize][slot % GROUP])

@@ -10,6 +10,7 @@
 //! ends as soon as a fit gets round to ask; its verdict is of no use to anybody.
 
 use super::calibration::{calibrated, calibration};
+use super::golden::{self, Golden};
 use super::importance::{importance, without};
 use super::paired::Paired;
 use super::report::{Bounds, Calibrated, Candidate, Check, Figures, Parameters, figures};
@@ -71,6 +72,8 @@ pub struct Job {
     pub train: TrainSpec,
     /// `[model.NAME.gate]`
     pub gate: GateSpec,
+    /// The gate's golden rows.
+    pub golden: Arc<Vec<Golden>>,
     /// The online learner's state at the decision.
     pub live: Body,
     /// Whether the online learner is the champion.
@@ -354,6 +357,10 @@ impl Fits<'_> {
         report.paired = Some(Paired::of(job.task, rows, job.gate.significance.unwrap_or(0.05)));
         report.checks = checks(job, gained, batch.is_some(), &report, held_out);
         report.checks.extend(job.gate.slices.as_ref().map(|gate| slices(job.task, gate, held_out, &said)));
+        if !job.golden.is_empty() {
+            let judged = fixed.clone().unwrap_or_else(|| Fixed::from(job.live.clone()));
+            report.checks.push(golden::check(&job.golden, |vector| judged.predict(vector)));
+        }
         if !report.checks.iter().all(|check| check.passed) {
             return match failed {
                 Some(reason) => Verdict::Failed { reason, report },

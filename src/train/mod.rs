@@ -10,6 +10,7 @@ mod calibration;
 mod elastic_net;
 mod ftrl;
 mod gaussian_nb;
+mod golden;
 mod importance;
 mod job;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use boosting::BoostingEstimator;
 pub use elastic_net::ElasticNetEstimator;
 pub use ftrl::FtrlEstimator;
 pub use gaussian_nb::GaussianNbEstimator;
+pub use golden::{Golden, golden};
 pub use importance::Importance;
 pub use job::{Contestant, Example, Job, Verdict, given_up, run};
 pub use linear::LinearEstimator;

@@ -85,7 +85,7 @@ pub struct Check {
     pub figure: Option<f64>,
     /// What it was held against.
     pub limit: f64,
-    /// Of `slices`: the slice in which the candidate is worst, `carrier=UA`.
+    /// Of `slices`: the slice in which the candidate is worst, `carrier=UA`. Of `golden`: the first row that fails.
     #[serde(default)]
     pub slice: Option<String>,
 }

@@ -60,6 +60,7 @@ fn job(served: f64, live: f64) -> Job {
             ablate: true,
         },
         gate: GateSpec::of(Metric::LogLoss, 0.0),
+        golden: Arc::default(),
         live: Body::Logistic(learner),
         champion_is_live: false,
         start_from: None,

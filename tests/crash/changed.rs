@@ -184,3 +184,77 @@ fn what_goes_on_changed_survives_being_killed() {
         assert!(differs.is_empty(), "{differs:?}");
     }
 }
+
+/// What is asked for from some tick on is written from there on; what is no longer asked for stays as it is.
+#[test]
+fn what_is_published_begins_and_ends_with_the_file_that_asks_for_it() {
+    let sea = Subject::new("sea", "2024-01-03", &[]);
+    let file = fs::read_to_string(&sea.file).expect("the pipeline");
+    let line = "every = \"1h\"\n";
+    let asking = file.replacen(line, &format!("{line}publish = [\"examples\", \"features\"]\n"), 1);
+    assert_ne!(asking, file, "the pipeline has {line}");
+    let write = |text: &str| fs::write(&sea.file, text).expect("it is written");
+    let read = |name: &str| fs::read_to_string(sea.out("changed").join(name)).expect("it is there");
+    let whole = online(&sea, "whole");
+    let ids = |name: &str| -> Vec<String> {
+        read(name).lines().map(|line| field(line, "prediction_id").as_str().expect("an id").to_string()).collect()
+    };
+    let bytes = |tick: usize| field(read("progress.log").lines().nth(tick).expect("a tick"), "bytes");
+
+    // A file of that name that is none of the run's is not overwritten.
+    let tick = stopped(&sea);
+    write(&asking);
+    let mine = sea.out("changed").join("examples.jsonl");
+    fs::write(&mine, "mine\n").expect("it is written");
+    let error = told(&sea, &[], 2);
+    assert!(error.contains("already holds examples.jsonl"), "{error}");
+    assert_eq!(read("examples.jsonl"), "mine\n");
+    fs::remove_file(&mine).expect("it is there");
+    // Without checkpoints nothing can go on from where the former file ended.
+    let error = told(&sea, &["--checkpoint-every", "never"], 2);
+    assert!(error.contains("the pipeline file of `sea` was another") && !mine.exists(), "{error}");
+
+    let went_on = told(&sea, &["-w", "2"], 0);
+    assert!(went_on.contains("the pipeline file was changed"), "{went_on}");
+    assert_eq!(online(&sea, "changed"), whole);
+    let predicted = ids("predictions.jsonl");
+    let distinct: std::collections::BTreeSet<&String> = predicted.iter().collect();
+    let features = ids("features.jsonl");
+    assert!(features.len() > 500 && features.len() < distinct.len(), "{} of {}", features.len(), distinct.len());
+    let tail: Vec<&String> = features.iter().collect();
+    let last: std::collections::BTreeSet<&String> = tail.iter().copied().collect();
+    assert!(last.len() == features.len() && last.iter().all(|id| distinct.contains(*id)));
+    // Events from before that get their labels now are told whole.
+    let earlier = ids("examples.jsonl").iter().filter(|id| !last.contains(id)).count();
+    assert!(earlier > 50, "{earlier}");
+    assert_eq!((bytes(tick).get("features"), bytes(tick + 1).get("examples").is_some()), (None, true));
+
+    // The other way round; killed behind the change, too.
+    for point in [None, Some("progress.synced:1")] {
+        write(&asking);
+        fs::remove_dir_all(sea.out("changed")).expect("it is there");
+        let tick = stopped(&sea);
+        // What is behind the record never happened.
+        let committed = |stream: &str| bytes(tick)[stream].as_u64().expect("bytes") as usize;
+        let kept = ["features", "examples"].map(|stream| {
+            let text = read(&format!("{stream}.jsonl"));
+            assert!(committed(stream) > 1000);
+            text[..committed(stream)].to_string()
+        });
+        write(&file);
+        if let Some(point) = point {
+            let mut command = sea.command("changed", &[]);
+            assert!(!command.env(DIE_AT, point).status().expect("it starts").success());
+        }
+        told(&sea, &[], 0);
+        assert_eq!(online(&sea, "changed"), whole);
+        assert_eq!(["features.jsonl", "examples.jsonl"].map(read), kept);
+        let end = bytes(read("progress.log").lines().count() - 1);
+        assert_eq!(["features", "examples"].map(|stream| end[stream].as_u64()), kept.map(|k| Some(k.len() as u64)));
+        told(&sea, &["-n", "2"], 0);
+    }
+    // Who starts over has nothing of it.
+    told(&sea, &["--fresh"], 0);
+    assert!(!mine.exists());
+    sea.same_as_whole("changed");
+}

@@ -246,7 +246,7 @@ pub fn run_with(
         ),
         sink: Box::new(Memory(written.clone(), poison.map(str::to_owned))),
         registries: MODELS.iter().map(|model| Registry::open(&folder, model).expect("a registry")).collect(),
-        requests: Box::new(Asked::default),
+        requests: Box::new(|_, _| Asked::default()),
         history: History::check(&plan, history.to_vec(), "memory", "").expect("it is whole"),
         caution,
         restore: restore.map(|found| found.name()),

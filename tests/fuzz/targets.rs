@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use tidemill::config::spec::{BaggingSpec, Format, LearnerSpec, NearestSpec, PatchesSpec, PipelineSpec, TreeSpec};
+use tidemill::config::spec::{AdaptiveTreeSpec, BaggingSpec, Format, LearnerSpec, NearestSpec, PatchesSpec};
+use tidemill::config::spec::{PipelineSpec, TreeSpec};
 use tidemill::feature::Vector;
 use tidemill::feature::expr::{Binding, Expression, Scope};
 use tidemill::flow::history::History;
@@ -280,6 +281,7 @@ fn models() {
     let mut good = vec![artifact.clone()];
     for (task, spec) in [
         (Task::Binary, LearnerSpec::HoeffdingTree(TreeSpec { grace_period: 2, tau: 1.0, ..TreeSpec::default() })),
+        (Task::Multiclass(3), LearnerSpec::HoeffdingAdaptiveTree(AdaptiveTreeSpec::default())),
         (Task::Multiclass(3), LearnerSpec::GaussianNb),
         (Task::Multiclass(3), LearnerSpec::MultinomialNb { alpha: 1.0 }),
         (Task::Multiclass(3), LearnerSpec::NearestNeighbors(NearestSpec::default())),

@@ -29,6 +29,7 @@ fn pipeline(name: &str, sources: Vec<SourceSpec>) -> PipelineSpec {
         max_pending: 1000,
         max_keys: 1000,
         max_rows: 256_000,
+        publish: Vec::new(),
         sources,
         features: Vec::new(),
         models: vec![ModelSpec {

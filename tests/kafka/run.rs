@@ -1,7 +1,7 @@
 //! The whole walk over a real broker: what a run over topics writes, what a stranger sees of it while it goes on, and
 //! what it refuses.
 
-use crate::project::{Project, ROOT, Running, errors, expect_code, headers, values};
+use crate::project::{Project, ROOT, Running, TIDEMILL, errors, expect_code, headers, values};
 use crate::support::{Ground, PATIENCE, Stranger, Told, send};
 use rdkafka::producer::Producer;
 use serde_json::{Value, json};
@@ -118,6 +118,61 @@ fn envelopes(predictions: &[Told], metrics: &[Told], progress: &[Told]) {
     for message in progress {
         assert_eq!(message.stamp_ms, millis(&json_of(message.value_text())["pipeline_time"]).max(1));
     }
+}
+
+/// On request: what others train from, by topics of their own.
+#[test]
+fn what_is_published_is_in_topics_too() {
+    let Some(ground) = Ground::find("published") else { return };
+    let project = Project::sea(&ground, "2024-01-02");
+    project.rewrite("every = \"1h\"", "every = \"1h\"\npublish = [\"features\", \"examples\"]");
+    let kafka = ground.broker.bootstrap();
+    let out = project.path("files");
+    expect_code(&mut project.command("run", None, &["--quiet", "--out", out.to_str().unwrap()]), 0);
+    project.feed(&ground, 1);
+    ground.topic("examples", 2);
+    let out = project.path("topics");
+    let words = ["--until-end", "--quiet", "--out", out.to_str().unwrap()];
+    // Killed while it commits, and taken up again: a reader of what is committed sees each line once.
+    let mut first = project.command("run", Some(kafka), &words);
+    first.env(tidemill::fault::DIE_AT, "commit.before:1").stderr(Stdio::null());
+    assert!(!first.status().unwrap().success());
+    expect_code(&mut project.command("run", Some(kafka), &[&words[..], &["-n", "2"]].concat()), 0);
+    for stream in ["features", "examples"] {
+        let messages = ground.messages(&project.topic(stream));
+        let written = project.written("files", stream);
+        assert!(written.len() > 1000, "{stream}");
+        assert_eq!(values(&messages), written, "{stream}");
+        for message in &messages {
+            let value = json_of(message.value_text());
+            assert_eq!(json!(message.key_text()), value["prediction_id"]);
+            let told = headers(message);
+            let (stamp, named) = match stream {
+                "features" => ("at", vec!["tick"]),
+                _ => ("known_at", vec!["model", "role", "tick", "version"]),
+            };
+            assert_eq!((message.stamp_ms, told.keys().copied().collect::<Vec<_>>()), (millis(&value[stamp]), named));
+            let version = told.get("version").map(|version| version.parse::<u64>().unwrap());
+            assert_eq!(version, value["version"].as_u64(), "{value}");
+        }
+    }
+    let of: BTreeSet<u16> = ground.messages(&project.topic("examples")).iter().map(|m| m.partition).collect();
+    assert_eq!(of, BTreeSet::from([0, 1]), "by the prediction id, as somebody has laid the topic out");
+    let verify = ["--out", out.to_str().unwrap(), "--quiet"];
+    expect_code(&mut project.command("verify", Some(kafka), &verify), 0);
+
+    // Whose events are to be forgotten is read from their topic.
+    let mut forget = Command::new(TIDEMILL);
+    forget.args(["forget", "--kafka", kafka, "--where", "id=17", "--pipeline"]).arg(project.pipeline());
+    let told = expect_code(forget.arg("--out").arg(&out), 0);
+    assert!(String::from_utf8_lossy(&told.stdout).contains("asked to forget 1 ids"), "{told:?}");
+
+    // A line that no tick has written is found.
+    let producer = ground.producer(None);
+    send(&producer, &project.topic("features"), 0, "mine", Some("{}"), 1);
+    producer.flush(PATIENCE).unwrap();
+    let told = errors(&expect_code(&mut project.command("verify", Some(kafka), &verify), 1));
+    assert!(told.contains(&project.topic("features")) && told.contains("not made again"), "{told}");
 }
 
 #[test]

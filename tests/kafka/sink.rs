@@ -3,6 +3,7 @@
 use crate::support::{Ground, Told};
 use std::process::Command;
 use tidemill::broker::{Broker, partition_of};
+use tidemill::config::spec::Publish;
 use tidemill::model::Role;
 use tidemill::record::{DeadLetter, Position, Raw, Reason};
 use tidemill::sink::kafka::{Outputs, claim};
@@ -14,7 +15,16 @@ pub fn outputs(pipeline: &str, fresh: bool) -> Outputs<'_> {
     static MODELS: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(|| vec!["late".to_owned()]);
     static SOURCES: std::sync::LazyLock<Vec<String>> =
         std::sync::LazyLock::new(|| vec!["departures".to_string(), "arrivals".to_string()]);
-    Outputs { pipeline, models: &MODELS, sources: &SOURCES, spec: "0a", before: &[], fresh, partitions: 3 }
+    Outputs {
+        pipeline,
+        models: &MODELS,
+        sources: &SOURCES,
+        spec: "0a",
+        before: &[],
+        publish: &[],
+        fresh,
+        partitions: 3,
+    }
 }
 
 fn open(broker: &Broker, pipeline: &str, fresh: bool) -> Result<Box<dyn Sink>, SinkError> {
@@ -141,6 +151,19 @@ fn topics_that_hold_a_run_are_refused_until_fresh() {
     let mut again = claim(&ground.broker, &outputs(&ground.prefix, false)).unwrap();
     assert_eq!(again.progress(), [r#"{"tick":0}"#]);
     let other = Outputs { spec: "0b", ..outputs(&ground.prefix, false) };
+    // What is published from now on must find its topic empty.
+    let examples = ground.topic("examples", 1);
+    let publishing = || Outputs { publish: &[Publish::Examples], ..outputs(&ground.prefix, false) };
+    claim(&ground.broker, &publishing()).map(|_| ()).unwrap();
+    let producer = ground.producer(None);
+    crate::support::send(&producer, &examples, 0, "key", Some("{}"), 1_000);
+    rdkafka::producer::Producer::flush(&producer, crate::support::PATIENCE).unwrap();
+    let told = match claim(&ground.broker, &publishing()).map(|_| ()) {
+        Err(error @ SinkError::Occupied { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert!(told.contains(&format!("records that are of no run (in `{examples}`)")), "{told}");
+    claim(&ground.broker, &outputs(&ground.prefix, false)).map(|_| ()).unwrap();
     let told = match claim(&ground.broker, &other).map(|_| ()) {
         Err(error @ SinkError::Foreign { .. }) => error.to_string(),
         other => panic!("{other:?}"),

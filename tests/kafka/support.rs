@@ -199,5 +199,6 @@ pub fn source(name: &str, kind: Kind, topic: &str) -> SourceSpec {
         label: None,
         classes: Vec::new(),
         timeout: None,
+        erasable: None,
     }
 }

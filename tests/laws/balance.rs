@@ -23,6 +23,9 @@ struct Event {
 /// What a loop over the records counts, and the dead letters as (source, offset, reason).
 #[derive(Default)]
 struct Count {
+    timeout: i64,
+    /// From an event's time, how long its id is taken.
+    known_for: i64,
     now: i64,
     counts: BTreeMap<&'static str, i64>,
     dead: Vec<(&'static str, usize, &'static str)>,
@@ -41,8 +44,8 @@ impl Count {
     }
 
     /// All that is due before `now`, by looking at everything.
-    fn pass(&mut self, timeout: i64) {
-        let now = self.now;
+    fn pass(&mut self) {
+        let (now, timeout) = (self.now, self.timeout);
         let orphans: Vec<String> =
             self.waiting.iter().filter(|(_, (_, since, _))| since + timeout < now).map(|(id, _)| id.clone()).collect();
         for id in orphans {
@@ -56,13 +59,13 @@ impl Count {
             self.add("expired", 1);
             self.add("unlabelled", -1);
         }
-        self.known.retain(|_, event| event.at + 2 * timeout >= now);
+        self.known.retain(|_, event| event.at + self.known_for >= now);
     }
 
-    fn label(&mut self, id: &str, label: Option<bool>, timeout: i64) {
+    fn label(&mut self, id: &str, label: Option<bool>) {
         let now = self.now;
         let event = self.known.get_mut(id).expect("the caller knows it");
-        if event.at + timeout < now {
+        if event.at + self.timeout < now {
             return self.add("late", 1);
         }
         let before = std::mem::replace(&mut event.label, label);
@@ -82,27 +85,27 @@ impl Count {
         }
     }
 
-    fn take(&mut self, record: &Record, timeout: i64) {
+    fn take(&mut self, record: &Record) {
         self.add("records", 1);
         match record {
             Record::Other => self.add("used", 1),
             Record::Event { id, at, offset } => {
                 self.now = self.now.max(*at);
-                self.pass(timeout);
+                self.pass();
                 if self.known.contains_key(id) {
                     return self.refuse("events", *offset, "duplicate");
                 }
                 self.known.insert(id.clone(), Event { at: *at, label: None, expired: false });
                 ["used", "events", "unlabelled"].into_iter().for_each(|what| self.add(what, 1));
                 if let Some((label, _, _)) = self.waiting.remove(id) {
-                    self.label(id, label, timeout);
+                    self.label(id, label);
                 }
             }
             Record::Label { id, at, label, offset } => {
                 self.now = self.now.max(*at);
-                self.pass(timeout);
+                self.pass();
                 if self.known.contains_key(id) {
-                    return self.label(id, *label, timeout);
+                    return self.label(id, *label);
                 }
                 if self.waiting.insert(id.clone(), (*label, self.now, *offset)).is_some() {
                     self.add("used", 1);
@@ -113,9 +116,9 @@ impl Count {
     }
 
     /// The counts after `now`, and the dead letters in order.
-    fn end(mut self, now: i64, timeout: i64) -> (Value, Vec<(String, usize, String)>) {
+    fn end(mut self, now: i64) -> (Value, Vec<(String, usize, String)>) {
         self.now = self.now.max(now);
-        self.pass(timeout);
+        self.pass();
         self.add("pending", self.waiting.len() as i64);
         let names =
             ["records", "used", "dead_letters", "late", "pending", "events", "labelled", "expired", "unlabelled"];
@@ -186,9 +189,13 @@ fn in_order(mut all: Vec<Record>) -> Vec<Record> {
 }
 
 fn counted(records: &[Record], now: i64, timeout: Span) -> (Value, Vec<(String, usize, String)>) {
-    let mut count = Count::default();
-    records.iter().for_each(|record| count.take(record, timeout.0));
-    count.end(now, timeout.0)
+    counted_with(records, now, timeout, Span(2 * timeout.0))
+}
+
+fn counted_with(records: &[Record], now: i64, timeout: Span, known_for: Span) -> (Value, Vec<(String, usize, String)>) {
+    let mut count = Count { timeout: timeout.0, known_for: known_for.0, ..Count::default() };
+    records.iter().for_each(|record| count.take(record));
+    count.end(now)
 }
 
 fn dead(run: &Run) -> Vec<(String, usize, String)> {
@@ -298,21 +305,25 @@ fn mess(seed: u64) -> (String, String) {
 }
 
 /// What happens to a record depends on pipeline time alone, so it is the same in ticks of any size; a tick may be
-/// longer than a timeout.
+/// longer than a timeout. Labels that stay erasable keep their event's id for longer, and change nothing else.
 #[test]
 fn any_mess_is_accounted_for_in_any_ticks() {
-    for seed in [1, 2, 3] {
+    let erasable = MESS.replace("timeout = \"30m\"", "timeout = \"30m\"\nerasable = \"2h\"");
+    let half = Span::HOUR.0 / 2;
+    for (seed, pipeline, known_for) in
+        [(1, MESS, 2 * half), (2, MESS, 2 * half), (3, MESS, 2 * half), (1, &erasable, 5 * half)]
+    {
         let (events, labels) = mess(seed);
         let mut records = labels_of_sea(&labels);
         records.extend(events_of_sea(&events));
-        let (counts, refused) = counted(&in_order(records), 0, Span(Span::HOUR.0 / 2));
+        let (counts, refused) = counted_with(&in_order(records), 0, Span(half), Span(known_for));
         for what in ["dead_letters", "late", "repeated", "corrected", "withdrawn", "expired", "pending"] {
             assert!(counts[what].as_i64() > Some(0), "{what} occurs: {counts}");
         }
         assert!(refused.iter().any(|(_, _, reason)| reason == "orphan"));
         assert!(refused.iter().any(|(_, _, reason)| reason == "duplicate"));
         let streams: [(&str, &[u8]); 2] = [("events.jsonl", events.as_bytes()), ("labels.jsonl", labels.as_bytes())];
-        let small = Small::new(&format!("mess_{seed}"), MESS, &streams);
+        let small = Small::new(&format!("mess_{seed}_{known_for}"), pipeline, &streams);
         let mut predictions = None;
         for cut in ["1", "13", "1000", "100000"] {
             let run = small.run(cut, &["--tick-records", cut]);

@@ -10,6 +10,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 use std::time::{Duration, Instant};
+use tidemill::fault::DIE_AT;
 use tidemill::time::Time;
 
 const PIPELINE: &str = r#"
@@ -200,6 +201,18 @@ fn metrics_from(run: &Run, hour: i64) -> String {
     newest.into_iter().map(|(name, line)| format!("{name}: {line}\n")).collect()
 }
 
+/// The last value published of each window of the frozen model, without when that was.
+fn frozen(run: &Run) -> String {
+    let mut newest = BTreeMap::new();
+    for mut line in run.records("metrics").into_iter().filter(|m| m["role"] == "frozen") {
+        let whole = line["window"] == "all";
+        let name = ["slice", "window", "at"].map(|field| line[field].to_string());
+        line.as_object_mut().and_then(|fields| fields.remove("published_at")).expect("it was published");
+        newest.insert(if whole { name[..2].join(" ") } else { name.join(" ") }, line.to_string());
+    }
+    newest.into_iter().map(|(name, line)| format!("{name}: {line}\n")).collect()
+}
+
 fn changed(changes: &[(&str, &str)]) -> String {
     changes.iter().fold(PIPELINE.to_string(), |pipeline, (from, to)| {
         assert!(pipeline.contains(from), "{from} was found");
@@ -254,22 +267,87 @@ fn an_exact_learner_never_saw_what_was_forgotten() {
             let dead = run.records("dead_letters");
             assert_eq!(dead.iter().map(|d| text(d, "reason")).collect::<Vec<_>>(), ["forgotten"]);
         };
-        for (shape, words) in [("one", &["-w", "1"][..]), ("processes", &["-n", "2", "-w", "2"])] {
-            let small = small(&format!("{name}_{shape}"), &pipeline, &[]);
-            check(shape, &forgetful(&small, FORGOTTEN, &ids(&all), words));
-        }
-        // Asked while it runs, killed behind the boundary, and taken up by others.
-        let small = small(&format!("{name}_killed"), &pipeline, &[]);
-        let out = small.folder.join("out");
-        let mut fed = Fed::start(&small, &out, "2");
-        fed.hours(FORGOTTEN as usize);
-        forget(&out, &ids(&all), &[]);
-        fed.hours(2);
-        fed.kill();
-        let run = small.run("out", &["-w", "1", "--tick-records", "40"]);
-        check("killed", &run);
-        verify(&small, &run);
+        in_every_shape(name, &pipeline, &ids(&all), check);
     }
+}
+
+/// Runs in which these are forgotten: by one worker, by two processes, and killed behind the boundary.
+fn in_every_shape(name: &str, pipeline: &str, all: &[String], check: impl Fn(&str, &Run)) {
+    for (shape, words) in [("one", &["-w", "1"][..]), ("processes", &["-n", "2", "-w", "2"])] {
+        let small = small(&format!("{name}_{shape}"), pipeline, &[]);
+        check(shape, &forgetful(&small, FORGOTTEN, all, words));
+    }
+    // Asked while it runs, killed behind the boundary, and taken up by others.
+    let small = small(&format!("{name}_killed"), pipeline, &[]);
+    let out = small.folder.join("out");
+    let mut fed = Fed::start(&small, &out, "2");
+    fed.hours(FORGOTTEN as usize);
+    forget(&out, all, &[]);
+    fed.hours(2);
+    fed.kill();
+    let run = small.run("out", &["-w", "1", "--tick-records", "40"]);
+    check("killed", &run);
+    verify(&small, &run);
+}
+
+/// Labels stay erasable for a day behind their timeout. The model as it was before any of them came is judged by all
+/// labels and says the same in every run, so that its metrics differ by what was forgotten alone: in a window that has
+/// events of every age, over the whole run, and by slice.
+#[test]
+fn what_is_erasable_leaves_metrics_long_after_its_timeout() {
+    let erasable = [
+        ("timeout = \"2h\"", "timeout = \"2h\"\nerasable = \"1d\""),
+        ("windows = [\"2h\"]", "windows = [\"2h\", \"8h\"]"),
+        ("task = \"binary\"", "task = \"binary\"\nfreeze_at = [\"2024-03-01T01:00:00Z\"]"),
+    ];
+    let pipeline = without_windows(&changed(&erasable));
+    let all = [open(), settled()].concat();
+    let never = small("erasable_never", &pipeline, &all).run("out", &["--tick-records", "40"]);
+    let (predicted, measured) = (predictions_from(&never, FORGOTTEN), frozen(&never));
+    let windows = |window: &str| measured.lines().filter(|line| line.contains(&format!("\"{window}\""))).count();
+    assert!(windows("8h") > 10 && windows("all") == 4, "{measured}");
+    let check = |shape: &str, run: &Run| {
+        assert_ne!(predictions_from(run, 2), predictions_from(&never, 2), "they had been learned, {shape}");
+        same_lines(&format!("predictions, {shape}"), &predicted, &predictions_from(run, FORGOTTEN));
+        same_lines(&format!("metrics, {shape}"), &measured, &frozen(run));
+        let told = &records(run)[0];
+        let events = told["events"].as_array().expect("events");
+        let gone = |e: &&Value| e["state"] == "settled" && e["metrics"] == "removed" && e["learner"] == "exact";
+        assert_eq!((events.iter().filter(gone).count(), events.len()), (settled().len(), all.len()), "{told}");
+        let counts = |run: &Run, name: &str| run.summary()["balance"]["counts"][name].clone();
+        for name in ["labelled", "expired", "unlabelled"] {
+            assert_eq!(counts(run, name), counts(&never, name), "{name}, {shape}");
+        }
+    };
+    in_every_shape("erasable", &pipeline, &ids(&all), check);
+
+    // Without it they stay in the sums, which is what the figures above would tell.
+    let kept = without_windows(&changed(&erasable[1..]));
+    let run = forgetful(&small("not_erasable", &kept, &[]), FORGOTTEN, &ids(&all), &["-w", "1"]);
+    assert_ne!(frozen(&run), measured);
+    assert_eq!(records(&run)[0]["events"][open().len()]["metrics"], "settled");
+}
+
+/// The vectors from the boundary on, in a run that publishes them: windows over labels have lost what was erasable.
+#[test]
+fn what_is_erasable_leaves_windows_long_after_its_timeout() {
+    let pipeline = changed(&[
+        ("every = \"1h\"", "every = \"1h\"\npublish = [\"features\"]"),
+        ("timeout = \"2h\"", "timeout = \"2h\"\nerasable = \"1d\""),
+        ("over = \"1h\", missing = 0", "over = \"8h\", missing = 0"),
+        ("over = \"1h\" }", "over = \"8h\" }"),
+    ]);
+    let vectors = |run: &Run, hour: i64| -> String {
+        let later = |line: &Value| text(line, "at") >= boundary(hour).as_str();
+        run.records("features").iter().filter(|line| later(line)).map(|line| format!("{line}\n")).collect()
+    };
+    let all = settled();
+    let never = small("windows_never", &pipeline, &all).run("out", &["--tick-records", "40"]);
+    let check = |shape: &str, run: &Run| {
+        assert_ne!(vectors(run, 0), vectors(&never, 0), "they had been known, {shape}");
+        same_lines(&format!("vectors, {shape}"), &vectors(&never, FORGOTTEN), &vectors(run, FORGOTTEN));
+    };
+    in_every_shape("windows", &pipeline, &ids(&all), check);
 }
 
 /// Nothing was scored between the labels and their being forgotten, so the whole run is as if they had never come, with
@@ -284,6 +362,68 @@ fn what_is_forgotten_in_time_leaves_no_trace() {
         let labelled = |run: &Run| run.summary()["balance"]["counts"]["labelled"].clone();
         assert_eq!(labelled(&never), labelled(&run));
     }
+}
+
+#[test]
+fn a_request_outlives_runs_that_die_before_they_commit_it() {
+    let small = small("outlives", PIPELINE, &[]);
+    let out = small.folder.join("out");
+    let mut fed = Fed::start(&small, &out, "1");
+    fed.hours(FORGOTTEN as usize);
+    fed.kill();
+    forget(&out, &ids(&open()), &[]);
+    let requests = || -> Vec<String> {
+        let names = fs::read_dir(&out).expect("it is there").map(|entry| entry.expect("a name").file_name());
+        names.filter_map(|name| name.into_string().ok()).filter(|name| name.contains("request")).collect()
+    };
+    // A tick ends at a boundary, so the request is taken before anything is committed.
+    let words = ["--tick-records", "100000"];
+    for _ in 0..2 {
+        let mut run = program();
+        run.arg("run").arg(&small.file).arg("--out").arg(&out).arg("--quiet").args(words).stderr(Stdio::null());
+        assert!(!run.env(DIE_AT, "progress.before:1").status().expect("it starts").success());
+        let found = requests();
+        assert!(found.len() == 1 && found[0].starts_with("forget.request."), "it was taken: {found:?}");
+    }
+    let run = small.run("out", &words);
+    let told = records(&run);
+    assert_eq!((told.len(), text(&told[0], "verdict")), (1, "forgotten"), "{told:?}");
+    assert_eq!(requests(), Vec::<String>::new());
+    verify(&small, &run);
+}
+
+/// Who is named instead of events: all of theirs in the input so far, by files and by a column that is not the key.
+#[test]
+fn whose_events_are_forgotten_can_be_said() {
+    let small = small("whose", PIPELINE, &[]);
+    let out = small.folder.join("out");
+    let mut fed = Fed::start(&small, &out, "1");
+    fed.hours(FORGOTTEN as usize);
+    fed.kill();
+    // What is no event, and one that came twice, are in the file too.
+    let events = small.folder.join("datasets/small/events.jsonl");
+    let (lines, mut more) = (fs::read_to_string(&events).expect("it reads"), String::new());
+    more.push_str("{\"id\":\"x\",\"who\":\"b\"}\n");
+    more.push_str(lines.lines().nth(1).expect("a line of b"));
+    fs::write(&events, lines + &more + "\n").expect("it writes");
+    let file = small.file.to_str().expect("a path");
+    let whose = |who: &str| ["--pipeline".to_string(), file.to_string(), "--where".to_string(), format!("who={who}")];
+    let told = forget(&out, &[], &whose("b").each_ref().map(String::as_str));
+    assert!(told.contains(&format!("asked to forget {} ids", HOURS * PER_HOUR / 3)), "{told}");
+    let run = small.run("out", &["--tick-records", "40"]);
+    let record = &records(&run)[0];
+    let told = record["events"].as_array().expect("events");
+    let known: Vec<&str> = told.iter().filter(|e| e["state"] != "unknown").map(|e| text(e, "prediction_id")).collect();
+    let theirs: Vec<String> = ids(&(0..FORGOTTEN * PER_HOUR).filter(|n| n % 3 == 1).collect::<Vec<_>>());
+    assert_eq!(known, theirs);
+
+    for (whose, told) in [(whose("nobody"), "no event of the input so far has who=nobody"), (whose("b"), "")] {
+        let words = ["forget".to_string(), "--out".to_string(), out.display().to_string()].into_iter().chain(whose);
+        let ended = tidemill(words);
+        assert_eq!((ended.code == 0, ended.stderr.contains(told)), (told.is_empty(), true), "{ended:?}");
+    }
+    let ended = tidemill(["forget", "--out", out.to_str().expect("a path"), "--pipeline", file, "--where", "whom=b"]);
+    assert!(ended.code == 2 && ended.stderr.contains("no such column") && ended.stderr.contains("who"), "{ended:?}");
 }
 
 /// A learner that depends on order, and versions by a batch learner every three hours.
@@ -354,4 +494,32 @@ fn a_training_under_way_carries_them_and_says_so() {
     let release = |run: &Run| fitted(run)["m-2024-03-01T04:00:00Z"].clone();
     let never_asked = small("under_way_not", &retrained(), &[]).run("out", &["--tick-records", "40"]);
     assert_eq!(release(&run), release(&never_asked));
+}
+
+/// Whoever keeps the newest line of an event keeps no label that was forgotten, and all others.
+#[test]
+fn who_trains_elsewhere_is_told() {
+    let publish = ("every = \"1h\"", "every = \"1h\"\npublish = [\"examples\"]");
+    let small = small("told", &changed(&[publish]), &[]);
+    let gone = [open(), settled()].concat();
+    // One had no label by then, one never came.
+    let more = ["e1079".to_string(), "nobody".to_string()];
+    let run = forgetful(&small, FORGOTTEN, &[ids(&gone), more.to_vec()].concat(), &["-w", "2"]);
+    let lines = run.records("examples");
+    let newest: BTreeMap<&str, &Value> = lines.iter().map(|line| (text(line, "prediction_id"), line)).collect();
+    let at = boundary(FORGOTTEN);
+    for id in ids(&gone) {
+        let line = newest[id.as_str()];
+        assert_eq!((line["label"].is_null(), text(line, "known_at")), (true, at.as_str()), "{line}");
+    }
+    for (id, had) in [(ids(&open())[0].clone(), true), (ids(&settled())[0].clone(), false)] {
+        let of: Vec<&Value> = lines.iter().filter(|line| text(line, "prediction_id") == id).collect();
+        assert_eq!((of.len(), of[0]["label"].is_boolean()), (2, true), "{of:?}");
+        let same = |field: &str| of[0][field] == of[1][field];
+        assert_eq!(["version", "score", "features"].map(same), [had; 3], "{of:?}");
+        assert_eq!((same("model"), of[1]["features"].is_null()), (true, !had), "{of:?}");
+    }
+    assert!(newest["nobody"]["label"].is_null() && !newest.contains_key("e1079"));
+    let labelled = newest.values().filter(|line| !line["label"].is_null()).count();
+    assert_eq!(labelled, (HOURS * PER_HOUR) as usize - gone.len() - 1);
 }

@@ -46,6 +46,8 @@ pub enum LearnerSpec {
     NearestNeighbors(NearestSpec),
     /// A Hoeffding tree, of any task.
     HoeffdingTree(TreeSpec),
+    /// A Hoeffding adaptive tree.
+    HoeffdingAdaptiveTree(AdaptiveTreeSpec),
     /// An adaptive random forest, of any task.
     AdaptiveRandomForest(ForestSpec),
     /// Leveraging bagging of Hoeffding trees.
@@ -178,6 +180,34 @@ pub struct TreeSpec {
 impl Default for TreeSpec {
     fn default() -> TreeSpec {
         TreeSpec { grace_period: 200, delta: 1e-7, tau: 0.05, max_depth: 50, max_leaves: 1000, max_features: None }
+    }
+}
+
+/// How a Hoeffding adaptive tree grows; names and defaults are River's, whose `bootstrap_sampling` is `bootstrap`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdaptiveTreeSpec {
+    /// Whether labels weigh Poisson(1) in leaves, and not 1; default true.
+    pub bootstrap: bool,
+    /// The labels beyond which a branch and the leaf on trial beside it are compared, 1 to 1,000,000,000, default 300.
+    pub drift_window_threshold: u64,
+    /// The chance of a wrong switch, in (0, 1), default 0.05.
+    pub switch_significance: f64,
+    /// Of all draws, default 0.
+    pub seed: u64,
+    /// Its growth.
+    pub tree: TreeSpec,
+}
+
+impl Default for AdaptiveTreeSpec {
+    fn default() -> AdaptiveTreeSpec {
+        AdaptiveTreeSpec {
+            bootstrap: true,
+            drift_window_threshold: 300,
+            switch_significance: 0.05,
+            seed: 0,
+            tree: TreeSpec::default(),
+        }
     }
 }
 

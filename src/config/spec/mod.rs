@@ -4,6 +4,7 @@
 mod cron;
 mod deploy;
 mod feature;
+mod golden;
 mod learner;
 mod measure;
 mod retrain;
@@ -11,8 +12,9 @@ mod retrain;
 pub use cron::{Cron, CronFault};
 pub use deploy::{DeploySpec, Loss, Strategy};
 pub use feature::{FeatureKind, FeatureSpec, Function, Level, Over};
-pub use learner::{AlmaSpec, BaggingSpec, ForestSpec, LearnerSpec, NearestSpec, OptimizerSpec};
-pub use learner::{PassiveAggressiveSpec, PatchesSpec, TreeSpec};
+pub use golden::{Expected, GoldenRow, GoldenSpec};
+pub use learner::{AdaptiveTreeSpec, AlmaSpec, BaggingSpec, ForestSpec, LearnerSpec, NearestSpec};
+pub use learner::{OptimizerSpec, PassiveAggressiveSpec, PatchesSpec, TreeSpec};
 pub use measure::{EstimateSpec, Measure};
 pub use retrain::{AdaBoost, Boosting, Cart, ClassWeight, ElasticNet, RandomForest, Retrain, RetrainSpec, Svm};
 
@@ -69,12 +71,29 @@ pub struct PipelineSpec {
     /// `max_rows`: rows kept by each window group and versions kept by each table, an equal share by each of the 256
     /// shards of its keys; further rows are counted and have no effect. Default 1,000,000,000.
     pub max_rows: usize,
+    /// `publish`: outputs beside those of every pipeline. Default none.
+    pub publish: Vec<Publish>,
     /// The sources, in the order of the file, which is part of the law's order.
     pub sources: Vec<SourceSpec>,
     /// The features, in the order of the file.
     pub features: Vec<FeatureSpec>,
     /// The models, in the order of the file; at least one.
     pub models: Vec<ModelSpec>,
+}
+
+/// An output that is written on request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Publish {
+    /// Vectors of events as they were served.
+    Features,
+    /// Events with their labels.
+    Examples,
+}
+
+impl Publish {
+    /// All, by name.
+    pub const ALL: [(&str, Publish); 2] = [("features", Publish::Features), ("examples", Publish::Examples)];
 }
 
 /// One `[source.NAME]`.
@@ -108,6 +127,9 @@ pub struct SourceSpec {
     pub classes: Vec<String>,
     /// Labels only: how long an event waits for its label (and a label for its event). Default 48h.
     pub timeout: Option<Span>,
+    /// Labels only: how long behind its timeout an event's label can still be forgotten wherever it went, for which
+    /// what was made of it is kept. Default 0.
+    pub erasable: Option<Span>,
 }
 
 /// How a record's bytes are read.
@@ -485,6 +507,8 @@ pub struct GateSpec {
     pub no_change: bool,
     /// No slice of the held-out rows may be much worse. Default none.
     pub slices: Option<SliceGate>,
+    /// Of these rows what must be said is known. Default none.
+    pub golden: Option<GoldenSpec>,
 }
 
 /// `slices = { by = ["carrier"], max_worse = 0.05, min_rows = 200 }`
@@ -502,6 +526,15 @@ pub struct SliceGate {
 impl GateSpec {
     /// A margin of a metric, and no other check.
     pub fn of(metric: Metric, margin: f64) -> GateSpec {
-        GateSpec { metric, margin, significance: None, baseline: false, max_ece: None, no_change: false, slices: None }
+        GateSpec {
+            metric,
+            margin,
+            significance: None,
+            baseline: false,
+            max_ece: None,
+            no_change: false,
+            slices: None,
+            golden: None,
+        }
     }
 }

@@ -63,7 +63,7 @@ fn what_was_written_is_read_back() {
     let lines = sealed((0..5).map(tick));
     let history = History::check(&plan, lines.clone(), "here", "").expect("it is whole");
     assert_eq!((history.end(), history.now()), (5, tick(4).pipeline_time.0));
-    assert_eq!(*history.lengths(), [500, 7, 0, 0, 0]);
+    assert_eq!(*history.lengths(), [500, 7, 0, 0, 0, 0, 0]);
     assert_eq!(history.bytes(), lines.iter().map(|line| line.len() as u64 + 1).sum::<u64>());
     let third = history.recorded(&plan, 3).expect("it is there");
     assert_eq!(third.progress, tick(3));
@@ -77,7 +77,7 @@ fn what_was_written_is_read_back() {
     assert_eq!(history.line(4), Some(lines[4].as_str()));
     assert!(history.line(5).is_none() && history.recorded(&plan, 5).is_none());
     let nothing = History::check(&plan, Vec::new(), "here", "").expect("a run that has not begun");
-    assert_eq!((nothing.end(), *nothing.lengths()), (0, [0; 5]));
+    assert_eq!((nothing.end(), *nothing.lengths()), (0, [0; 7]));
 }
 
 #[test]

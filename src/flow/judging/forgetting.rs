@@ -1,9 +1,9 @@
 //! What is forgotten by request: the examples that leave the training window, and what still carries them.
 //!
-//! In: the ids that a boundary was asked to forget, what was found of those that are open, and what each version was
-//! made from. Out: one record of `decisions` a model and boundary. A version carries an event if its label was first
-//! known before the version's cut and, of one that was fitted, if the event was predicted within the window of its
-//! lineage. Versions that were made elsewhere say nothing of what they learned from and are never named.
+//! In: the ids that a boundary was asked to forget, what was found of those that are erasable, and what each version
+//! was made from. Out: one record of `decisions` a model and boundary. A version carries an event if its label was
+//! first known before the version's cut and, of one that was fitted, if the event was predicted within the window of
+//! its lineage. Versions that were made elsewhere say nothing of what they learned from and are never named.
 
 use super::super::control::Trained;
 use super::super::items::Forget;
@@ -49,6 +49,8 @@ pub(super) struct Found {
     pub(super) place: Place,
     /// Whether its timeout has not passed.
     pub(super) is_open: bool,
+    /// Whether it was erasable, so that metrics and windows over labels have lost it.
+    pub(super) is_erased: bool,
     /// Whether it had a label.
     pub(super) labelled: bool,
     /// Whether it ever had one.
@@ -66,8 +68,8 @@ struct Erased {
 }
 
 impl Judging {
-    /// Forgets what a boundary was asked to, behind what became of events at its tick: open ones have left the window
-    /// already. Says what came of it, if anything was asked.
+    /// Forgets what a boundary was asked to, behind what became of events at its tick: erasable ones have left the
+    /// window already. Says what came of it, if anything was asked.
     pub(super) fn forget(&mut self, boundary: Time, asked: &[Forget]) -> Option<Value> {
         let mut all = std::mem::take(&mut self.found);
         if asked.is_empty() {
@@ -76,7 +78,7 @@ impl Judging {
         let ids: BTreeSet<&str> = asked.iter().map(|forget| forget.id.as_str()).collect();
         for (place, example) in self.examples.remove_ids(&ids) {
             self.known_first.entry(place.clone()).or_insert(example.known);
-            all.push(Found { place, is_open: false, labelled: true, learned: true });
+            all.push(Found { place, is_open: false, is_erased: false, labelled: true, learned: true });
         }
         // Whatever the training comes to, the online learner's state or a fit: its candidates have all that was known.
         let under_way = self.begun.clone().map(|(id, cut)| (id, Carrier { version: 0, cut, window: None }));
@@ -123,7 +125,7 @@ impl Judging {
                     "at": found.place.0.to_string(),
                     "label": had(found.labelled),
                     "example": had(*example),
-                    "metrics": if found.is_open { had(found.labelled) } else { "settled" },
+                    "metrics": if found.is_erased { had(found.labelled) } else { "settled" },
                     "learner": match (found.learned, is_exact) {
                         (false, _) => "none",
                         (true, true) => "exact",

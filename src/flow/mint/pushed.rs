@@ -15,7 +15,8 @@ use std::sync::Arc;
 impl Minter {
     /// What was asked for by hand since this was called last.
     pub(super) fn requested(&mut self) -> Asked {
-        let mut asked = (self.requests)();
+        let committed = self.board.borrow().written;
+        let mut asked = (self.requests)(self.next, committed);
         asked.pushed.retain_mut(|pushed| match self.read(&pushed.model, &pushed.digest) {
             Ok(body) => {
                 pushed.body = Some(body);

@@ -25,7 +25,7 @@ impl Minter {
         let recorded = self.recorded.take().or_else(|| self.history.recorded(&self.plan, self.next).map(Box::new));
         let Some(recorded) = recorded else { unreachable!("all of the history was read before") };
         let progress = &recorded.progress;
-        if progress.activation.is_some() && !self.is_resolved() {
+        if progress.activation.as_ref().is_some_and(|activation| !self.is_resolved_as(&activation.decision)) {
             self.hold();
         } else if self.gather(&recorded)? {
             // Before the tick is sent, which says what comes next.
@@ -45,6 +45,13 @@ impl Minter {
         }
         self.recorded = Some(recorded);
         Ok(false)
+    }
+
+    /// Whether what takes effect next is known to be of this decision. What is known of another one that takes effect
+    /// later may be there before: a replay does not wait for judgements. Once all are in there is nothing to wait for.
+    fn is_resolved_as(&self, decision: &str) -> bool {
+        let next = self.announced.first_key_value().and_then(|(_, resolution)| resolution.as_ref());
+        next.is_some_and(|next| next.decision == decision || self.unjudged.is_empty())
     }
 
     /// Takes all records below the recorded ends; false if some must be delivered first.

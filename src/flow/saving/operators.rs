@@ -22,7 +22,7 @@ pub struct Operator {
 impl Operator {
     fn new(name: String, about: &str) -> Operator {
         // The release of its encoding goes with it: bytes of another one are not read.
-        Operator { schema: Schema::of(&format!("3: {name}: {about}")), name }
+        Operator { schema: Schema::of(&format!("4: {name}: {about}")), name }
     }
 }
 

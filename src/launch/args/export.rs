@@ -41,7 +41,7 @@ pub struct ExamplesArgs {
     #[arg(long, value_name = "T", value_parser = time)]
     pub to: Option<Time>,
     /// How they are written
-    #[arg(long, value_name = "csv|jsonl", default_value = "csv")]
+    #[arg(long, value_name = "csv|jsonl|parquet", default_value = "csv")]
     pub format: ExportFormat,
     /// Where they are written, whole or not at all [default: standard output]
     #[arg(long, value_name = "FILE")]
@@ -67,6 +67,8 @@ pub enum ExportFormat {
     Csv,
     /// A JSON object a line.
     Jsonl,
+    /// A Parquet file.
+    Parquet,
 }
 
 fn time(text: &str) -> Result<Time, String> {

@@ -111,6 +111,7 @@ mod tests {
             label: None,
             classes: Vec::new(),
             timeout: None,
+            erasable: None,
         }
     }
 

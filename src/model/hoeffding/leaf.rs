@@ -1,6 +1,6 @@
 //! A leaf: its classes' weights, what it observes, and which of its two ways to predict was right more often.
 
-use super::observer::{Observer, Split, Value, Weights};
+use super::observer::{At, Observer, Split, Value, Weights};
 use crate::config::spec::TreeSpec;
 use crate::feature::Vector;
 use crate::model::artifact::{ArtifactError, length, within};
@@ -15,8 +15,8 @@ const PURE: f64 = 0.99;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Leaf {
-    pub(super) depth: u32,
-    pub(super) weights: Weights,
+    depth: u32,
+    weights: Weights,
     /// The classes that have some, in the order in which they were seen: of equals it says the first.
     seen: SmallVec<[u16; 4]>,
     /// The weight at which a split was last looked for.
@@ -52,12 +52,19 @@ impl Features<'_> {
 }
 
 /// What became of the search for a split.
-pub(super) enum Search {
+enum Search {
     /// Nothing yet.
     Wait,
     /// None is better than none.
     Afresh,
     Split(u32, Split),
+}
+
+/// A split by a feature, and the leaves that come in the place of the one that is split.
+pub(super) struct Growth {
+    pub(super) feature: u32,
+    pub(super) at: At,
+    pub(super) children: [Leaf; 2],
 }
 
 impl Leaf {
@@ -75,12 +82,7 @@ impl Leaf {
         }
     }
 
-    /// The classes that it saw, in their order.
-    pub(super) fn seen(&self) -> &[u16] {
-        &self.seen
-    }
-
-    pub(super) fn weight(&self) -> f64 {
+    fn weight(&self) -> f64 {
         self.weights.iter().sum()
     }
 
@@ -91,6 +93,11 @@ impl Leaf {
         } else {
             self.counts()
         }
+    }
+
+    /// The class that it says; `None` if nothing is known.
+    pub(super) fn says(&self, rules: &TreeSpec, x: &Vector) -> Option<usize> {
+        self.predict(rules, x).and_then(|said| self.class(&said))
     }
 
     fn counts(&self) -> Option<Weights> {
@@ -127,8 +134,30 @@ impl Leaf {
         self.seen.iter().map(|class| usize::from(*class)).reduce(likelier)
     }
 
-    /// One more label of some weight.
-    pub(super) fn learn(&mut self, rules: &TreeSpec, x: &Vector, class: usize, weight: f64, features: Features<'_>) {
+    /// One more label of some weight; what it grows to, if there is room and a split is due.
+    pub(super) fn grow(
+        &mut self,
+        rules: &TreeSpec,
+        x: &Vector,
+        (class, weight): (usize, f64),
+        features: Features<'_>,
+        room: bool,
+    ) -> Option<Growth> {
+        self.learn(rules, x, class, weight, features);
+        match if room { self.search(rules) } else { Search::Wait } {
+            Search::Wait => None,
+            Search::Afresh => {
+                self.observers.clear();
+                None
+            }
+            Search::Split(feature, split) => {
+                let children = split.branches.map(|weights| Leaf::new(self.depth + 1, weights, &self.seen));
+                Some(Growth { feature, at: split.at, children })
+            }
+        }
+    }
+
+    fn learn(&mut self, rules: &TreeSpec, x: &Vector, class: usize, weight: f64, features: Features<'_>) {
         let active = self.depth < rules.max_depth;
         if active {
             if self.counts().is_none_or(|said| self.class(&said) == Some(class)) {
@@ -170,7 +199,7 @@ impl Leaf {
     }
 
     /// Looks for a split, if enough came since the last time.
-    pub(super) fn search(&mut self, rules: &TreeSpec) -> Search {
+    fn search(&mut self, rules: &TreeSpec) -> Search {
         let weight = self.weight();
         if self.depth >= rules.max_depth || weight - self.tried_at < rules.grace_period as f64 {
             return Search::Wait;
@@ -207,11 +236,6 @@ impl Leaf {
             None if alone || bound < rules.tau => Search::Afresh,
             _ => Search::Wait,
         }
-    }
-
-    /// Forgets what was observed.
-    pub(super) fn afresh(&mut self) {
-        self.observers.clear();
     }
 
     pub(super) fn check(&self, classes: usize) -> Result<(), ArtifactError> {

@@ -14,6 +14,7 @@
 //! Source: Domingos and Hulten 2000, "Mining high-speed data streams"; Gama, Rocha and Medas 2003 for naive Bayes
 //! leaves; Holmes, Kirkby and Pfahringer 2005 for choosing between the two; <https://github.com/online-ml/river>.
 
+mod adaptive;
 mod leaf;
 mod nodes;
 mod observer;
@@ -22,6 +23,7 @@ mod regression;
 mod tests;
 mod tree;
 
+pub use adaptive::HoeffdingAdaptiveTree;
 pub use leaf::Features;
 pub use regression::{RegressionTree, ValueTree};
 pub use tree::Tree;

@@ -1,6 +1,6 @@
 //! The tree of a classifier.
 
-use super::leaf::{Features, Leaf, Search};
+use super::leaf::{Features, Leaf};
 use super::nodes::Nodes;
 use crate::config::spec::TreeSpec;
 use crate::feature::Vector;
@@ -33,19 +33,10 @@ impl Tree {
 
     /// Learns a class with some weight. A leaf without observers gets those of `features`.
     pub fn learn(&mut self, rules: &TreeSpec, x: &Vector, class: usize, weight: f64, features: Features<'_>) {
-        let (place, full) = (self.nodes.place(x), self.leaves() >= rules.max_leaves);
+        let (place, room) = (self.nodes.place(x), self.leaves() < rules.max_leaves);
         let Some(leaf) = self.nodes.leaf_mut(place) else { return };
-        leaf.learn(rules, x, class, weight, features);
-        if full {
-            return;
-        }
-        match leaf.search(rules) {
-            Search::Wait => {}
-            Search::Afresh => leaf.afresh(),
-            Search::Split(feature, split) => {
-                let children = split.branches.map(|weights| Leaf::new(leaf.depth + 1, weights, leaf.seen()));
-                self.nodes.split(place, feature, split.at, children);
-            }
+        if let Some(growth) = leaf.grow(rules, x, (class, weight), features, room) {
+            self.nodes.split(place, growth.feature, growth.at, growth.children);
         }
     }
 

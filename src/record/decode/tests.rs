@@ -40,6 +40,7 @@ fn spec(kind: Kind, key: &[&str], refuse_unknown: bool) -> SourceSpec {
         label: None,
         classes: Vec::new(),
         timeout: None,
+        erasable: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Files as sinks: a folder with `<stream>.jsonl` for each stream of records, and `progress.log`.
+//! Files as sinks: a folder with `<stream>.jsonl` for each stream of records that the run has, and `progress.log`.
 //!
 //! In: ticks. Out: their lines, durable, and then their progress records, durable. What stands in the streams beyond
 //! the last progress record never happened, and is cut off when the run is taken up again; so is a progress record
@@ -9,6 +9,7 @@ use super::desk::{Desk, Work};
 use super::folder::{Folder, cannot_write};
 use super::{Lengths, Sink, SinkError, Stream, Written};
 use crate::fault::point;
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -39,30 +40,36 @@ pub fn progress(folder: &Path) -> Result<Vec<String>, SinkError> {
     Ok(lines.into_iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect())
 }
 
-/// A sink that compares what it is given with the streams of a folder, so many bytes of each.
+/// A sink that compares what it is given with these streams of a folder, so many bytes of each.
 ///
 /// # Errors
 /// [`SinkError::Write`] if a stream cannot be read.
-pub fn compare(folder: &Path, committed: &Lengths) -> Result<Box<dyn Sink>, SinkError> {
-    let stored = |(stream, length): (Stream, &u64)| -> Result<Vec<Stored>, SinkError> {
+pub fn compare(folder: &Path, streams: &[Stream], committed: &Lengths) -> Result<Box<dyn Sink>, SinkError> {
+    let stored = |(stream, length): (Stream, u64)| -> Result<(Stream, Vec<Stored>), SinkError> {
         let path = folder.join(file_name(stream));
         let file = File::open(&path).map_err(|e| cannot_write(&path, &e))?;
-        let lines = BufReader::with_capacity(BUFFER_BYTES, file).take(*length).split(b'\n');
+        let lines = BufReader::with_capacity(BUFFER_BYTES, file).take(length).split(b'\n');
         let records = lines.map(|line| match line {
             Ok(value) => Ok(StoredRecord { tick: None, value }),
             Err(error) => Err(error.to_string()),
         });
-        Ok(vec![Stored { place: path.display().to_string(), records: Box::new(records) }])
+        Ok((stream, vec![Stored { place: path.display().to_string(), records: Box::new(records) }]))
     };
-    let streams: Result<Vec<_>, _> = Stream::ALL.into_iter().zip(committed).map(stored).collect();
+    let streams: Result<BTreeMap<_, _>, _> = lengths(streams, committed).map(stored).collect();
     Ok(Box::new(Compare::new(streams?, Box::new(|_, _, line| (0, line.to_vec())))))
+}
+
+/// The streams but progress, each with its length.
+fn lengths(streams: &[Stream], committed: &Lengths) -> impl Iterator<Item = (Stream, u64)> {
+    let all = Stream::ALL.into_iter().zip(*committed);
+    all.filter(|(stream, _)| streams.contains(stream))
 }
 
 /// A run's output folder as a sink.
 #[derive(Debug)]
 pub struct FileSink {
-    /// In the order of [`Stream::ALL`].
-    outputs: Vec<Output>,
+    outputs: BTreeMap<Stream, Output>,
+    log: Output,
     /// The progress records of the open group.
     progress: Vec<u8>,
 }
@@ -76,34 +83,37 @@ struct Output {
 }
 
 impl FileSink {
-    /// Opens the streams of a folder behind what is committed: so many bytes of each stream, and of the progress log.
+    /// Opens these streams of a folder behind what is committed: so many bytes of each stream, and of the progress log.
     /// What is beyond is cut off.
     ///
     /// # Errors
     /// [`SinkError::Damaged`] if a stream is shorter than that; [`SinkError::Write`] if the system refuses.
-    pub fn open(folder: &Folder, committed: &Lengths, progress: u64) -> Result<Box<dyn Sink>, SinkError> {
-        let sink = FileSink::behind(folder, committed, progress)?;
+    pub fn open(
+        folder: &Folder,
+        streams: &[Stream],
+        committed: &Lengths,
+        progress: u64,
+    ) -> Result<Box<dyn Sink>, SinkError> {
+        let sink = FileSink::behind(folder, streams, committed, progress)?;
         Ok(Box::new(Desk::start(folder.path().display().to_string(), sink)?))
     }
 
-    fn behind(folder: &Folder, committed: &Lengths, progress: u64) -> Result<FileSink, SinkError> {
-        let lengths = committed.iter().copied().chain([progress]);
-        let outputs: Result<Vec<Output>, SinkError> = Stream::ALL
-            .into_iter()
-            .zip(lengths)
-            .map(|(stream, length)| Output::behind(folder.path().join(file_name(stream)), length))
-            .collect();
+    fn behind(folder: &Folder, streams: &[Stream], committed: &Lengths, progress: u64) -> Result<FileSink, SinkError> {
+        let open = |stream: Stream, length: u64| Output::behind(folder.path().join(file_name(stream)), length);
+        let outputs: Result<BTreeMap<Stream, Output>, SinkError> =
+            lengths(streams, committed).map(|(stream, length)| Ok((stream, open(stream, length)?))).collect();
+        let (outputs, log) = (outputs?, open(Stream::Progress, progress)?);
         // The names of new files are durable only with their folder.
         folder.sync()?;
-        Ok(FileSink { outputs: outputs?, progress: Vec::new() })
+        Ok(FileSink { outputs, log, progress: Vec::new() })
     }
 }
 
 impl Work for FileSink {
     fn take(&mut self, written: Written) -> Result<(), SinkError> {
         for page in &written.pages {
-            // The order of the declaration is the order of `Stream::ALL`.
-            self.outputs[page.stream as usize].put(&page.lines)?;
+            let output = self.outputs.get_mut(&page.stream);
+            output.unwrap_or_else(|| unreachable!("a run has pages of its own streams only")).put(&page.lines)?;
         }
         self.progress.extend_from_slice(written.progress.as_bytes());
         self.progress.push(b'\n');
@@ -111,13 +121,12 @@ impl Work for FileSink {
     }
 
     fn commit(&mut self) -> Result<(), SinkError> {
-        let (log, outputs) = self.outputs.split_last_mut().unwrap_or_else(|| unreachable!("progress is always there"));
-        for output in outputs {
+        for output in self.outputs.values_mut() {
             output.make_durable(["lines.before", "lines.flushed", "lines.synced"])?;
         }
-        log.put(&self.progress)?;
+        self.log.put(&self.progress)?;
         self.progress.clear();
-        log.make_durable(["progress.before", "progress.flushed", "progress.synced"])
+        self.log.make_durable(["progress.before", "progress.flushed", "progress.synced"])
     }
 }
 

@@ -19,8 +19,13 @@ fn tick(tick: u64, pages: &[(Stream, &str)]) -> Written {
 }
 
 fn claim(path: &Path) -> Result<Folder, SinkError> {
-    let identity =
-        Identity { pipeline: "p".to_owned(), spec: String::new(), outputs: "files".to_owned(), before: Vec::new() };
+    let identity = Identity {
+        pipeline: "p".to_owned(),
+        spec: String::new(),
+        outputs: "files".to_owned(),
+        before: Vec::new(),
+        publish: Vec::new(),
+    };
     Folder::claim(path, &identity, false)
 }
 
@@ -28,13 +33,14 @@ fn claim(path: &Path) -> Result<Folder, SinkError> {
 fn what_is_behind_the_last_progress_record_never_happened() -> Outcome {
     let folder = tempfile::tempdir()?;
     let claimed = claim(folder.path())?;
-    let mut sink = FileSink::open(&claimed, &Lengths::default(), 0)?;
+    let mut sink = FileSink::open(&claimed, &Stream::of(&[]), &Lengths::default(), 0)?;
     sink.write(tick(0, &[(Stream::Predictions, "{\"p\":1}\n{\"p\":2}\n"), (Stream::Metrics, "{\"m\":1}\n")]))?;
     sink.write(tick(1, &[(Stream::Predictions, "{\"p\":3}\n")]))?;
     sink.close()?;
     let text = |stream| read_to_string(folder.path().join(file_name(stream)));
     assert_eq!(text(Stream::Predictions)?, "{\"p\":1}\n{\"p\":2}\n{\"p\":3}\n");
     assert_eq!(text(Stream::Metrics)?, "{\"m\":1}\n");
+    assert!(text(Stream::Features).is_err() && text(Stream::Examples).is_err(), "nobody asked for them");
     assert_eq!(progress(folder.path())?, ["{\"tick\":0}", "{\"tick\":1}"]);
 
     // As if the second record had been cut short.
@@ -42,7 +48,7 @@ fn what_is_behind_the_last_progress_record_never_happened() -> Outcome {
     std::fs::write(&log, "{\"tick\":0}\n{\"tick\"")?;
     let lines = progress(folder.path())?;
     assert_eq!(lines, ["{\"tick\":0}"]);
-    let mut sink = FileSink::open(&claimed, &[16, 8, 0, 0, 0], 11)?;
+    let mut sink = FileSink::open(&claimed, &Stream::of(&[]), &[16, 8, 0, 0, 0, 0, 0], 11)?;
     assert_eq!(text(Stream::Predictions)?, "{\"p\":1}\n{\"p\":2}\n");
     sink.write(tick(1, &[(Stream::Predictions, "{\"p\":4}\n")]))?;
     sink.close()?;
@@ -56,7 +62,8 @@ fn what_was_committed_must_be_there() -> Outcome {
     let folder = tempfile::tempdir()?;
     let claimed = claim(folder.path())?;
     std::fs::write(folder.path().join("predictions.jsonl"), "{}\n")?;
-    let error = FileSink::open(&claimed, &[4, 0, 0, 0, 0], 0).map(|_| ()).expect_err("it is too short").to_string();
+    let opened = FileSink::open(&claimed, &Stream::of(&[]), &[4, 0, 0, 0, 0, 0, 0], 0).map(|_| ());
+    let error = opened.expect_err("it is too short").to_string();
     assert!(error.contains("predictions.jsonl") && error.contains("3 bytes, committed are 4"), "{error}");
     Ok(())
 }
@@ -65,9 +72,11 @@ fn what_was_committed_must_be_there() -> Outcome {
 #[test]
 fn a_full_disk_is_an_error_that_names_the_file() -> Outcome {
     let folder = tempfile::tempdir()?;
-    let mut sink = FileSink::behind(&claim(folder.path())?, &Lengths::default(), 0)?;
+    let mut sink = FileSink::behind(&claim(folder.path())?, &Stream::of(&[]), &Lengths::default(), 0)?;
     let path = folder.path().join("predictions.jsonl");
-    sink.outputs[0].file = BufWriter::with_capacity(BUFFER_BYTES, OpenOptions::new().write(true).open("/dev/full")?);
+    let full = OpenOptions::new().write(true).open("/dev/full")?;
+    let predictions = sink.outputs.get_mut(&Stream::Predictions).expect("it has predictions");
+    predictions.file = BufWriter::with_capacity(BUFFER_BYTES, full);
     sink.take(tick(1, &[(Stream::Predictions, "{}\n")]))?;
     let error = sink.commit();
     assert!(matches!(&error, Err(SinkError::Write { place, .. }) if *place == path.display().to_string()), "{error:?}");

@@ -17,6 +17,7 @@ use super::desk::Desk;
 use super::folder::Former;
 use super::{Sink, SinkError, Stream};
 use crate::broker::{Admin, Broker, BrokerError, MESSAGE_BYTES, Topic, cause_of, partition_of};
+use crate::config::spec::Publish;
 use crate::fault::point;
 use message::message_of;
 use rdkafka::producer::{BaseProducer, Producer};
@@ -44,6 +45,8 @@ pub struct Outputs<'a> {
     pub spec: &'a str,
     /// Those of what it was before it was changed.
     pub before: &'a [Former],
+    /// What is published beside the streams of every run.
+    pub publish: &'a [Publish],
     /// Deletes topics that hold records, and begins anew.
     pub fresh: bool,
     /// Partitions of `predictions` when it is created, at least 1; the other topics have one. Topics that are there
@@ -64,8 +67,8 @@ pub struct Claim {
     place: String,
     admin: Admin,
     producer: BaseProducer<Ledger>,
-    /// As they are to be, in the order of [`Stream::ALL`].
-    topics: Vec<Topic>,
+    /// As they are to be.
+    topics: BTreeMap<Stream, Topic>,
     names: Names,
     fresh: bool,
     progress: Vec<String>,
@@ -74,8 +77,8 @@ pub struct Claim {
 /// Claims the output topics of a pipeline and reads what is committed there; nothing is created yet.
 ///
 /// # Errors
-/// [`SinkError::Occupied`] if there are records without progress, and [`SinkError::Foreign`] if they are another
-/// pipeline's, unless `fresh`; [`SinkError::Write`] if the cluster does not answer in time.
+/// [`SinkError::Occupied`] if there are records that no progress tells of, and [`SinkError::Foreign`] if they are
+/// another pipeline's, unless `fresh`; [`SinkError::Write`] if the cluster does not answer in time.
 pub fn claim(broker: &Broker, outputs: &Outputs<'_>) -> Result<Claim, SinkError> {
     let place = format!("topics `{}.*` at {}", outputs.pipeline, broker.bootstrap());
     let failed = |error: BrokerError| SinkError::Write { place: place.clone(), cause: error.to_string() };
@@ -89,7 +92,7 @@ pub fn claim(broker: &Broker, outputs: &Outputs<'_>) -> Result<Claim, SinkError>
     point("init.after");
     let known = admin.partitions().map_err(failed)?;
     let topics = topics(outputs, &known);
-    if let Some(progress) = topics.last().filter(|t| t.partitions != 1) {
+    if let Some(progress) = topics.get(&Stream::Progress).filter(|t| t.partitions != 1) {
         let cause = format!("topic `{}` has {} partitions, it must have 1", progress.name, progress.partitions);
         return Err(SinkError::Write { place, cause });
     }
@@ -97,6 +100,12 @@ pub fn claim(broker: &Broker, outputs: &Outputs<'_>) -> Result<Claim, SinkError>
         true => Vec::new(),
         false => read_progress(broker, outputs, &place, &topics, &known)?,
     };
+    if let Some(last) = progress.last() {
+        // Asked for since then.
+        let new = |stream: Stream| !Stream::of(&[]).contains(&stream) && !counts(last, stream);
+        let begun = topics.iter().filter(|(stream, topic)| new(**stream) && known.contains_key(&topic.name));
+        begun.map(|(_, topic)| topic).try_for_each(|topic| check_empty(broker, topic, &place))?;
+    }
     let names = outputs.names();
     Ok(Claim { place, admin, producer, topics, names, fresh: outputs.fresh, progress })
 }
@@ -121,13 +130,15 @@ pub fn compare(broker: &Broker, outputs: &Outputs<'_>) -> Result<Box<dyn Sink>, 
     let failed = |error: BrokerError| SinkError::Write { place: place(), cause: error.to_string() };
     let known = broker.admin().and_then(|admin| admin.partitions()).map_err(failed)?;
     let topics = topics(outputs, &known);
-    let (names, partitions) = (outputs.names(), topics.iter().map(|t| t.partitions).collect::<Vec<_>>());
-    let streams: Result<Vec<Vec<Stored>>, SinkError> = topics[..Stream::Progress as usize]
-        .iter()
-        .map(|topic| (0..topic.partitions).map(|partition| stored(broker, &topic.name, partition)).collect())
-        .collect();
+    let all = |(stream, topic): (&Stream, &Topic)| {
+        let partitions = (0..topic.partitions).map(|partition| stored(broker, &topic.name, partition));
+        Ok((*stream, partitions.collect::<Result<Vec<Stored>, SinkError>>()?))
+    };
+    let outputs_only = topics.iter().filter(|(stream, _)| **stream != Stream::Progress);
+    let streams: Result<BTreeMap<Stream, Vec<Stored>>, SinkError> = outputs_only.map(all).collect();
+    let names = outputs.names();
     let placed = move |stream: Stream, entry: &super::Entry, line: &[u8]| {
-        let partition = partition_of(entry.key.as_str(), partitions[stream as usize]);
+        let partition = partition_of(entry.key.as_str(), topics.get(&stream).map_or(1, |topic| topic.partitions));
         (usize::from(partition), message_of(entry, line, "", &names).value.unwrap_or_default().to_vec())
     };
     Ok(Box::new(Compare::new(streams?, Box::new(placed))))
@@ -170,17 +181,17 @@ impl Claim {
     /// The cluster refuses, or does not answer in time.
     pub fn open(self) -> Result<Box<dyn Sink>, SinkError> {
         let failed = |error: BrokerError| SinkError::Write { place: self.place.clone(), cause: error.to_string() };
+        let all: Vec<Topic> = self.topics.values().cloned().collect();
         if self.fresh {
-            self.admin.prepare(&self.topics, true).map_err(failed)?;
+            self.admin.prepare(&all, true).map_err(failed)?;
         }
-        self.admin.create(&self.topics).map_err(failed)?;
+        self.admin.create(&all).map_err(failed)?;
         point("topics.created");
         // What is there counts, not what was asked for: a topic may have been made by somebody else.
         let known = self.admin.partitions().map_err(failed)?;
-        let topics = self
-            .topics
-            .into_iter()
-            .map(|t| Topic { partitions: known.get(&t.name).copied().unwrap_or(t.partitions).max(1), name: t.name });
+        let found =
+            |t: Topic| Topic { partitions: known.get(&t.name).copied().unwrap_or(t.partitions).max(1), name: t.name };
+        let topics = self.topics.into_iter().map(|(stream, topic)| (stream, found(topic)));
         let transactions = Transactions::new(self.place.clone(), self.producer, topics.collect(), self.names);
         Ok(Box::new(Desk::start(self.place, transactions)?))
     }
@@ -202,7 +213,7 @@ fn producer(broker: &Broker, pipeline: &str) -> Result<BaseProducer<Ledger>, Bro
     broker.client_with(&defaults, &fixed, Ledger::default())
 }
 
-fn topics(outputs: &Outputs<'_>, known: &BTreeMap<String, u16>) -> Vec<Topic> {
+fn topics(outputs: &Outputs<'_>, known: &BTreeMap<String, u16>) -> BTreeMap<Stream, Topic> {
     let topic = |stream: Stream| {
         let name = format!("{}.{}", outputs.pipeline, stream.name());
         let partitions = match stream {
@@ -212,9 +223,9 @@ fn topics(outputs: &Outputs<'_>, known: &BTreeMap<String, u16>) -> Vec<Topic> {
             Stream::Predictions => outputs.partitions.max(1),
             _ => 1,
         };
-        Topic { name, partitions }
+        (stream, Topic { name, partitions })
     };
-    Stream::ALL.into_iter().map(topic).collect()
+    Stream::of(outputs.publish).into_iter().map(topic).collect()
 }
 
 /// The committed progress records, if they are this pipeline's; without any, no other topic may hold a record.
@@ -222,14 +233,14 @@ fn read_progress(
     broker: &Broker,
     outputs: &Outputs<'_>,
     place: &str,
-    topics: &[Topic],
+    topics: &BTreeMap<Stream, Topic>,
     known: &BTreeMap<String, u16>,
 ) -> Result<Vec<String>, SinkError> {
     let mut lines = Vec::new();
     let ours = |spec: &str| spec == outputs.spec || outputs.before.iter().any(|former| former.spec == spec);
-    for topic in topics.iter().rev().filter(|t| known.contains_key(&t.name)) {
+    for (stream, topic) in topics.iter().rev().filter(|(_, t)| known.contains_key(&t.name)) {
         let cannot_read = |cause: String| SinkError::Write { place: format!("topic `{}`", topic.name), cause };
-        let progress = topic.name.ends_with(Stream::Progress.name());
+        let progress = *stream == Stream::Progress;
         let mut foreign = None;
         for partition in 0..topic.partitions {
             committed::read(broker, &topic.name, partition, |message| {
@@ -256,4 +267,24 @@ fn read_progress(
         }
     }
     Ok(lines)
+}
+
+/// Whether a progress record counts the bytes of a stream.
+fn counts(line: &str, stream: Stream) -> bool {
+    let record: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+    record["bytes"].get(stream.name()).is_some()
+}
+
+/// Refuses the topic of a stream that the run has not had so far, if it holds records: they are somebody else's.
+fn check_empty(broker: &Broker, topic: &Topic, place: &str) -> Result<(), SinkError> {
+    let mut any = false;
+    for partition in 0..topic.partitions {
+        let read = committed::read(broker, &topic.name, partition, |_| {
+            any = true;
+            false
+        });
+        read.map_err(|cause| SinkError::Write { place: format!("topic `{}`", topic.name), cause })?;
+    }
+    let found = format!("records that are of no run (in `{}`)", topic.name);
+    if any { Err(SinkError::Occupied { place: place.to_owned(), found }) } else { Ok(()) }
 }

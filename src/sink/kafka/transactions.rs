@@ -16,6 +16,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,21 +29,25 @@ const ABORT: Duration = Duration::from_secs(10);
 pub(super) struct Transactions {
     place: String,
     producer: BaseProducer<Ledger>,
-    /// By stream, in the order of [`Stream::ALL`].
-    topics: Vec<Topic>,
+    topics: BTreeMap<Stream, Topic>,
     names: Names,
     open: bool,
 }
 
 impl Transactions {
     /// With a producer that has claimed its name.
-    pub(super) fn new(place: String, producer: BaseProducer<Ledger>, topics: Vec<Topic>, names: Names) -> Transactions {
-        assert!(topics.len() == Stream::ALL.len(), "a topic for each stream");
+    pub(super) fn new(
+        place: String,
+        producer: BaseProducer<Ledger>,
+        topics: BTreeMap<Stream, Topic>,
+        names: Names,
+    ) -> Transactions {
         Transactions { place, producer, topics, names, open: false }
     }
 
     fn send(&self, stream: Stream, placed_by: &str, time: Time, content: Content<'_>) -> Result<(), SinkError> {
-        let topic = &self.topics[stream as usize];
+        let topic = self.topics.get(&stream);
+        let topic = topic.unwrap_or_else(|| unreachable!("a run has records of its own streams only"));
         let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&topic.name)
             .partition(i32::from(partition_of(placed_by, topic.partitions)))
             .timestamp(stamp_of(time))

@@ -30,6 +30,7 @@ fn spec() -> SourceSpec {
         label: None,
         classes: Vec::new(),
         timeout: None,
+        erasable: None,
     }
 }
 

@@ -106,7 +106,7 @@ impl<'a> Grower<'a> {
             let leaf = leaves.remove(best);
             let Some(split) = leaf.best else { break };
             let child = nodes.len();
-            let limit = self.binned.limits.get(split.slot).map_or(0.5, |limits| limits[split.bin]);
+            let limit = self.binned.limit(split.slot, split.bin);
             nodes[leaf.node] = Voter::Split(split.slot as u32, limit, child as u32);
             nodes.extend([Voter::Leaf(Default::default()), Voter::Leaf(Default::default())]);
             let middle = self.part(leaf.rows.clone(), &split);
@@ -147,24 +147,8 @@ impl<'a> Grower<'a> {
 
     /// Puts the rows of the low side before the others, each in their order; where the others begin.
     fn part(&mut self, rows: Range<usize>, split: &Split) -> usize {
-        let sparse = split.slot.checked_sub(self.binned.limits.len()).map(|slot| slot as u32);
-        let low = |row: u32| match sparse {
-            Some(slot) => !self.binned.ones(row).contains(&slot),
-            None => self.binned.bin(row, split.slot) <= split.bin,
-        };
-        self.scratch.clear();
-        let mut middle = rows.start;
-        for at in rows.clone() {
-            let row = self.order[at];
-            if low(row) {
-                self.order[middle] = row;
-                middle += 1;
-            } else {
-                self.scratch.push(row);
-            }
-        }
-        self.order[middle..rows.end].copy_from_slice(&self.scratch);
-        middle
+        let start = rows.start;
+        start + self.binned.part(&mut self.order[rows], (split.slot, split.bin), &mut self.scratch)
     }
 
     /// The split that gains most, if any gains.
