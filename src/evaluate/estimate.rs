@@ -173,11 +173,25 @@ impl Calibration {
         self.of_bin(auc_bin(score)) as f64 / ONE as f64
     }
 
-    /// In steps: linear between knots, and beyond them as the nearest.
+    /// In steps.
     fn of_bin(&self, bin: u16) -> i64 {
-        let above = self.knots.partition_point(|(known, _)| *known < bin);
+        self.between(self.knots.partition_point(|(known, _)| *known < bin), bin)
+    }
+
+    /// In steps, of bins that ascend.
+    fn of_bins(&self) -> impl FnMut(u16) -> i64 {
+        let mut above = 0;
+        move |bin| {
+            above += self.knots[above..].iter().take_while(|(known, _)| *known < bin).count();
+            self.between(above, bin)
+        }
+    }
+
+    /// Of a bin below which there are so many knots: linear between knots, and beyond them as the nearest.
+    fn between(&self, above: usize, bin: u16) -> i64 {
         let below = above.checked_sub(1).map(|below| self.knots[below]);
         match (below, self.knots.get(above)) {
+            (Some((_, before)), Some(&(_, here))) if before == here => here,
             (Some((last, before)), Some((next, here))) => {
                 let (along, whole) = (i64::from(bin - last), i64::from(next - last));
                 (before * (whole - along) + here * along) / whole
@@ -214,8 +228,9 @@ pub struct Estimate {
 impl Estimate {
     /// Adds predictions, ascending by bin, by what their version's scores mean.
     pub fn add(&mut self, prospects: impl IntoIterator<Item = (u16, Prospect)>, map: &Calibration) {
+        let mut of_bin = map.of_bins();
         for (bin, Prospect { n, positive, loss, squares }) in prospects {
-            let yes = map.of_bin(bin);
+            let yes = of_bin(bin);
             let no = ONE - yes;
             let weighed = |[if_no, if_yes]: [i128; 2]| if_no * i128::from(no) + if_yes * i128::from(yes);
             self.tally += Tally {
@@ -230,7 +245,10 @@ impl Estimate {
             };
             self.bins.push((bin, Bin { positives: n * yes, negatives: n * no, score_sum: 0 }));
         }
-        self.bins.sort_by_key(|(bin, _)| *bin);
+        // Of one version they are in order already.
+        if !self.bins.is_sorted_by_key(|(bin, _)| *bin) {
+            self.bins.sort_by_key(|(bin, _)| *bin);
+        }
     }
 
     /// A metric of the expected counts; `None` without predictions, and of a metric that cannot be estimated.

@@ -8,22 +8,24 @@
 //! whole run and in each `since` alone. What is estimated where labels are missing is in [`estimated`].
 
 mod estimated;
+mod slide;
 
 use super::items::{Contestant, Mark};
 use super::lines::{self, PageWriter};
 use super::measure::{Cell, Series, Stretch, horizon, open_after_end};
 use super::plan::{ModelPlan, Plan};
 use super::saving::{Keeps, Sections, SharedArchive, Shares, heed};
-use super::sums::{self, Scratch, Sums};
+use super::sums::Sums;
 use super::ticks::{Tick, Ticks};
 use crate::config::spec::{Measure, Metric};
-use crate::evaluate::{Bin, Prospect, Tally, bins, value};
+use crate::evaluate::{Bin, Tally, bins, value};
 use crate::sink::{Page, Stream};
 use crate::time::{Span, Time};
 use differential_dataflow::VecCollection;
 use differential_dataflow::difference::{IsZero, Semigroup};
-use estimated::{Estimated, Maps};
+use estimated::{Estimated, Outlook};
 use serde::{Deserialize, Serialize};
+use slide::Slide;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use timely::dataflow::StreamVec;
@@ -32,7 +34,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 /// The extent of a published window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Extent {
     /// A sliding window.
     Last(Span),
@@ -100,19 +102,16 @@ struct Board {
     horizon: Span,
     tracks: BTreeMap<Series, Track>,
     first_end: Option<Time>,
-    /// The histograms under way.
-    scratch: Scratch<Bin>,
-    prospects: Scratch<Prospect>,
-    maps: Maps,
+    /// The window under way.
+    slide: Slide<Bin>,
+    outlook: Outlook,
 }
 
 impl Board {
     fn new(plan: Arc<ModelPlan>) -> Board {
         let horizon = horizon(&plan);
-        let scratch = Scratch::new(bins::numbers(plan.model.task));
-        let prospects = Scratch::new(if plan.model.metrics.estimate.is_some() { sums::PROSPECTS } else { 0 });
-        let maps = Maps::default();
-        Board { plan, horizon, tracks: BTreeMap::new(), first_end: None, scratch, prospects, maps }
+        let slide = Slide::new(bins::numbers(plan.model.task));
+        Board { plan, horizon, tracks: BTreeMap::new(), first_end: None, slide, outlook: Outlook::default() }
     }
 
     /// Takes in a change, unless it takes back a bucket out of reach: that is no change of any metric.
@@ -125,7 +124,8 @@ impl Board {
         let since = &self.plan.model.metrics.since;
         let track = self.tracks.entry(series).or_default();
         track.since.resize_with(since.len(), Sums::default);
-        track.all.plus_equals(delta);
+        // The whole run is not estimated.
+        track.all.add_known(delta);
         for (sums, start) in track.since.iter_mut().zip(since) {
             if from >= *start {
                 sums.plus_equals(delta);
@@ -156,8 +156,8 @@ impl Board {
         let mut published = Vec::new();
         let mut tracks = std::mem::take(&mut self.tracks);
         let changed: Vec<_> = tracks.values_mut().map(|track| std::mem::take(&mut track.changed)).collect();
-        let mut maps = std::mem::take(&mut self.maps);
-        maps.forget(boundary.minus(self.horizon), &metrics.since);
+        let mut outlook = std::mem::take(&mut self.outlook);
+        outlook.begin(boundary.minus(self.horizon), &metrics.since);
         for ((series, track), changed) in tracks.iter().zip(changed) {
             let mut due = Vec::new();
             for window in &metrics.windows {
@@ -168,15 +168,17 @@ impl Board {
                 due.extend(metrics.since.iter().map(|start| (Extent::Since(*start), boundary)));
                 due.push((Extent::All, boundary));
             }
+            self.slide.clear();
             for (extent, end) in due {
                 let sums = self.sums(track, extent, end);
                 if sums.tally.n != 0 {
-                    let estimated = self.estimate(&tracks, &mut maps, series, (extent, end), &sums);
+                    let estimated = self.estimate(&tracks, &mut outlook, series, (extent, end), &sums);
                     published.push(self.figures(series, (extent, end), (boundary, now), sums, estimated));
                 }
             }
         }
-        (self.tracks, self.maps) = (tracks, maps);
+        outlook.end();
+        (self.tracks, self.outlook) = (tracks, outlook);
         published
     }
 
@@ -184,12 +186,10 @@ impl Board {
     fn sums(&mut self, track: &Track, extent: Extent, end: Time) -> Sums {
         match extent {
             Extent::Last(window) => {
-                let mut tally = Tally::default();
-                for sums in track.buckets.range(end.minus(window)..end).map(|(_, sums)| sums) {
-                    tally += sums.tally;
-                    self.scratch.add(&sums.bins);
-                }
-                Sums { tally, bins: self.scratch.take(), prospects: Vec::new() }
+                let (mut tally, over) = (Tally::default(), end.minus(window)..end);
+                track.buckets.range(over.clone()).for_each(|(_, sums)| tally += sums.tally);
+                let bins = self.slide.to(over, &track.buckets, |sums| &sums.bins).iter().collect();
+                Sums { tally, bins, prospects: Vec::new() }
             }
             Extent::Since(start) => {
                 let place = self.plan.model.metrics.since.iter().position(|since| *since == start);

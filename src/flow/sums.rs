@@ -8,7 +8,6 @@ use crate::task::{Label, Prediction, Task};
 use differential_dataflow::difference::{Abelian, IsZero, Monoid, Semigroup};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use std::cmp::Ordering;
 use std::ops::AddAssign;
 
 /// Counts and losses, and the histograms of scores.
@@ -202,80 +201,45 @@ impl IsZero for Sums {
 
 impl Semigroup for Sums {
     fn plus_equals(&mut self, other: &Sums) {
-        self.tally += other.tally;
-        merge(&mut self.bins, &other.bins);
+        self.add_known(other);
         merge(&mut self.prospects, &other.prospects);
     }
 }
 
-/// Adds a histogram to another, both ascending.
+impl Sums {
+    /// Adds another, but for its prospects.
+    pub fn add_known(&mut self, other: &Sums) {
+        self.tally += other.tally;
+        merge(&mut self.bins, &other.bins);
+    }
+}
+
+/// Adds a histogram to another, both ascending: in place, for what comes mostly has its bin already.
 fn merge<T: Count>(ours: &mut Vec<(u16, T)>, theirs: &[(u16, T)]) {
-    if theirs.is_empty() {
-        return;
-    }
-    let mut merged = Vec::with_capacity(ours.len() + theirs.len());
-    let (mut i, mut j) = (0, 0);
-    while i < ours.len() && j < theirs.len() {
-        match ours[i].0.cmp(&theirs[j].0) {
-            Ordering::Less => {
-                merged.push(ours[i]);
-                i += 1;
+    let (mut at, mut is_emptied, mut fresh) = (0, false, Vec::new());
+    for (number, count) in theirs {
+        at += ours[at..].partition_point(|(known, _)| known < number);
+        match ours.get_mut(at) {
+            Some((known, sum)) if known == number => {
+                *sum += *count;
+                is_emptied |= *sum == T::default();
             }
-            Ordering::Greater => {
-                merged.push(theirs[j]);
-                j += 1;
-            }
-            Ordering::Equal => {
-                let mut sum = ours[i].1;
-                sum += theirs[j].1;
-                if sum != T::default() {
-                    merged.push((ours[i].0, sum));
-                }
-                (i, j) = (i + 1, j + 1);
-            }
+            _ => fresh.push((*number, *count)),
         }
     }
-    merged.extend_from_slice(&ours[i..]);
-    merged.extend_from_slice(&theirs[j..]);
-    *ours = merged;
-}
-
-/// A histogram that is added up of many, and emptied again: an array of all bins, and a bit for each that is not empty,
-/// since most are.
-#[derive(Clone, Debug)]
-pub struct Scratch<T> {
-    bins: Vec<T>,
-    touched: Vec<u64>,
-}
-
-impl<T: Count> Scratch<T> {
-    /// One of so many bins.
-    pub fn new(bins: usize) -> Scratch<T> {
-        Scratch { bins: vec![T::default(); bins], touched: vec![0; bins.div_ceil(64)] }
+    if is_emptied {
+        ours.retain(|(_, sum)| *sum != T::default());
     }
-
-    /// Adds a histogram.
-    pub fn add(&mut self, bins: &[(u16, T)]) {
-        for (number, count) in bins {
-            self.bins[usize::from(*number)] += *count;
-            self.touched[usize::from(*number / 64)] |= 1 << (number % 64);
+    // From behind, so that every bin moves once.
+    let (mut from, mut to) = (ours.len(), ours.len() + fresh.len());
+    ours.extend_from_slice(&fresh);
+    while let Some(last) = fresh.pop() {
+        while from > 0 && ours[from - 1].0 > last.0 {
+            (from, to) = (from - 1, to - 1);
+            ours[to] = ours[from];
         }
-    }
-
-    /// The bins that are not empty, ascending; nothing is left.
-    pub fn take(&mut self) -> Vec<(u16, T)> {
-        let mut bins = Vec::new();
-        for (word, touched) in self.touched.iter_mut().enumerate() {
-            while *touched != 0 {
-                let number = word * 64 + touched.trailing_zeros() as usize;
-                *touched &= *touched - 1;
-                let count = std::mem::take(&mut self.bins[number]);
-                if count != T::default() {
-                    bins.push((number as u16, count));
-                }
-            }
-        }
-        bins
+        to -= 1;
+        ours[to] = last;
     }
 }
 

@@ -14,10 +14,11 @@
 use super::cause::{Found, Trigger};
 use super::decision::{Cause, Decision, Suppression, Verdict};
 use super::when::When;
-use crate::config::spec::{CauseSpec, Measure, Metric, ModelSpec, Spanned, TriggerSpec};
+use crate::config::spec::{CauseSpec, Measure, Metric, ModelSpec, TriggerSpec};
 use crate::feature::plan::Fault;
 use crate::time::{Span, Time};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// What is to be seen at a boundary.
 pub struct Sight<'a> {
@@ -84,7 +85,7 @@ pub fn check_triggers(model: &ModelSpec) -> Vec<Fault> {
             let found = match When::parse(&condition.value, &model.metrics.windows) {
                 Err(found) => found,
                 Ok(parsed) => {
-                    parsed.measures().into_iter().filter_map(|measure| strange(measure, model, condition)).collect()
+                    parsed.measures().iter().filter_map(|(measure, at)| strange(*measure, model, at)).collect()
                 }
             };
             for mut fault in found {
@@ -96,21 +97,25 @@ pub fn check_triggers(model: &ModelSpec) -> Vec<Fault> {
     faults
 }
 
-/// A metric that says nothing of the model's task, or is not estimated.
-fn strange(measure: Measure, model: &ModelSpec, when: &Spanned<String>) -> Option<Fault> {
+/// A metric that says nothing of the model's task, or is not published: the condition would be unknown for ever. So is
+/// its figure at the release of version 1, which passed no gate.
+fn strange(measure: Measure, model: &ModelSpec, at: &Range<usize>) -> Option<Fault> {
     let metric = measure.metric();
-    let fault = |message: String, help: String| Some(Fault { message, span: 0..when.value.len(), help: Some(help) });
+    let fault = |message: String, help: String| Some(Fault { message, span: at.clone(), help: Some(help) });
     if !metric.is_of(model.task) {
         let names: Vec<&str> = Metric::of(model.task).into_iter().map(|(name, _)| name).collect();
         let message = format!("`{}` says nothing of the task `{}`", metric.name(), model.task.word());
         return fault(message, format!("metrics of this task are {}", names.join(", ")));
     }
-    if measure == Measure::Known(metric) && !model.metrics.names.contains(&metric) {
-        let message = format!("`{}` is not measured, so the condition would never hold", metric.name());
-        return fault(message, format!("add \"{}\" to `names` in [model.{}.metrics]", metric.name(), model.name));
+    if measure == Measure::Known(metric) {
+        if model.metrics.names.contains(&metric) {
+            return None;
+        }
+        let message = format!("`{}` is not published", metric.name());
+        return fault(message, format!("add `{}` to `names` of [model.{}.metrics]", metric.name(), model.name));
     }
     let estimate = &model.metrics.estimate;
-    if measure != Measure::Known(metric) && !estimate.iter().any(|estimate| estimate.names.contains(&metric)) {
+    if !estimate.iter().any(|estimate| estimate.names.contains(&metric)) {
         let message = format!("`{}` is not estimated", metric.name());
         let help = format!("declare `estimate = {{ names = [\"{}\"] }}` in the model's metrics", metric.name());
         return fault(message, help);

@@ -1,7 +1,8 @@
 //! The parser of conditions, by recursive descent; the grammar stands in [`super::when`].
 //!
-//! In: a text within its length, and the windows that are maintained. Out: the condition's tree, or its faults: of
-//! unknown names and windows all, of faults of form the first. Limits: [`When::MAX_DEPTH`], for it recurses.
+//! In: a text within its length, and the windows that are maintained. Out: the condition's tree and what it names, or
+//! its faults: of unknown names and windows all, of faults of form the first. Limits: [`When::MAX_DEPTH`], for it
+//! recurses.
 
 use super::lexer::{Token, tokens};
 use super::when::{Comparison, Number, Truth, When};
@@ -11,10 +12,14 @@ use crate::task::Task;
 use crate::time::Span;
 use std::ops::Range;
 
-/// Reads a condition.
-pub(super) fn parse(text: &str, windows: &[Span]) -> Result<Truth, Vec<Fault>> {
+/// The figures that a condition names, and where in its text the metric's name stands.
+pub(super) type Named = Vec<(Measure, Range<usize>)>;
+
+/// Reads a condition: its tree, and the figures that it names with their places.
+pub(super) fn parse(text: &str, windows: &[Span]) -> Result<(Truth, Named), Vec<Fault>> {
     let tokens = tokens(text).map_err(|fault| vec![fault])?;
-    let mut parser = Parser { tokens, at: 0, windows, faults: Vec::new(), end: text.len(), depth: 0 };
+    let (end, named, faults) = (text.len(), Vec::new(), Vec::new());
+    let mut parser = Parser { tokens, at: 0, windows, named, faults, end, depth: 0 };
     let parsed = parser.either().and_then(|(node, span)| {
         let node = parser.truth(node, span)?;
         match parser.peek() {
@@ -23,7 +28,7 @@ pub(super) fn parse(text: &str, windows: &[Span]) -> Result<Truth, Vec<Fault>> {
         }
     });
     match parsed {
-        Ok(root) if parser.faults.is_empty() => Ok(root),
+        Ok(root) if parser.faults.is_empty() => Ok((root, parser.named)),
         Ok(_) => Err(parser.faults),
         Err(last) => Err(parser.faults.into_iter().chain([last]).collect()),
     }
@@ -39,6 +44,7 @@ struct Parser<'a> {
     tokens: Vec<(Token, Range<usize>)>,
     at: usize,
     windows: &'a [Span],
+    named: Named,
     faults: Vec<Fault>,
     end: usize,
     depth: usize,
@@ -205,12 +211,12 @@ impl Parser<'_> {
         let base = &name[part];
         let metric = Metric::ALL.iter().find(|(known, _)| *known == base).map(|(_, metric)| *metric);
         match metric {
-            None => self.unknown_metric(base, place),
+            None => self.unknown_metric(base, place.clone()),
             Some(metric) if base != name && !metric.can_be_estimated(Task::Binary) => {
                 let known = Metric::estimated_of(Task::Binary).into_iter().map(|(known, _)| known);
                 let help = format!("what can be is {}", known.collect::<Vec<_>>().join(", "));
                 let message = format!("`{base}` cannot be estimated");
-                self.faults.push(Fault { message, span: place, help: Some(help) });
+                self.faults.push(Fault { message, span: place.clone(), help: Some(help) });
             }
             Some(_) if base != name && name != word => {
                 let message = "an estimate has no figure at release".to_string();
@@ -220,6 +226,7 @@ impl Parser<'_> {
             Some(_) => {}
         }
         let metric = metric.unwrap_or(Metric::LogLoss);
+        self.named.push((measure(metric), place));
         if name.len() != word.len() {
             return Ok((Node::Number(Number::AtRelease(metric)), span));
         }

@@ -349,14 +349,22 @@ fn faults_are_placed_in_the_file() {
     if let CauseSpec::Degradation { rearm, .. } = &mut rearmed.cause {
         *rearm = Some(Spanned { value: "log_los[1d] < 1".to_string(), span: 20..35 });
     }
-    let faults = check_triggers(&ModelSpec { triggers: vec![rearmed], ..model.clone() });
+    let faults = check_triggers(&ModelSpec { triggers: vec![rearmed.clone()], ..model.clone() });
     assert_eq!(faults.iter().map(|fault| (fault.span.start, fault.span.end)).collect::<Vec<_>>(), [(20, 27)]);
-    assert_eq!(check_triggers(&ModelSpec { triggers: vec![degradation(), adwin()], ..model.clone() }), []);
-    // What is not measured would never hold.
-    let blind = ModelSpec { metrics: MetricsSpec { names: vec![Metric::Brier], ..model.metrics.clone() }, ..model };
-    let told = check_triggers(&ModelSpec { triggers: vec![degradation()], ..blind });
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].message.starts_with("`log_loss` is not measured"), "{told:?}");
+    // A figure that is never published would leave the condition unknown for ever.
+    if let CauseSpec::Degradation { rearm, .. } = &mut rearmed.cause {
+        let value = "log_loss[1d] < brier_at_release and estimated_accuracy[1d] > roc_auc[1d]".to_string();
+        *rearm = Some(Spanned { span: 20..20 + value.len(), value });
+    }
+    let faults = check_triggers(&ModelSpec { triggers: vec![rearmed], ..model.clone() });
+    let found: Vec<_> = faults.iter().map(|fault| (fault.span.clone(), fault.message.as_str())).collect();
+    let expected = [
+        (35..40, "`brier` is not published"),
+        (66..74, "`accuracy` is not estimated"),
+        (81..88, "`roc_auc` is not published"),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(check_triggers(&ModelSpec { triggers: vec![degradation(), adwin()], ..model }), []);
 }
 
 fn model(triggers: Vec<TriggerSpec>) -> ModelSpec {

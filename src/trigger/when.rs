@@ -8,11 +8,12 @@
 //! result that is not finite. Limits: [`When::MAX_BYTES`] of text, [`When::MAX_DEPTH`] of nesting. Not SQL: its parsers
 //! take `[7d]` for an array index.
 
-use super::parser::parse;
+use super::parser::{Named, parse};
 use crate::config::spec::{Measure, Metric};
 use crate::feature::plan::Fault;
 use crate::time::Span;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// A condition, parsed and checked.
 ///
@@ -31,6 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, PartialEq)]
 pub struct When {
     root: Truth,
+    named: Named,
 }
 
 /// What a condition came to.
@@ -84,33 +86,13 @@ impl When {
             let message = format!("condition of {} bytes is longer than {} bytes", text.len(), When::MAX_BYTES);
             return Err(vec![Fault { message, span: 0..text.len(), help: None }]);
         }
-        Ok(When { root: parse(text, windows)? })
+        let (root, named) = parse(text, windows)?;
+        Ok(When { root, named })
     }
 
-    /// What it names of metrics.
-    pub fn measures(&self) -> BTreeSet<Measure> {
-        fn of_number(number: &Number, found: &mut BTreeSet<Measure>) {
-            match number {
-                Number::Constant(_) => {}
-                Number::Now(measure, _) => {
-                    found.insert(*measure);
-                }
-                Number::AtRelease(metric) => {
-                    found.insert(Measure::Known(*metric));
-                }
-                Number::Negative(a) => of_number(a, found),
-                Number::Arithmetic(a, _, b) => [a, b].into_iter().for_each(|number| of_number(number, found)),
-            }
-        }
-        fn of_truth(truth: &Truth, found: &mut BTreeSet<Measure>) {
-            match truth {
-                Truth::Any(a, b) | Truth::All(a, b) => [a, b].into_iter().for_each(|truth| of_truth(truth, found)),
-                Truth::Compare(a, _, b) => [a, b].into_iter().for_each(|number| of_number(number, found)),
-            }
-        }
-        let mut found = BTreeSet::new();
-        of_truth(&self.root, &mut found);
-        found
+    /// What it names of metrics, and where in the text the metric's name stands; in the order of the text.
+    pub fn measures(&self) -> &[(Measure, Range<usize>)] {
+        &self.named
     }
 
     /// Whether it holds, given the champion's figures in a window, and of a metric at its release.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config;
-use crate::evaluate::{Calibration, Estimate};
+use crate::evaluate::{Calibration, Estimate, Prospect};
 use crate::feature::Vector;
 use crate::flow::items::{Outcome, Scored, Turn};
 use crate::flow::measure::Contributions;
