@@ -105,13 +105,16 @@ struct Board {
     /// The window under way.
     slide: Slide<Bin>,
     outlook: Outlook,
+    /// The earliest bucket of which a label changed since the last boundary.
+    relabelled: Option<Time>,
 }
 
 impl Board {
     fn new(plan: Arc<ModelPlan>) -> Board {
         let horizon = horizon(&plan);
         let slide = Slide::new(bins::numbers(plan.model.task));
-        Board { plan, horizon, tracks: BTreeMap::new(), first_end: None, slide, outlook: Outlook::default() }
+        let outlook = Outlook::default();
+        Board { plan, horizon, tracks: BTreeMap::new(), first_end: None, slide, outlook, relabelled: None }
     }
 
     /// Takes in a change, unless it takes back a bucket out of reach: that is no change of any metric.
@@ -120,6 +123,9 @@ impl Board {
         let bucket = matches!(stretch, Stretch::Bucket(_));
         if bucket && from.plus(self.horizon) <= boundary {
             return;
+        }
+        if !delta.bins.is_empty() {
+            self.relabelled = Some(self.relabelled.map_or(from, |earliest| earliest.min(from)));
         }
         let since = &self.plan.model.metrics.since;
         let track = self.tracks.entry(series).or_default();
@@ -157,7 +163,7 @@ impl Board {
         let mut tracks = std::mem::take(&mut self.tracks);
         let changed: Vec<_> = tracks.values_mut().map(|track| std::mem::take(&mut track.changed)).collect();
         let mut outlook = std::mem::take(&mut self.outlook);
-        outlook.begin(boundary.minus(self.horizon), &metrics.since);
+        outlook.begin(boundary.minus(self.horizon), &metrics.since, self.relabelled.take());
         for ((series, track), changed) in tracks.iter().zip(changed) {
             let mut due = Vec::new();
             for window in &metrics.windows {

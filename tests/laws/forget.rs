@@ -201,15 +201,19 @@ fn metrics_from(run: &Run, hour: i64) -> String {
     newest.into_iter().map(|(name, line)| format!("{name}: {line}\n")).collect()
 }
 
-/// The last value published of each window of the frozen model, without when that was, and whether it was the last.
+/// The last value published of each window of the frozen model, without when that was, and whether it was the last; with
+/// what is estimated from the boundary on, since windows are not published again for the labels before them.
 fn frozen(run: &Run) -> String {
     let mut newest = BTreeMap::new();
     for mut line in run.records("metrics").into_iter().filter(|m| m["role"] == "frozen") {
         let whole = line["window"] == "all";
         let name = ["slice", "window", "at"].map(|field| line[field].to_string());
-        for field in ["published_at", "final"] {
-            line.as_object_mut().and_then(|fields| fields.remove(field)).expect("it was published");
-        }
+        let is_old = text(&line, "at") < boundary(FORGOTTEN).as_str();
+        let fields = line.as_object_mut().expect("an object");
+        fields.retain(|name, _| {
+            let of_estimate = name.starts_with("estimate");
+            !(name == "published_at" || name == "final" || is_old && of_estimate)
+        });
         newest.insert(if whole { name[..2].join(" ") } else { name.join(" ") }, line.to_string());
     }
     newest.into_iter().map(|(name, line)| format!("{name}: {line}\n")).collect()
@@ -299,7 +303,7 @@ fn in_every_shape(name: &str, pipeline: &str, all: &[String], check: impl Fn(&st
 fn what_is_erasable_leaves_metrics_long_after_its_timeout() {
     let erasable = [
         ("timeout = \"2h\"", "timeout = \"2h\"\nerasable = \"1d\""),
-        ("windows = [\"2h\"]", "windows = [\"2h\", \"8h\"]"),
+        ("windows = [\"2h\"]", "windows = [\"2h\", \"8h\"]\nestimate = { names = [\"log_loss\"], min_labels = 50 }"),
         ("task = \"binary\"", "task = \"binary\"\nfreeze_at = [\"2024-03-01T01:00:00Z\"]"),
     ];
     let pipeline = without_windows(&changed(&erasable));
@@ -308,6 +312,8 @@ fn what_is_erasable_leaves_metrics_long_after_its_timeout() {
     let (predicted, measured) = (predictions_from(&never, FORGOTTEN), frozen(&never));
     let windows = |window: &str| measured.lines().filter(|line| line.contains(&format!("\"{window}\""))).count();
     assert!(windows("8h") > 10 && windows("all") == 4, "{measured}");
+    let estimated = |line: &&str| line.contains("\"estimated_log_loss\":0.");
+    assert!(measured.lines().filter(estimated).count() > 10, "{measured}");
     let check = |shape: &str, run: &Run| {
         assert_ne!(predictions_from(run, 2), predictions_from(&never, 2), "they had been learned, {shape}");
         same_lines(&format!("predictions, {shape}"), &predicted, &predictions_from(run, FORGOTTEN));

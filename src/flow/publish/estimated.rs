@@ -8,10 +8,10 @@
 //! **The reference** of a window is what its version said, in whatever role, before both the window's start and one
 //! `timeout` before its end. So it shares no row with the window, and the error is that of an estimate which knew none
 //! of the labels that it is held against; all of its labels that will ever come are in, so that outcomes which are
-//! known sooner than others do not count for more; and nothing that comes later changes it, so that an estimate is
-//! published again only with its window. The price is its age: a version has no estimate until its first labels are one
-//! `timeout` old and `min_labels` of them are there. For an open window (`since`) it is what came before its start. The
-//! whole run has nothing before it, and no estimate.
+//! known sooner than others do not count for more; and nothing that comes later changes it unless a label is forgotten,
+//! so that an estimate is published again only with its window. The price is its age: a version has no estimate until
+//! its first labels are one `timeout` old and `min_labels` of them are there. For an open window (`since`) it is what
+//! came before its start. The whole run has nothing before it, and no estimate.
 //!
 //! A state that was frozen has a reference of its own; a slice has that of its version, which may mean something else
 //! there. What was served is estimated by what each version answered, and if one of them has no reference, not at all.
@@ -64,8 +64,8 @@ type Maps = BTreeMap<(Scorer, Time), Option<Calibration>>;
 /// What estimates of one boundary have in common, and of one boundary with the next.
 #[derive(Default)]
 pub(super) struct Outlook {
-    /// As far as somebody has asked. Nothing that comes later changes what lies behind a reference, so this is
-    /// remembered; it is made again where it is not.
+    /// As far as somebody has asked. Nothing that comes later changes what lies behind a reference, but for labels that
+    /// are forgotten, so this is remembered; it is made again where it is not.
     maps: Maps,
     /// The window under way, by who said what is in it.
     slides: BTreeMap<Contestant, (Series, Slide<Prospect>)>,
@@ -75,10 +75,11 @@ pub(super) struct Outlook {
 }
 
 impl Outlook {
-    /// Before a boundary. Maps that end before an instant go, for no window asks for them any more; but for those of
-    /// `since`.
-    pub(super) fn begin(&mut self, before: Time, since: &[Time]) {
-        self.maps.retain(|(_, cut), _| *cut >= before || since.contains(cut));
+    /// Before a boundary. Maps that end before an instant go, for no window asks for them any more, but for those of
+    /// `since`; and those behind whose reference a label has changed, the earliest in bucket `relabelled`.
+    pub(super) fn begin(&mut self, before: Time, since: &[Time], relabelled: Option<Time>) {
+        let is_current = |cut: Time| relabelled.is_none_or(|bucket| cut <= bucket);
+        self.maps.retain(|(_, cut), _| is_current(*cut) && (*cut >= before || since.contains(cut)));
     }
 
     /// Behind it. Whoever was not asked for is not any more.
