@@ -70,13 +70,16 @@ impl<T: Count + Neg<Output = T>> Scratch<T> {
     }
 
     fn words(&self, words: Range<usize>) -> impl Iterator<Item = (u16, T)> {
-        words.flat_map(move |word| {
-            let mut left = self.filled[word];
-            std::iter::from_fn(move || {
-                let number = (left != 0).then(|| word * 64 + left.trailing_zeros() as usize)?;
-                left &= left - 1;
-                Some((number as u16, self.bins[number]))
-            })
+        let (mut word, filled) = (words.start, &self.filled[..words.end]);
+        let mut left = filled.get(word).copied().unwrap_or(0);
+        std::iter::from_fn(move || {
+            while left == 0 {
+                word += 1;
+                left = *filled.get(word)?;
+            }
+            let number = word * 64 + left.trailing_zeros() as usize;
+            left &= left - 1;
+            Some((number as u16, self.bins[number]))
         })
     }
 }
