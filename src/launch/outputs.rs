@@ -7,6 +7,7 @@ use super::Exit;
 use super::args::RunArgs;
 use super::load::Loaded;
 use crate::broker::Broker;
+use crate::config::spec::Publish;
 use crate::flow::history::{History, HistoryError};
 use crate::flow::plan::Plan;
 use crate::sink::file::{self, FileSink};
@@ -76,13 +77,16 @@ impl Claim {
         let mut identity = identity(loaded, plan, broker.is_some());
         // Without checkpoints there is nothing that a changed pipeline could go on from.
         let may_change = !args.fresh && args.checkpoint_every.is_some();
-        let changed = identity.follow(Folder::found(out).ok().flatten().filter(|_| !args.fresh), may_change);
+        let found = Folder::found(out).ok().flatten();
+        let former = found.as_ref().map(|found| found.publish.clone()).unwrap_or_default();
+        let changed = identity.follow(found.filter(|_| !args.fresh), may_change);
         let folder = Folder::claim(out, &identity, args.fresh)?;
         let Some(broker) = broker else {
             let lines = if args.fresh { Vec::new() } else { file::progress(out)? };
             return Ok(Claim { folder, topics: None, history: of_files(plan, out, lines)?, identity, changed });
         };
-        let mut topics = kafka::claim(broker, &topics(plan, (&sources(plan), &models(plan)), &identity, args.fresh))?;
+        let mut topics =
+            kafka::claim(broker, &topics(plan, (&sources(plan), &models(plan)), &identity, (&former, args.fresh)))?;
         let history = of_topics(plan, topics.progress())?;
         Ok(Claim { folder, topics: Some(topics), history, identity, changed })
     }
@@ -157,7 +161,7 @@ pub(super) fn committed(
     };
     let sources = sources(plan);
     let models = models(plan);
-    let topics = topics(plan, (&sources, &models), &identity, false);
+    let topics = topics(plan, (&sources, &models), &identity, (&[], false));
     let history = of_topics(plan, kafka::committed(broker, &topics)?)?.alone();
     Ok((history, kafka::compare(broker, &topics)?))
 }
@@ -190,7 +194,7 @@ fn topics<'a>(
     plan: &'a Plan,
     (sources, models): (&'a [String], &'a [String]),
     identity: &'a Identity,
-    fresh: bool,
+    (former, fresh): (&'a [Publish], bool),
 ) -> kafka::Outputs<'a> {
     kafka::Outputs {
         pipeline: &plan.spec.name,
@@ -199,6 +203,7 @@ fn topics<'a>(
         spec: &identity.spec,
         before: &identity.before,
         publish: &plan.spec.publish,
+        former,
         fresh,
         partitions: 1,
     }

@@ -173,6 +173,14 @@ fn what_is_published_is_in_topics_too() {
     producer.flush(PATIENCE).unwrap();
     let told = errors(&expect_code(&mut project.command("verify", Some(kafka), &verify), 1));
     assert!(told.contains(&project.topic("features")) && told.contains("not made again"), "{told}");
+
+    // Who starts over without them has none of their topics left.
+    project.rewrite("publish = [\"features\", \"examples\"]", "");
+    let words = ["--fresh", "--until-end", "--quiet", "--out", out.to_str().unwrap()];
+    expect_code(&mut project.command("run", Some(kafka), &words), 0);
+    let known = ground.broker.admin().unwrap().partitions().unwrap();
+    let has = |stream: &str| known.contains_key(&project.topic(stream));
+    assert_eq!(["predictions", "features", "examples"].map(has), [true, false, false]);
 }
 
 #[test]

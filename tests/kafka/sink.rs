@@ -22,6 +22,7 @@ pub fn outputs(pipeline: &str, fresh: bool) -> Outputs<'_> {
         spec: "0a",
         before: &[],
         publish: &[],
+        former: &[],
         fresh,
         partitions: 3,
     }

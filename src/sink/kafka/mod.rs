@@ -47,7 +47,9 @@ pub struct Outputs<'a> {
     pub before: &'a [Former],
     /// What is published beside the streams of every run.
     pub publish: &'a [Publish],
-    /// Deletes topics that hold records, and begins anew.
+    /// What the run that is there published beside them.
+    pub former: &'a [Publish],
+    /// Deletes topics that hold records, those of `former` too, and begins anew.
     pub fresh: bool,
     /// Partitions of `predictions` when it is created, at least 1; the other topics have one. Topics that are there
     /// already keep theirs, also when they are made again, except `progress`, which must have one.
@@ -70,6 +72,8 @@ pub struct Claim {
     /// As they are to be.
     topics: BTreeMap<Stream, Topic>,
     names: Names,
+    /// The topics of a run that is removed which this one has not.
+    gone: Vec<String>,
     fresh: bool,
     progress: Vec<String>,
 }
@@ -107,7 +111,9 @@ pub fn claim(broker: &Broker, outputs: &Outputs<'_>) -> Result<Claim, SinkError>
         begun.map(|(_, topic)| topic).try_for_each(|topic| check_empty(broker, topic, &place))?;
     }
     let names = outputs.names();
-    Ok(Claim { place, admin, producer, topics, names, fresh: outputs.fresh, progress })
+    let gone = Stream::of(outputs.former).into_iter().filter(|stream| outputs.fresh && !topics.contains_key(stream));
+    let gone = gone.map(|stream| topic(outputs, stream)).filter(|name| known.contains_key(name)).collect();
+    Ok(Claim { place, admin, producer, topics, names, gone, fresh: outputs.fresh, progress })
 }
 
 /// What is committed in the output topics of a pipeline, whoever may be writing there: the progress records.
@@ -184,6 +190,7 @@ impl Claim {
         let all: Vec<Topic> = self.topics.values().cloned().collect();
         if self.fresh {
             self.admin.prepare(&all, true).map_err(failed)?;
+            self.admin.delete(&self.gone.iter().map(String::as_str).collect::<Vec<_>>()).map_err(failed)?;
         }
         self.admin.create(&all).map_err(failed)?;
         point("topics.created");
@@ -213,9 +220,14 @@ fn producer(broker: &Broker, pipeline: &str) -> Result<BaseProducer<Ledger>, Bro
     broker.client_with(&defaults, &fixed, Ledger::default())
 }
 
+/// The name of a stream's topic.
+fn topic(outputs: &Outputs<'_>, stream: Stream) -> String {
+    format!("{}.{}", outputs.pipeline, stream.name())
+}
+
 fn topics(outputs: &Outputs<'_>, known: &BTreeMap<String, u16>) -> BTreeMap<Stream, Topic> {
     let topic = |stream: Stream| {
-        let name = format!("{}.{}", outputs.pipeline, stream.name());
+        let name = topic(outputs, stream);
         let partitions = match stream {
             // Made again, a topic keeps what somebody chose for it.
             Stream::Progress if outputs.fresh => 1,
