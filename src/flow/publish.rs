@@ -194,7 +194,7 @@ impl Board {
             Extent::Last(window) => {
                 let (mut tally, over) = (Tally::default(), end.minus(window)..end);
                 track.buckets.range(over.clone()).for_each(|(_, sums)| tally += sums.tally);
-                let bins = self.slide.to(over, &track.buckets, |sums| &sums.bins).iter().collect();
+                let bins = self.slide.to(over, &track.buckets, |sums| &sums.bins).list();
                 Sums { tally, bins, prospects: Vec::new() }
             }
             Extent::Since(start) => {
