@@ -46,6 +46,11 @@ fn forgets(out: &Path) -> PathBuf {
     out.join("forget.request")
 }
 
+/// All files of requests.
+fn files(out: &Path) -> [PathBuf; 3] {
+    [training(out), wishes(out), forgets(out)]
+}
+
 /// Asks the run that writes to `out` to forget the labels of events at its next boundary.
 ///
 /// # Errors
@@ -149,7 +154,7 @@ fn taken(file: &Path) -> io::Result<Vec<(Tick, PathBuf)>> {
 
 /// A run that has committed all of its ticks needs nothing any more of what it took.
 pub fn done(out: &Path) {
-    for file in [training(out), wishes(out), forgets(out)] {
+    for file in files(out) {
         taken(&file).into_iter().flatten().for_each(|(_, path)| drop(fs::remove_file(path)));
     }
 }
@@ -157,7 +162,7 @@ pub fn done(out: &Path) {
 /// A run that starts over is not the one that was asked.
 pub fn clear(out: &Path) {
     done(out);
-    [training(out), wishes(out), forgets(out)].iter().for_each(|file| drop(fs::remove_file(file)));
+    files(out).iter().for_each(|file| drop(fs::remove_file(file)));
 }
 
 /// What a run takes: what was asked for since it last looked, and what a run before it took for ticks that it did not

@@ -8,8 +8,10 @@
 //!
 //! Parameters and defaults are River 0.26.1's `SRPClassifier` over `HoeffdingTreeClassifier(grace_period=50,
 //! delta=0.01)`, but for `max_leaves`. As there, a label is learned so many times and not once with that weight, and a
-//! member's error is that of after it learned. River gives the first members the first combinations of up to twenty
-//! features, in lexical order; here they are drawn, and of a few draws the one that fewest members have is taken.
+//! member's error is that of after it learned. Where there are no more combinations of features than members, each has
+//! its turn, in lexical order. Where there are more, River goes on like that up to twenty features, so that all members
+//! see the first few of them, and draws beyond; here, a member gets those that the fewest before it have, of equal ones
+//! any: each feature is seen by as many members as another, or one more.
 //!
 //! Source: Gomes, Read and Bifet 2019, "Streaming random patches for evolving data stream classification".
 
@@ -22,12 +24,10 @@ use super::{Body, Learner};
 use crate::config::spec::PatchesSpec;
 use crate::feature::Vector;
 use crate::task::{Label, Prediction, Task, likeliest};
+use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
 const CONFIDENCES: Confidences = Confidences { warning: 1e-4, drift: 1e-5 };
-
-/// Draws of a first member's features, of which the rarest is taken.
-const DRAWS: usize = 8;
 
 /// An ensemble of random patches.
 ///
@@ -66,7 +66,9 @@ struct Patch {
 impl Patch {
     /// An untrained tree over so many features, drawn.
     fn drawn(dice: &mut Dice, most: u32, all: u32, classes: usize) -> Patch {
-        Patch { features: draw(dice, most, all), tree: Tree::new(classes) }
+        let mut features = dice.choose(most, all);
+        features.sort_unstable();
+        Patch { features, tree: Tree::new(classes) }
     }
 
     fn learn(&mut self, rules: &PatchesSpec, x: &Vector, class: usize, times: u32) {
@@ -84,13 +86,6 @@ impl Patch {
         within("number of features", features as f64, "at most the slots", features <= Artifact::MAX_WIDTH)?;
         self.tree.check(classes)
     }
-}
-
-/// So many features below `all`, ascending.
-fn draw(dice: &mut Dice, most: u32, all: u32) -> Vec<u32> {
-    let mut features = dice.choose(most, all);
-    features.sort_unstable();
-    features
 }
 
 impl StreamingRandomPatches {
@@ -128,13 +123,22 @@ impl StreamingRandomPatches {
         (if share < 2 { share + 1 } else { share }).clamp(1, all.max(1))
     }
 
-    /// Draws the members' first features.
-    fn draw(&mut self, most: u32, all: u32) {
-        for member in 0..self.members.len() {
-            let drawn = (0..DRAWS).map(|_| draw(&mut self.dice, most, all));
-            let before = &self.members[..member];
-            let rarest = drawn.min_by_key(|drawn| before.iter().filter(|m| m.model.features == *drawn).count());
-            self.members[member].model.features = rarest.unwrap_or_default();
+    /// Gives the members their first features.
+    fn begin(&mut self, most: u32, all: u32) {
+        let combinations: Vec<_> = (0..all).combinations(most as usize).take(self.members.len() + 1).collect();
+        if combinations.len() <= self.members.len() {
+            let turns = combinations.iter().cycle();
+            self.members.iter_mut().zip(turns).for_each(|(member, turn)| member.model.features.clone_from(turn));
+            return;
+        }
+        let mut seen = vec![0_u32; all as usize];
+        for member in &mut self.members {
+            let mut features = self.dice.choose(all, all);
+            features.sort_by_key(|feature| seen[*feature as usize]);
+            features.truncate(most as usize);
+            features.sort_unstable();
+            features.iter().for_each(|feature| seen[*feature as usize] += 1);
+            member.model.features = features;
         }
     }
 }
@@ -175,8 +179,8 @@ impl Ensemble for StreamingRandomPatches {
         let all = (x.dense.len() + x.hot.len()) as u32;
         let (most, classes, class) = (self.features(all), self.task.classes(), label.number());
         if self.updates == 0 {
-            // All of them, whoever learns: the rarest of a draw depends on those before it.
-            self.draw(most, all);
+            // All of them, whoever learns: a member's features depend on those before it.
+            self.begin(most, all);
         }
         self.updates += 1;
         let rules = &self.rules;
@@ -204,5 +208,32 @@ impl Ensemble for StreamingRandomPatches {
 
     fn into_body(self: Box<Self>) -> Body {
         Body::StreamingRandomPatches(*self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first_features(width: usize) -> Vec<Vec<u32>> {
+        let mut patches = StreamingRandomPatches::new(width, Task::Binary, PatchesSpec::default());
+        patches.learn(&Vector { dense: (0..width).map(|n| n as f64).collect(), hot: [].into() }, true.into());
+        patches.members.into_iter().map(|member| member.model.features).collect()
+    }
+
+    #[test]
+    fn few_combinations_have_turns_and_of_many_each_feature_has_its_share() {
+        let [a, b, c] = [vec![0, 1], vec![0, 2], vec![1, 2]];
+        let turns = [&a, &b, &c, &a, &b, &c, &a, &b, &c, &a].map(Clone::clone);
+        assert_eq!(first_features(3), turns, "River's, before it shuffles them");
+        assert_eq!(first_features(1), vec![vec![0]; 10]);
+        assert_eq!(first_features(0), vec![Vec::<u32>::new(); 10]);
+        for width in [6, 8, 40] {
+            let (all, each) = (first_features(width), (width as f64 * 0.6).round() as usize);
+            assert!(all.iter().all(|features| features.len() == each && features.iter().all_unique()), "{all:?}");
+            let seen = |feature: u32| all.iter().filter(|features| features.contains(&feature)).count();
+            let (least, most) = (0..width as u32).map(seen).minmax().into_option().unwrap();
+            assert!(least == 10 * each / width && most - least <= 1, "{all:?}");
+        }
     }
 }

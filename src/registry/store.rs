@@ -152,18 +152,19 @@ impl Registry {
     /// The system refuses.
     pub fn settle(&mut self) -> Result<Option<PathBuf>, RegistryError> {
         let beyond: Vec<u32> = self.versions()?.into_iter().filter(|number| *number > self.newest).collect();
+        // Of one more, which was cut short, there may be an artifact without a card.
+        let cut_short = beyond.last().unwrap_or(&self.newest) + 1;
+        let numbers = (self.newest + 1..=cut_short).rev();
         if self.newest == 0 && beyond.len() > 1 {
             self.lines.clear();
-            return self.set_aside(beyond).map(Some);
+            return self.set_aside(numbers).map(Some);
         }
         if self.said < self.lines.len() {
             self.lines.truncate(self.said);
             let length: usize = self.lines.iter().map(|line| line.len() + 1).sum();
             files::cut(&self.log_path(), length as u64)?;
         }
-        // Of one more, which was cut short, there may be an artifact without a card.
-        let cut_short = beyond.last().unwrap_or(&self.newest) + 1;
-        for number in (self.newest + 1..=cut_short).rev() {
+        for number in numbers {
             // The card first: a version without one never happened.
             files::remove(&self.card_path(number))?;
             files::remove(&self.artifact_path(number))?;
@@ -173,13 +174,10 @@ impl Registry {
 
     /// Moves all that the registry has to a folder of its own in it, where nothing looks for versions. The newest
     /// version goes first, so that what is left, should this be cut short, is a registry from its first version on.
-    fn set_aside(&self, versions: Vec<u32>) -> Result<PathBuf, RegistryError> {
+    fn set_aside(&self, numbers: impl Iterator<Item = u32>) -> Result<PathBuf, RegistryError> {
         let mut names = (1..).map(|number| self.folder.join(format!("{ASIDE}-{number}")));
         let aside = names.find(|path| !path.exists()).unwrap_or_else(|| self.folder.join(ASIDE));
         files::at(&aside, fs::create_dir(&aside))?;
-        // Of one more, which was cut short, there may be an artifact without a card.
-        let cut_short = versions.last().map(|newest| newest + 1);
-        let numbers = cut_short.into_iter().chain(versions.into_iter().rev());
         let of = |number| [self.card_path(number), self.artifact_path(number)];
         for path in [self.log_path()].into_iter().chain(numbers.flat_map(of)) {
             files::shift(&path, &aside)?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
 use std::time::{Duration, Instant};
 use tidemill::fault::DIE_AT;
@@ -157,12 +157,18 @@ fn ids(numbers: &[i64]) -> Vec<String> {
     numbers.iter().map(|n| format!("e{n}")).collect()
 }
 
-/// A run in which these are forgotten at a boundary, as its only request; it goes on with these words.
-fn forgetful(small: &Small, hour: i64, all: &[String], words: &[&str]) -> Run {
+/// The outputs of a run that was killed when so many hours had passed.
+fn killed_behind(small: &Small, hour: i64) -> PathBuf {
     let out = small.folder.join("out");
     let mut fed = Fed::start(small, &out, "1");
     fed.hours(hour as usize);
     fed.kill();
+    out
+}
+
+/// A run in which these are forgotten at a boundary, as its only request; it goes on with these words.
+fn forgetful(small: &Small, hour: i64, all: &[String], words: &[&str]) -> Run {
+    let out = killed_behind(small, hour);
     forget(&out, all, &["--reason", "asked for"]);
     // Its input was a pipe; the same rows are in the file.
     let run = small.run("out", &[words, &["--tick-records", "40"]].concat());
@@ -375,10 +381,7 @@ fn what_is_forgotten_in_time_leaves_no_trace() {
 #[test]
 fn a_request_outlives_runs_that_die_before_they_commit_it() {
     let small = small("outlives", PIPELINE, &[]);
-    let out = small.folder.join("out");
-    let mut fed = Fed::start(&small, &out, "1");
-    fed.hours(FORGOTTEN as usize);
-    fed.kill();
+    let out = killed_behind(&small, FORGOTTEN);
     forget(&out, &ids(&open()), &[]);
     let requests = || -> Vec<String> {
         let names = fs::read_dir(&out).expect("it is there").map(|entry| entry.expect("a name").file_name());
@@ -416,10 +419,7 @@ fn a_request_outlives_runs_that_die_before_they_commit_it() {
 #[test]
 fn whose_events_are_forgotten_can_be_said() {
     let small = small("whose", PIPELINE, &[]);
-    let out = small.folder.join("out");
-    let mut fed = Fed::start(&small, &out, "1");
-    fed.hours(FORGOTTEN as usize);
-    fed.kill();
+    let out = killed_behind(&small, FORGOTTEN);
     // What is no event, and one that came twice, are in the file too.
     let events = small.folder.join("datasets/small/events.jsonl");
     let (lines, mut more) = (fs::read_to_string(&events).expect("it reads"), String::new());

@@ -72,7 +72,7 @@ pub struct Claim {
     /// As they are to be.
     topics: BTreeMap<Stream, Topic>,
     names: Names,
-    /// The topics of a run that is removed which this one has not.
+    /// The topics of the former run which this one has not; they go if it is `fresh`.
     gone: Vec<String>,
     fresh: bool,
     progress: Vec<String>,
@@ -111,7 +111,7 @@ pub fn claim(broker: &Broker, outputs: &Outputs<'_>) -> Result<Claim, SinkError>
         begun.map(|(_, topic)| topic).try_for_each(|topic| check_empty(broker, topic, &place))?;
     }
     let names = outputs.names();
-    let gone = Stream::of(outputs.former).into_iter().filter(|stream| outputs.fresh && !topics.contains_key(stream));
+    let gone = Stream::of(outputs.former).into_iter().filter(|stream| !topics.contains_key(stream));
     let gone = gone.map(|stream| topic(outputs, stream)).filter(|name| known.contains_key(name)).collect();
     Ok(Claim { place, admin, producer, topics, names, gone, fresh: outputs.fresh, progress })
 }
